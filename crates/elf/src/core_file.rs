@@ -1,0 +1,316 @@
+//! A core file: headers and notes read once, memory read on demand.
+
+use std::io;
+use std::sync::Arc;
+
+use goblin::elf::header::ET_CORE;
+use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
+use thiserror::Error;
+
+use crate::arch::{Arch, machine_name};
+use crate::auxv::AuxVector;
+use crate::header::{ElfHeader, Endian, LONGEST_HEADER, PN_XNUM};
+use crate::identify::{FileKind, identify};
+use crate::memory::{Memory, MemoryError};
+use crate::note::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO, Note, Notes};
+use crate::process::{Defect, Process, SignalInfo};
+use crate::prstatus;
+use crate::read_at::{ReadAt, fill, read_up_to};
+use crate::segment::Segment;
+
+/// Most segments that are read: `vm.max_map_count` is 65,530 unless somebody raised it.
+const MOST_SEGMENTS: u64 = 1 << 20;
+
+/// Most bytes of notes that are read: a thread takes 2 to 5 KB of them.
+const MOST_NOTES: u64 = 256 << 20;
+
+/// A core file. Reads of its memory go to the file each time: wrap it in a [`crate::PageCache`].
+pub struct CoreFile {
+    source: Arc<dyn ReadAt>,
+    process: Process,
+    segments: Vec<Segment>,
+    size: u64,
+    missing: u64,
+}
+
+/// Why nothing can be read from a file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// The file has no bytes.
+    #[error("the file is empty")]
+    Empty,
+    /// It is something else.
+    #[error("not a core file: it is {what}")]
+    NotACore {
+        /// What it is.
+        what: &'static str,
+    },
+    /// The ELF header is cut short or makes no sense.
+    #[error("the ELF header is cut short or makes no sense")]
+    BrokenHeader,
+    /// The program headers are not there.
+    #[error("the program headers are missing: the file is cut short or its header is corrupt")]
+    NoProgramHeaders,
+    /// A core of an architecture that this version doesn't read.
+    #[error("a core of architecture {machine}, which this version does not read")]
+    Architecture {
+        /// Its name in elf.h.
+        machine: &'static str,
+    },
+    /// The file could not be read.
+    #[error("cannot read")]
+    Io(#[from] io::Error),
+}
+
+impl std::fmt::Debug for CoreFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CoreFile")
+            .field("segments", &self.segments.len())
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CoreFile {
+    /// Reads a core's headers and notes. Only what can't be read at all is an error: see [`Process::defects`].
+    pub fn open(source: Arc<dyn ReadAt>) -> Result<CoreFile, CoreError> {
+        let size = source.size()?;
+        let not_a_core = |what| Err(CoreError::NotACore { what });
+        match identify(&source)? {
+            FileKind::Core => {}
+            FileKind::Empty => return Err(CoreError::Empty),
+            FileKind::Executable => return not_a_core("an executable"),
+            FileKind::SharedObject => return not_a_core("an executable or a shared library"),
+            FileKind::Relocatable => return not_a_core("an object file"),
+            FileKind::BrokenElf => return Err(CoreError::BrokenHeader),
+            FileKind::NotElf => return not_a_core("not an ELF file"),
+        }
+        let header =
+            ElfHeader::parse(&read_up_to(&source, 0, LONGEST_HEADER)?).ok_or(CoreError::BrokenHeader)?;
+        debug_assert_eq!(header.kind, ET_CORE);
+        let arch = Arch::of(header.machine, header.class, header.endian)
+            .ok_or(CoreError::Architecture { machine: machine_name(header.machine) })?;
+
+        let mut defects = Vec::new();
+        let headers = program_headers(&source, &header, &mut defects)?;
+        let mut segments: Vec<Segment> =
+            headers.iter().filter(|header| header.p_type == PT_LOAD).map(Segment::new).collect();
+        let promised_end = segments
+            .iter()
+            .map(|segment| segment.offset.saturating_add(segment.file_size))
+            .max()
+            .unwrap_or(0);
+        let missing = promised_end.saturating_sub(size);
+        if missing > 0 {
+            defects.push(Defect::Truncated { missing });
+        }
+        segments.sort_by_key(|segment| segment.address);
+
+        let mut notes = NoteReader::new(arch, header.endian);
+        let mut read = 0;
+        for header in headers.iter().filter(|header| header.p_type == PT_NOTE) {
+            let len = header.p_filesz.min(MOST_NOTES.saturating_sub(read));
+            if len < header.p_filesz {
+                defects.push(Defect::NotesTooLarge { size: header.p_filesz });
+            }
+            notes.read(&read_up_to(&source, header.p_offset, len as usize)?);
+            read += len;
+        }
+        let process = notes.finish(defects);
+        Ok(CoreFile { source, process, segments, size, missing })
+    }
+
+    /// Returns the process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Returns the segments, by address.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Returns the segment that `address` is in.
+    pub fn segment_at(&self, address: u64) -> Option<&Segment> {
+        let after = self.segments.partition_point(|segment| segment.address <= address);
+        self.segments.get(after.checked_sub(1)?).filter(|segment| segment.contains(address))
+    }
+
+    /// Returns the file's apparent size in bytes, holes included.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Returns how many bytes the headers promise beyond the end of the file.
+    pub fn missing(&self) -> u64 {
+        self.missing
+    }
+}
+
+impl Memory for CoreFile {
+    fn read(&self, address: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+        let mut done = 0;
+        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let at = address.checked_add(done as u64).ok_or(MemoryError::Unmapped { address: u64::MAX })?;
+            let segment = self.segment_at(at).ok_or(MemoryError::Unmapped { address: at })?;
+            let within = at - segment.address;
+            let dumped = segment.file_size.saturating_sub(within);
+            if dumped == 0 {
+                return Err(MemoryError::NotDumped { address: at });
+            }
+            let len = rest.len().min(usize::try_from(dumped).unwrap_or(usize::MAX));
+            let part = rest.get_mut(..len).unwrap_or_default();
+            let truncated = MemoryError::Truncated { address: at };
+            let offset = segment.offset.checked_add(within).ok_or(truncated)?;
+            match fill(&self.source, offset, part) {
+                Ok(count) if count == len => done += count,
+                _ => return Err(truncated),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the program headers: as many as there are, where the file is cut short.
+fn program_headers(
+    source: &dyn ReadAt,
+    header: &ElfHeader,
+    defects: &mut Vec<Defect>,
+) -> Result<Vec<ProgramHeader>, CoreError> {
+    let table = header.program_headers;
+    let mut count = table.count;
+    if count == u64::from(PN_XNUM) {
+        match extended_count(source, header)? {
+            Some(real) => count = real,
+            None => {
+                // Cut off before the section header. The kernel puts the notes right after the program headers
+                // and PT_NOTE first (linux/fs/binfmt_elf.c, elf_core_dump), so the notes' offset tells the size.
+                defects.push(Defect::SegmentCountLost);
+                let first = read_up_to(source, table.offset, header.program_header_size() as usize)?;
+                count = header
+                    .parse_program_headers(&first)
+                    .first()
+                    .filter(|first| first.p_type == PT_NOTE)
+                    .and_then(|note| note.p_offset.checked_sub(table.offset))
+                    .map_or(count, |bytes| bytes / header.program_header_size());
+            }
+        }
+    }
+    if count > MOST_SEGMENTS {
+        defects.push(Defect::TooManySegments { promised: count });
+        count = MOST_SEGMENTS;
+    }
+    let bytes = read_up_to(source, table.offset, (count * header.program_header_size()) as usize)?;
+    let headers = header.parse_program_headers(&bytes);
+    if headers.is_empty() || table.offset == 0 {
+        return Err(CoreError::NoProgramHeaders);
+    }
+    if (headers.len() as u64) < count {
+        defects.push(Defect::Truncated {
+            missing: (count - headers.len() as u64) * header.program_header_size(),
+        });
+    }
+    Ok(headers)
+}
+
+/// Reads the real number of program headers from section header 0's `sh_info` (gABI, `PN_XNUM`).
+fn extended_count(source: &dyn ReadAt, header: &ElfHeader) -> io::Result<Option<u64>> {
+    let table = header.section_headers;
+    if table.offset == 0 {
+        return Ok(None);
+    }
+    let bytes = read_up_to(source, table.offset, header.section_header_size() as usize)?;
+    let section = header.parse_section_headers(&bytes).into_iter().next();
+    Ok(section.map(|section| u64::from(section.sh_info)).filter(|count| *count >= u64::from(PN_XNUM)))
+}
+
+/// Collects the process from the notes.
+struct NoteReader {
+    endian: Endian,
+    process: Process,
+    first: Option<u32>,
+}
+
+impl NoteReader {
+    fn new(arch: &'static Arch, endian: Endian) -> NoteReader {
+        NoteReader {
+            endian,
+            process: Process {
+                arch,
+                threads: Vec::new(),
+                mappings: Vec::new(),
+                auxv: AuxVector::default(),
+                signal: None,
+                info: None,
+                producer: None,
+                defects: Vec::new(),
+            },
+            first: None,
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        let mut notes = Notes::new(bytes, self.endian);
+        for note in notes.by_ref() {
+            if note.name == b"CORE" {
+                self.take(&note);
+            }
+        }
+        if notes.broken() {
+            self.process.defects.push(Defect::BrokenNote);
+        }
+    }
+
+    fn take(&mut self, note: &Note<'_>) {
+        let process = &mut self.process;
+        self.first.get_or_insert(note.kind);
+        match note.kind {
+            NT_PRSTATUS => match prstatus::thread(process.arch, note.desc) {
+                Some(thread) => process.threads.push(thread),
+                None => process.defects.push(Defect::OddThread { size: note.desc.len() }),
+            },
+            NT_PRPSINFO if process.info.is_none() => {
+                process.info = prstatus::process_info(process.arch, note.desc);
+            }
+            NT_SIGINFO if process.signal.is_none() => {
+                process.signal = prstatus::signal_info(process.arch, note.desc);
+            }
+            NT_AUXV => process.auxv = AuxVector::parse(note.desc, process.arch.class, self.endian),
+            NT_FILE => {
+                let (mappings, whole) = prstatus::file_mappings(process.arch, note.desc);
+                process.mappings = mappings;
+                if !whole {
+                    process.defects.push(Defect::NoFileList);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(self, mut defects: Vec<Defect>) -> Process {
+        let mut process = self.process;
+        defects.append(&mut process.defects);
+        if process.threads.is_empty() {
+            defects.push(Defect::NoThreads);
+        }
+        if process.mappings.is_empty() && !defects.contains(&Defect::NoFileList) {
+            defects.push(Defect::NoFileList);
+        }
+        process.mappings.sort_by_key(|mapping| mapping.start);
+        // gcore repeats NT_SIGINFO per thread and may have none for the first: pr_cursig is what is sure then.
+        let cursig = process.threads.first().map_or(0, |thread| i32::from(thread.signal));
+        if process.signal.is_none() && cursig != 0 {
+            process.signal =
+                Some(SignalInfo { number: cursig, code: None, fault_address: None, sender: None });
+        }
+        // The kernel writes the first thread's NT_PRSTATUS first, gdb's gcore NT_PRPSINFO.
+        process.producer = match self.first {
+            Some(NT_PRSTATUS) => Some("kernel"),
+            Some(NT_PRPSINFO) => Some("gcore"),
+            _ => None,
+        };
+        process.defects = defects;
+        process
+    }
+}

@@ -1,0 +1,94 @@
+//! Compressed debug sections: `SHF_COMPRESSED` (gABI chapter 4: zlib 1, zstd 2) and the older `.zdebug_*`.
+
+use std::io::Read;
+
+use thiserror::Error;
+
+/// Largest section that is inflated, in bytes.
+const LARGEST: u64 = 4 << 30;
+
+/// Deflate can't do better than 1032 to 1 (RFC 1951: 258 bytes for two bits), zstd's RLE blocks than 128 KiB for
+/// four bytes. A header that promises more is lying, and is found out before anything is allocated for it.
+const BEST_ZLIB: u64 = 1032;
+const BEST_ZSTD: u64 = 32 << 10;
+
+/// How a section is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codec {
+    Zlib,
+    Zstd,
+}
+
+/// Why a section could not be inflated.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InflateError {
+    /// Its header promises more than its bytes can give.
+    #[error("its header promises {size} bytes, which {compressed} compressed bytes cannot give")]
+    Absurd {
+        /// Promised size in bytes.
+        size: u64,
+        /// Compressed size in bytes.
+        compressed: u64,
+    },
+    /// The compressed bytes are corrupt, or give another size than promised.
+    #[error("its compressed bytes are corrupt: {0}")]
+    Corrupt(String),
+    /// A codec that no specification names.
+    #[error("it is compressed in an unknown way ({0})")]
+    UnknownCodec(u32),
+}
+
+/// Inflates `compressed` to exactly `size` bytes.
+pub(crate) fn inflate(codec: Codec, compressed: &[u8], size: u64) -> Result<Vec<u8>, InflateError> {
+    let best = match codec {
+        Codec::Zlib => BEST_ZLIB,
+        Codec::Zstd => BEST_ZSTD,
+    };
+    if size > LARGEST || size > (compressed.len() as u64 + 64).saturating_mul(best) {
+        return Err(InflateError::Absurd { size, compressed: compressed.len() as u64 });
+    }
+    // Fresh zero pages cost nothing until they are written, so a lie within the bounds costs nothing either.
+    let mut out = vec![0; size as usize];
+    let corrupt = |error: &dyn std::fmt::Display| InflateError::Corrupt(error.to_string());
+    match codec {
+        Codec::Zlib => {
+            flate2::read::ZlibDecoder::new(compressed)
+                .read_exact(&mut out)
+                .map_err(|error| corrupt(&error))?;
+        }
+        Codec::Zstd => ruzstd::decoding::StreamingDecoder::new(compressed)
+            .map_err(|error| corrupt(&error))?
+            .read_exact(&mut out)
+            .map_err(|error| corrupt(&error))?,
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn deflated(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_was_deflated_comes_back() {
+        let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        assert_eq!(inflate(Codec::Zlib, &deflated(&bytes), bytes.len() as u64).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_liar_is_found_out() {
+        let small = deflated(b"hello");
+        assert!(matches!(inflate(Codec::Zlib, &small, 1 << 40), Err(InflateError::Absurd { .. })));
+        assert!(matches!(inflate(Codec::Zlib, &small, 6), Err(InflateError::Corrupt(_))));
+        assert!(matches!(inflate(Codec::Zstd, &small, 5), Err(InflateError::Corrupt(_))));
+        for len in 0..small.len() - 4 {
+            assert!(inflate(Codec::Zlib, &small[..len], 5).is_err(), "{len}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! ELF objects and core files, from hostile bytes.
+//!
+//! This crate answers three questions: what was the process when it died ([`CoreFile`], [`Process`]), what did
+//! its memory hold ([`Memory`]), and what do the files that it had mapped say about themselves ([`Module`],
+//! [`Object`]). It is *not* a debugger: it knows neither call frames nor source lines (`unwind` and `symbols`
+//! do), and it opens no file by name on its own: it asks a [`Locate`].
+//!
+//! Everything that is read may be corrupt or crafted. A core is refused only when nothing can be read from it;
+//! anything else that is wrong becomes a [`Defect`], and the rest stays usable.
+//!
+//! ```
+//! use epitaph_elf::{FileKind, identify};
+//!
+//! let not_a_core: &[u8] = b"#!/bin/sh\n";
+//! assert_eq!(identify(&not_a_core).unwrap(), FileKind::NotElf);
+//! ```
+
+pub mod arch;
+mod auxv;
+mod build_id;
+mod bytes;
+mod cache;
+mod core_file;
+mod header;
+mod identify;
+mod inflate;
+mod loaded;
+mod locate;
+mod memory;
+mod module;
+mod note;
+mod object;
+mod process;
+mod prstatus;
+mod read_at;
+mod registers;
+mod segment;
+mod symbols;
+
+pub use arch::Arch;
+pub use auxv::AuxVector;
+pub use build_id::BuildId;
+pub use bytes::Bytes;
+pub use cache::PageCache;
+pub use core_file::{CoreError, CoreFile};
+pub use header::{Class, Endian};
+pub use identify::{FileKind, identify};
+pub use inflate::InflateError;
+pub use loaded::{LoadedModule, LoadedModules, ProcessMemory};
+pub use locate::{DebugWanted, FileState, Found, Locate, Located, Origin, Outcome, Tried, Wanted};
+pub use memory::{Memory, MemoryError, read_u64, read_vec};
+pub use module::Module;
+pub use object::{DebugLink, Object, ObjectError};
+pub use process::{Defect, FileMapping, Process, ProcessInfo, SignalInfo, Thread};
+pub use read_at::ReadAt;
+pub use registers::Registers;
+pub use segment::Segment;
+pub use symbols::{Binding, Symbol, SymbolKind, SymbolTable};

@@ -1,0 +1,182 @@
+//! A process's modules with their files, each searched for and opened once, when somebody first needs it.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::arch::Arch;
+use crate::locate::{DebugWanted, FileState, Found, Locate, Located, Origin, Wanted};
+use crate::memory::{Memory, MemoryError};
+use crate::module::Module;
+use crate::object::{DebugLink, Object};
+
+/// All modules of a process, by address, with their files.
+pub struct LoadedModules<'a> {
+    modules: Vec<LoadedModule>,
+    arch: &'static Arch,
+    locate: &'a dyn Locate,
+}
+
+/// A module and its files.
+pub struct LoadedModule {
+    /// What the core says of it.
+    pub module: Module,
+    image: OnceLock<Located>,
+    debug: OnceLock<Located>,
+    bias: OnceLock<Option<u64>>,
+}
+
+impl std::fmt::Debug for LoadedModules<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&self.modules).finish()
+    }
+}
+
+impl std::fmt::Debug for LoadedModule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LoadedModule").field(&self.module.path).finish()
+    }
+}
+
+impl<'a> LoadedModules<'a> {
+    /// Takes the modules of a core, sorted by address; nothing is opened yet.
+    pub fn new(modules: Vec<Module>, arch: &'static Arch, locate: &'a dyn Locate) -> LoadedModules<'a> {
+        let modules = modules
+            .into_iter()
+            .map(|module| LoadedModule {
+                module,
+                image: OnceLock::new(),
+                debug: OnceLock::new(),
+                bias: OnceLock::new(),
+            })
+            .collect();
+        LoadedModules { modules, arch, locate }
+    }
+
+    /// Returns the modules, by address.
+    pub fn modules(&self) -> &[LoadedModule] {
+        &self.modules
+    }
+
+    /// Returns the index of the module that `address` is in.
+    pub fn find(&self, address: u64) -> Option<usize> {
+        let after = self.modules.partition_point(|loaded| loaded.module.start <= address);
+        let index = after.checked_sub(1)?;
+        self.modules.get(index)?.module.contains(address).then_some(index)
+    }
+
+    /// Tells whether `address` is in a module's executable part.
+    pub fn is_code(&self, address: u64) -> bool {
+        self.find(address)
+            .and_then(|index| self.modules.get(index))
+            .is_some_and(|loaded| loaded.module.is_code(address))
+    }
+
+    /// Returns what the search for a module's file came to; searches if nobody has yet.
+    pub fn image(&self, index: usize) -> Option<&Located> {
+        let loaded = self.modules.get(index)?;
+        Some(loaded.image.get_or_init(|| match &loaded.module.image {
+            Some(bytes) => match Object::parse(bytes.clone()) {
+                Ok(object) => Located::Found(Found {
+                    object: Arc::new(object),
+                    path: None,
+                    origin: Origin::Core,
+                    state: FileState::Verified,
+                }),
+                Err(_) => Located::Missing { tried: Vec::new() },
+            },
+            None => self.locate.image(&Wanted { module: &loaded.module, arch: self.arch.name }),
+        }))
+    }
+
+    /// Returns a module's file, if it was found.
+    pub fn object(&self, index: usize) -> Option<&Object> {
+        match self.image(index)? {
+            Located::Found(found) => Some(&found.object),
+            Located::Missing { .. } => None,
+        }
+    }
+
+    /// Returns what the search for a module's separate debug file came to; `None` where none is needed, because
+    /// the file itself has its debug information, or it is the vDSO.
+    pub fn debug(&self, index: usize) -> Option<&Located> {
+        let loaded = self.modules.get(index)?;
+        let image = match self.image(index)? {
+            Located::Found(found) => Some(found),
+            Located::Missing { .. } => None,
+        };
+        if loaded.module.image.is_some()
+            || image.is_some_and(|found| {
+                found.object.has_section(".debug_info") || found.object.has_section(".zdebug_info")
+            })
+        {
+            return None;
+        }
+        Some(loaded.debug.get_or_init(|| {
+            let link: Option<DebugLink> = image.and_then(|found| found.object.debug_link());
+            let in_file = image.and_then(|found| found.object.build_id());
+            self.locate.debug(&DebugWanted {
+                module: &loaded.module,
+                build_id: loaded.module.build_id.as_ref().or(in_file),
+                image_path: image.and_then(|found| found.path.as_deref()).map(Path::new),
+                link: link.as_ref(),
+            })
+        }))
+    }
+
+    /// Returns a module's separate debug file, if one is needed and was found.
+    pub fn debug_object(&self, index: usize) -> Option<&Object> {
+        match self.debug(index)? {
+            Located::Found(found) => Some(&found.object),
+            Located::Missing { .. } => None,
+        }
+    }
+
+    /// Returns a module's load bias: from the core, or else from its file.
+    pub fn bias(&self, index: usize) -> Option<u64> {
+        let loaded = self.modules.get(index)?;
+        if loaded.module.bias.is_some() {
+            return loaded.module.bias;
+        }
+        *loaded.bias.get_or_init(|| loaded.module.bias_by(self.object(index)?))
+    }
+
+    /// Reads memory that was not dumped because it is the same in the module's file: never from a file that may
+    /// be another, and never from a writable segment, which the process may have changed.
+    pub fn read_unchanged(&self, address: u64, buf: &mut [u8]) -> Option<()> {
+        let index = self.find(address)?;
+        let Located::Found(found) = self.image(index)? else { return None };
+        if found.state == FileState::Mismatch {
+            return None;
+        }
+        let address = address.wrapping_sub(self.bias(index)?);
+        let segment = found.object.segments().iter().find(|segment| segment.contains(address))?;
+        if segment.write {
+            return None;
+        }
+        buf.copy_from_slice(found.object.data_at(address, buf.len())?);
+        Some(())
+    }
+}
+
+/// A process's memory: what was dumped, and what its files hold unchanged.
+#[derive(Debug)]
+pub struct ProcessMemory<'a, M> {
+    dumped: M,
+    modules: &'a LoadedModules<'a>,
+}
+
+impl<'a, M: Memory> ProcessMemory<'a, M> {
+    /// Puts dumped memory before the modules' files.
+    pub fn new(dumped: M, modules: &'a LoadedModules<'a>) -> ProcessMemory<'a, M> {
+        ProcessMemory { dumped, modules }
+    }
+}
+
+impl<M: Memory> Memory for ProcessMemory<'_, M> {
+    fn read(&self, address: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+        match self.dumped.read(address, buf) {
+            Err(error) => self.modules.read_unchanged(address, buf).ok_or(error),
+            done => done,
+        }
+    }
+}

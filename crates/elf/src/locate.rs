@@ -1,0 +1,147 @@
+//! The question for a module's files, and its answer. Who answers is somebody else's: `symbols` searches folders.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::build_id::BuildId;
+use crate::module::Module;
+use crate::object::{DebugLink, Object};
+
+/// Finds the files of modules.
+pub trait Locate: Sync {
+    /// Finds the file that was mapped.
+    fn image(&self, wanted: &Wanted<'_>) -> Located;
+
+    /// Finds the separate file with its debug information.
+    fn debug(&self, wanted: &DebugWanted<'_>) -> Located;
+}
+
+/// A mapped file that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// What the core says of it.
+    pub module: &'a Module,
+    /// The name of the core's architecture (a file of another one is another file).
+    pub arch: &'static str,
+}
+
+/// A debug file that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct DebugWanted<'a> {
+    /// What the core says of the module.
+    pub module: &'a Module,
+    /// Its build ID, from the core or else from its file.
+    pub build_id: Option<&'a BuildId>,
+    /// Where its file was found, if it was.
+    pub image_path: Option<&'a Path>,
+    /// What its file says of the debug file.
+    pub link: Option<&'a DebugLink>,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug)]
+pub enum Located {
+    /// It was found.
+    Found(Found),
+    /// It was not.
+    Missing {
+        /// Each file that was looked at, and why it isn't the one.
+        tried: Vec<Tried>,
+    },
+}
+
+/// A file that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The file.
+    pub object: Arc<Object>,
+    /// Its path; `None` for an image in the core.
+    pub path: Option<PathBuf>,
+    /// How it was found.
+    pub origin: Origin,
+    /// How sure it is that it is the right one.
+    pub state: FileState,
+}
+
+/// How a file was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The user named it.
+    Given,
+    /// At the path that the core names.
+    RecordedPath,
+    /// At that path beneath another root.
+    Sysroot,
+    /// In the folder tree that came with the core, by build ID or content.
+    Bundle,
+    /// In a debug folder, by build ID.
+    BuildId,
+    /// In a debug folder, by `.gnu_debuglink`.
+    DebugLink,
+    /// Beside the core.
+    Beside,
+    /// In the core itself.
+    Core,
+}
+
+/// How sure it is that a file is the one that was mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Same build ID.
+    Verified,
+    /// Neither has a build ID; the first page is the same, and the file is no younger than the core.
+    Unverified,
+    /// Another build, used because the user said so.
+    Mismatch,
+}
+
+/// A file that was looked at and is not the one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Its path.
+    pub path: PathBuf,
+    /// Why it isn't.
+    pub outcome: Outcome,
+}
+
+/// Why a file is not the one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is no such file.
+    Absent,
+    /// It can't be opened or read: the reason.
+    Unreadable(String),
+    /// It isn't an ELF file.
+    NotElf,
+    /// It has another build ID, or has one where none should be, or none where one should be.
+    OtherBuild(Option<BuildId>),
+    /// It has no build ID to compare, and its first page is another than the core's, or the core has none.
+    OtherContent,
+    /// It has no build ID to compare, and it is younger than the core.
+    Younger,
+    /// Its CRC is not the one that the debug link names.
+    OtherCrc,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Absent => f.write_str("no such file"),
+            Outcome::Unreadable(reason) => write!(f, "cannot be read: {reason}"),
+            Outcome::NotElf => f.write_str("not an ELF file"),
+            Outcome::OtherBuild(Some(id)) => write!(f, "a different build ({id})"),
+            Outcome::OtherBuild(None) => f.write_str("a different build (it has no build ID)"),
+            Outcome::OtherContent => f.write_str("its first page differs from the core's"),
+            Outcome::Younger => f.write_str("has no build ID and is younger than the core"),
+            Outcome::OtherCrc => f.write_str("its CRC is not the one that .gnu_debuglink names"),
+        }
+    }
+}
+
+impl Outcome {
+    /// Tells whether it is the file of that name but another build: worth a warning.
+    pub fn is_other_build(&self) -> bool {
+        matches!(self, Outcome::OtherBuild(_) | Outcome::OtherContent | Outcome::Younger)
+    }
+}

@@ -1,0 +1,50 @@
+//! Reading a dead process's memory.
+
+use thiserror::Error;
+
+/// Memory of a process, by its own addresses.
+pub trait Memory {
+    /// Fills `buf` from `address`.
+    ///
+    /// # Errors
+    ///
+    /// All or nothing: an error names the first address that could not be read, and why.
+    fn read(&self, address: u64, buf: &mut [u8]) -> Result<(), MemoryError>;
+}
+
+/// Why memory could not be read. Three different stories for the person who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum MemoryError {
+    /// Nothing was mapped there: a bad pointer.
+    #[error("nothing is mapped at {address:#x}")]
+    Unmapped {
+        /// The first address that could not be read.
+        address: u64,
+    },
+    /// It was mapped, but whoever wrote the core left it out (`coredump_filter`, a slim core).
+    #[error("memory at {address:#x} was not dumped")]
+    NotDumped {
+        /// The first address that could not be read.
+        address: u64,
+    },
+    /// It was dumped, but the core file ends before it.
+    #[error("memory at {address:#x} is beyond the end of the truncated core")]
+    Truncated {
+        /// The first address that could not be read.
+        address: u64,
+    },
+}
+
+/// Reads a little-endian word of 8 bytes.
+pub fn read_u64(memory: &dyn Memory, address: u64) -> Result<u64, MemoryError> {
+    let mut buf = [0; 8];
+    memory.read(address, &mut buf)?;
+    Ok(u64::from_le_bytes(buf))
+}
+
+/// Reads `len` bytes.
+pub fn read_vec(memory: &dyn Memory, address: u64, len: usize) -> Result<Vec<u8>, MemoryError> {
+    let mut buf = vec![0; len];
+    memory.read(address, &mut buf)?;
+    Ok(buf)
+}

@@ -1,0 +1,299 @@
+//! Modules: the ELF files that were mapped, found in the core alone.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
+
+use crate::build_id::BuildId;
+use crate::bytes::Bytes;
+use crate::core_file::CoreFile;
+use crate::header::{ElfHeader, LONGEST_HEADER};
+use crate::memory::{Memory, read_vec};
+use crate::object::{Object, build_id_in};
+use crate::process::FileMapping;
+use crate::segment::Segment;
+
+/// Bytes of a mapped file's start that the kernel dumps (`coredump_filter` bit 4) and that are compared.
+const FIRST_PAGE: u64 = 4096;
+/// Most program headers of a mapped file that are read: they must fit into its first page.
+const MOST_HEADERS: u64 = 64;
+/// Largest note segment that is searched for a build ID.
+const LARGEST_NOTE: u64 = 1 << 16;
+/// Largest vDSO that is believed.
+const LARGEST_VDSO: u64 = 1 << 20;
+
+/// An ELF file that the process had mapped.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// Its path as the process saw it, without ` (deleted)`.
+    pub path: PathBuf,
+    /// Whether the file had been deleted by then.
+    pub deleted: bool,
+    /// First mapped address.
+    pub start: u64,
+    /// First address after the last mapped one, `.bss` included.
+    pub end: u64,
+    /// What is added to the file's addresses; unknown where the core holds nothing of its header.
+    pub bias: Option<u64>,
+    /// Its build ID, as the core has it.
+    pub build_id: Option<BuildId>,
+    /// Whether it is the main executable.
+    pub main: bool,
+    /// The first page, as the core has it; empty where it was not dumped.
+    pub first_page: Vec<u8>,
+    /// The whole image, where the core has it (the vDSO).
+    pub image: Option<Bytes>,
+    mappings: Vec<Mapped>,
+}
+
+/// A mapped range of the file.
+#[derive(Clone, Copy, Debug)]
+struct Mapped {
+    start: u64,
+    end: u64,
+    offset: u64,
+    execute: bool,
+}
+
+impl Module {
+    /// Finds the modules of a core, by address.
+    pub fn all(core: &CoreFile, memory: &dyn Memory) -> Vec<Module> {
+        let process = core.process();
+        let mut by_path: HashMap<&OsStr, Vec<&FileMapping>> = HashMap::new();
+        for mapping in &process.mappings {
+            by_path.entry(&mapping.path).or_default().push(mapping);
+        }
+        let mut modules: Vec<Module> = by_path
+            .into_iter()
+            .flat_map(|(path, mappings)| modules_of(core, memory, path, &mappings))
+            .collect();
+        modules.extend(vdso(core, memory));
+        modules.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.path.cmp(&b.path)));
+        let marks = [process.auxv.program_headers(), process.auxv.entry()];
+        let main = marks.into_iter().flatten().find_map(|mark| {
+            modules.iter().position(|module| module.image.is_none() && module.contains(mark))
+        });
+        if let Some(module) = main.and_then(|main| modules.get_mut(main)) {
+            module.main = true;
+        }
+        modules
+    }
+
+    /// Returns the file's name without folders.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// Tells whether `address` is in it.
+    pub fn contains(&self, address: u64) -> bool {
+        self.start <= address && address < self.end
+    }
+
+    /// Tells whether `address` is in a range that was mapped executable.
+    pub fn is_code(&self, address: u64) -> bool {
+        self.image.is_some() && self.contains(address)
+            || self
+                .mappings
+                .iter()
+                .any(|mapped| mapped.execute && mapped.start <= address && address < mapped.end)
+    }
+
+    /// Works out the load bias from the file itself, for a module whose header the core lacks.
+    pub fn bias_by(&self, object: &Object) -> Option<u64> {
+        self.bias.or_else(|| vote(&self.mappings, object.segments()))
+    }
+}
+
+/// Splits the mappings of one path into the modules that they belong to: the same file may be mapped twice, or
+/// once more as data.
+fn modules_of(core: &CoreFile, memory: &dyn Memory, path: &OsStr, mappings: &[&FileMapping]) -> Vec<Module> {
+    let mut modules = Vec::new();
+    let mut rest = mappings;
+    while let Some((first, after)) = rest.split_first() {
+        let image = if first.offset == 0 { ImageHeader::read(core, memory, first.start) } else { None };
+        let (bias, span_end) = match &image {
+            Some(image) => image.place(first.start),
+            // Without a header, what follows without a gap that starts the file anew belongs together.
+            None => {
+                (None, after.iter().find(|mapping| mapping.offset == 0).map_or(u64::MAX, |next| next.start))
+            }
+        };
+        let count = 1 + after.iter().take_while(|mapping| mapping.start < span_end).count();
+        let (own, others) = rest.split_at(count.min(rest.len()));
+        rest = others;
+        let mapped: Vec<Mapped> = own
+            .iter()
+            .map(|mapping| Mapped {
+                start: mapping.start,
+                end: mapping.end,
+                offset: mapping.offset,
+                execute: core.segment_at(mapping.start).is_some_and(|segment| segment.execute),
+            })
+            .collect();
+        // What has no executable mapping was mapped to be looked at (a locale, a symbolizer's own image).
+        if !mapped.iter().any(|mapped| mapped.execute) {
+            continue;
+        }
+        let bytes = path.as_bytes();
+        let (name, deleted) = match bytes.strip_suffix(b" (deleted)") {
+            Some(name) => (name, true),
+            None => (bytes, false),
+        };
+        let last = mapped.last().map_or(first.end, |last| last.end);
+        modules.push(Module {
+            path: PathBuf::from(std::ffi::OsString::from_vec(name.to_vec())),
+            deleted,
+            start: first.start,
+            end: if bias.is_some() { span_end.max(last) } else { last },
+            bias: bias.or_else(|| image.as_ref().and_then(|image| vote(&mapped, &image.segments))),
+            build_id: image.as_ref().and_then(|image| image.build_id(memory, bias?)),
+            main: false,
+            first_page: if first.offset == 0 { first_page(memory, first.start) } else { Vec::new() },
+            image: None,
+            mappings: mapped,
+        });
+    }
+    modules
+}
+
+fn first_page(memory: &dyn Memory, start: u64) -> Vec<u8> {
+    read_vec(memory, start, FIRST_PAGE as usize).unwrap_or_default()
+}
+
+/// The vDSO: the kernel maps it without a file, and dumps it whole (vdso(7)).
+fn vdso(core: &CoreFile, memory: &dyn Memory) -> Option<Module> {
+    let start = core.process().auxv.vdso()?;
+    let segment = core.segment_at(start)?;
+    let size = segment.end().checked_sub(start)?.min(LARGEST_VDSO);
+    let image = Bytes::from(read_vec(memory, start, size as usize).ok()?);
+    let object = Object::parse(image.clone()).ok()?;
+    let first = object.segments().iter().min_by_key(|segment| segment.address)?;
+    Some(Module {
+        path: Path::new("[vdso]").to_owned(),
+        deleted: false,
+        start,
+        end: start.checked_add(size)?,
+        bias: Some(start.wrapping_sub(floor(first.address))),
+        build_id: object.build_id().cloned(),
+        main: false,
+        first_page: Vec::new(),
+        image: Some(image),
+        mappings: Vec::new(),
+    })
+}
+
+/// What a mapped file's first page says.
+struct ImageHeader {
+    header: ElfHeader,
+    segments: Vec<Segment>,
+    notes: Vec<ProgramHeader>,
+}
+
+impl ImageHeader {
+    fn read(core: &CoreFile, memory: &dyn Memory, start: u64) -> Option<ImageHeader> {
+        let header = ElfHeader::parse(&read_vec(memory, start, LONGEST_HEADER).ok()?)?;
+        let arch = core.process().arch;
+        if header.machine != arch.machine || header.class != arch.class {
+            return None;
+        }
+        let size = header.program_headers.count.min(MOST_HEADERS) * header.program_header_size();
+        let table =
+            read_vec(memory, start.checked_add(header.program_headers.offset)?, size as usize).ok()?;
+        let headers = header.parse_program_headers(&table);
+        let mut segments: Vec<Segment> =
+            headers.iter().filter(|header| header.p_type == PT_LOAD).map(Segment::new).collect();
+        segments.sort_by_key(|segment| segment.address);
+        let notes = headers.into_iter().filter(|header| header.p_type == PT_NOTE).collect();
+        (!segments.is_empty()).then_some(ImageHeader { header, segments, notes })
+    }
+
+    /// Returns the bias and the end of an image whose lowest mapping starts the file: the loader reserves one
+    /// range for all segments, so the lowest mapping is the lowest segment.
+    fn place(&self, start: u64) -> (Option<u64>, u64) {
+        let Some(first) = self.segments.first() else { return (None, u64::MAX) };
+        if floor(first.offset) != 0 {
+            return (None, u64::MAX);
+        }
+        let bias = start.wrapping_sub(floor(first.address));
+        let end = self.segments.iter().map(|segment| segment.end().wrapping_add(bias)).max().unwrap_or(start);
+        // A crafted header must not swallow the rest of the address space.
+        if end <= start { (None, u64::MAX) } else { (Some(bias), ceil(end)) }
+    }
+
+    fn build_id(&self, memory: &dyn Memory, bias: u64) -> Option<BuildId> {
+        self.notes.iter().find_map(|note| {
+            let len = note.p_filesz.min(LARGEST_NOTE) as usize;
+            let bytes = read_vec(memory, note.p_vaddr.wrapping_add(bias), len).ok()?;
+            build_id_in(&bytes, self.header.endian)
+        })
+    }
+}
+
+/// Returns the bias that most (mapping, segment) pairs agree on: a mapping is a segment, or a later part of one
+/// where the loader has changed the protection of the part before it. Executable pairs count most, because linkers
+/// may pack several segments into one page of the file.
+fn vote(mappings: &[Mapped], segments: &[Segment]) -> Option<u64> {
+    let mut votes: Vec<(u64, u32)> = Vec::new();
+    for mapped in mappings {
+        for segment in segments {
+            let (first, last) = (floor(segment.offset), segment.offset.saturating_add(segment.file_size));
+            if !(first..last).contains(&mapped.offset) {
+                continue;
+            }
+            let address = floor(segment.address).wrapping_add(mapped.offset - first);
+            let bias = mapped.start.wrapping_sub(address);
+            let weight = if mapped.execute && segment.execute { 3 } else { 1 };
+            match votes.iter_mut().find(|(candidate, _)| *candidate == bias) {
+                Some((_, count)) => *count += weight,
+                None => votes.push((bias, weight)),
+            }
+        }
+    }
+    votes.into_iter().max_by_key(|(bias, count)| (*count, std::cmp::Reverse(*bias))).map(|(bias, _)| bias)
+}
+
+fn floor(address: u64) -> u64 {
+    address & !(FIRST_PAGE - 1)
+}
+
+fn ceil(address: u64) -> u64 {
+    address.checked_next_multiple_of(FIRST_PAGE).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(address: u64, offset: u64, size: u64, execute: bool) -> Segment {
+        Segment { address, memory_size: size, offset, file_size: size, read: true, write: false, execute }
+    }
+
+    fn mapped(start: u64, offset: u64, execute: bool) -> Mapped {
+        Mapped { start, end: start + 0x1000, offset, execute }
+    }
+
+    #[test]
+    fn segments_packed_into_one_page_of_the_file_are_told_apart() {
+        // As lld lays out a small program: all segments in the file's first page.
+        let segments = [
+            segment(0, 0, 0x660, false),
+            segment(0x1660, 0x660, 0x180, true),
+            segment(0x27e0, 0x7e0, 0x1d8, false),
+            segment(0x39b8, 0x9b8, 0x30, false),
+        ];
+        let base = 0x5555_0000_0000;
+        let mappings: Vec<Mapped> = (0..4).map(|page| mapped(base + page * 0x1000, 0, page == 1)).collect();
+        assert_eq!(vote(&mappings, &segments), Some(base));
+    }
+
+    #[test]
+    fn a_segment_split_by_relro_agrees_with_itself() {
+        let segments = [segment(0, 0, 0x1000, true), segment(0x3d00, 0x2d00, 0x2400, false)];
+        let mappings =
+            [mapped(0x40_0000, 0, true), mapped(0x40_3000, 0x2000, false), mapped(0x40_4000, 0x3000, false)];
+        assert_eq!(vote(&mappings, &segments), Some(0x40_0000));
+    }
+}

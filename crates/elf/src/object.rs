@@ -1,0 +1,350 @@
+//! An ELF object file: an executable, a shared library, a debug file, or the vDSO's image.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use goblin::elf::compression_header::{CompressionHeader, ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD};
+use goblin::elf::program_header::{PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader};
+use goblin::elf::section_header::{
+    SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHN_XINDEX, SHT_NOBITS, SHT_NOTE, SectionHeader,
+};
+use goblin::elf::sym::Symtab;
+use thiserror::Error;
+
+use crate::arch::{Arch, machine_name};
+use crate::build_id::BuildId;
+use crate::bytes::Bytes;
+use crate::header::{Class, ElfHeader, Endian, LONGEST_HEADER, PN_XNUM};
+use crate::inflate::{Codec, InflateError, inflate};
+use crate::note::{NT_GNU_BUILD_ID, Notes};
+use crate::segment::Segment;
+use crate::symbols::{Symbol, SymbolTable, code_symbols};
+
+/// Most section headers that are read.
+const MOST_SECTIONS: u64 = 1 << 18;
+/// Most program headers that are read; linkers write about a dozen.
+const MOST_SEGMENTS: u64 = 1 << 12;
+/// Largest note section that is searched for a build ID.
+const LARGEST_NOTE: u64 = 1 << 20;
+
+/// An ELF object file. Headers are read at once, sections when they are asked for; compressed ones are inflated
+/// once and shared.
+pub struct Object {
+    bytes: Bytes,
+    header: ElfHeader,
+    segments: Vec<Segment>,
+    eh_frame_hdr: Option<(u64, u64)>,
+    sections: Vec<Section>,
+    build_id: Option<BuildId>,
+}
+
+struct Section {
+    name: Vec<u8>,
+    header: SectionHeader,
+    inflated: OnceLock<Result<Vec<u8>, ObjectError>>,
+}
+
+/// Why an object file, or a part of it, can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ObjectError {
+    /// It isn't an ELF file, or its header is cut short.
+    #[error("not an ELF file")]
+    NotElf,
+    /// A section's bytes lie outside of the file.
+    #[error("section {name} lies outside of the file")]
+    SectionOutside {
+        /// The section's name.
+        name: String,
+    },
+    /// A compressed section can't be inflated.
+    #[error("section {name} cannot be inflated: {source}")]
+    Inflate {
+        /// The section's name.
+        name: String,
+        /// What is wrong with it.
+        source: InflateError,
+    },
+}
+
+/// What `.gnu_debuglink` says: the name of the debug file, and the CRC-32 of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DebugLink {
+    /// File name without folders.
+    pub name: PathBuf,
+    /// CRC-32 (IEEE 802.3) of the whole debug file.
+    pub crc: u32,
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Object").field("build_id", &self.build_id).finish_non_exhaustive()
+    }
+}
+
+impl Object {
+    /// Reads an object file's headers. Broken tables are read as far as they go.
+    pub fn parse(bytes: Bytes) -> Result<Object, ObjectError> {
+        let header = ElfHeader::parse(bytes.get(..bytes.len().min(LONGEST_HEADER)).unwrap_or_default())
+            .ok_or(ObjectError::NotElf)?;
+        let sections = section_headers(&bytes, &header);
+        let mut count = header.program_headers.count;
+        if count == u64::from(PN_XNUM) {
+            count = sections.first().map_or(count, |section| u64::from(section.sh_info));
+        }
+        let table = part(
+            &bytes,
+            header.program_headers.offset,
+            count.min(MOST_SEGMENTS) * header.program_header_size(),
+        );
+        let program_headers = header.parse_program_headers(table);
+        let names = section_names(&bytes, &header, &sections);
+        let sections: Vec<Section> = sections
+            .into_iter()
+            .map(|header| Section {
+                name: c_string(names, header.sh_name),
+                header,
+                inflated: OnceLock::new(),
+            })
+            .collect();
+        let build_id = find_build_id(&bytes, &header, &program_headers, &sections);
+        let eh_frame_hdr = program_headers
+            .iter()
+            .find(|header| header.p_type == PT_GNU_EH_FRAME)
+            .map(|header| (header.p_vaddr, header.p_filesz));
+        let segments =
+            program_headers.iter().filter(|header| header.p_type == PT_LOAD).map(Segment::new).collect();
+        Ok(Object { bytes, header, segments, eh_frame_hdr, sections, build_id })
+    }
+
+    /// Returns the architecture, if it is one of those that are known.
+    pub fn arch(&self) -> Option<&'static Arch> {
+        Arch::of(self.header.machine, self.header.class, self.header.endian)
+    }
+
+    /// Names the architecture for people, also one that can't be read.
+    pub fn machine(&self) -> &'static str {
+        machine_name(self.header.machine)
+    }
+
+    /// 32- or 64-bit.
+    pub fn class(&self) -> Class {
+        self.header.class
+    }
+
+    /// Byte order.
+    pub fn endian(&self) -> Endian {
+        self.header.endian
+    }
+
+    /// Returns the whole file.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Returns the build ID, from a note segment or section.
+    pub fn build_id(&self) -> Option<&BuildId> {
+        self.build_id.as_ref()
+    }
+
+    /// Returns the loadable segments, in file order.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Returns the address of `.eh_frame_hdr` and its bytes (`PT_GNU_EH_FRAME`: it survives stripping).
+    pub fn eh_frame_hdr(&self) -> Option<(u64, &[u8])> {
+        let (address, size) = self.eh_frame_hdr?;
+        Some((address, self.data_at(address, usize::try_from(size).ok()?)?))
+    }
+
+    /// Returns `len` bytes of the file as they are loaded at `address` (before the load bias).
+    pub fn data_at(&self, address: u64, len: usize) -> Option<&[u8]> {
+        self.data_from(address)?.get(..len)
+    }
+
+    /// Returns the file's bytes that are loaded from `address` on, up to the end of their segment.
+    pub fn data_from(&self, address: u64) -> Option<&[u8]> {
+        let segment = self.segments.iter().find(|segment| segment.contains(address))?;
+        let within = address - segment.address;
+        let rest = segment.file_size.checked_sub(within)?;
+        let start = usize::try_from(segment.offset.checked_add(within)?).ok()?;
+        let bytes = self.bytes.get(start..)?;
+        bytes.get(..bytes.len().min(usize::try_from(rest).ok()?))
+    }
+
+    /// Tells whether there is a section of this name with bytes in it (stripping leaves empty shells).
+    pub fn has_section(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// Returns a section's address before the load bias, if it is loaded at all.
+    pub fn section_address(&self, name: &str) -> Option<u64> {
+        self.find(name).map(|section| section.header.sh_addr).filter(|address| *address != 0)
+    }
+
+    /// Returns a section's bytes, inflated if it is compressed; `None` if there is no such section.
+    ///
+    /// `.debug_x` also finds `.zdebug_x`, the form of old toolchains.
+    pub fn section(&self, name: &str) -> Result<Option<&[u8]>, ObjectError> {
+        if let Some(section) = self.find(name) {
+            return self.section_bytes(section).map(Some);
+        }
+        let Some(short) = name.strip_prefix(".debug_") else { return Ok(None) };
+        match self.find(&format!(".zdebug_{short}")) {
+            Some(section) => self.section_bytes(section).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the executable section that `address` (before the load bias) is in, as a range of addresses.
+    pub fn code_section_at(&self, address: u64) -> Option<std::ops::Range<u64>> {
+        let wanted = u64::from(SHF_ALLOC | SHF_EXECINSTR);
+        self.sections
+            .iter()
+            .filter(|section| section.header.sh_flags & wanted == wanted)
+            .map(|section| {
+                section.header.sh_addr..section.header.sh_addr.saturating_add(section.header.sh_size)
+            })
+            .find(|range| range.contains(&address))
+    }
+
+    /// Walks the defined symbols of a table that code may be at.
+    pub fn symbols(&self, table: SymbolTable) -> impl Iterator<Item = Symbol<'_>> {
+        let (symbols, names) = match table {
+            SymbolTable::Static => (".symtab", ".strtab"),
+            SymbolTable::Dynamic => (".dynsym", ".dynstr"),
+        };
+        let bytes = |name| self.section(name).ok().flatten().unwrap_or_default();
+        let (symbols, names) = (bytes(symbols), bytes(names));
+        let size = match self.header.class {
+            Class::Elf32 => 16,
+            Class::Elf64 => 24,
+        };
+        let table = Symtab::parse(symbols, 0, symbols.len() / size, self.header.ctx()).unwrap_or_default();
+        code_symbols(&table, names)
+    }
+
+    /// Returns what `.gnu_debuglink` says: a file name, padding to 4 bytes, and a CRC-32 (GDB manual, "Separate
+    /// Debug Files").
+    pub fn debug_link(&self) -> Option<DebugLink> {
+        let bytes = self.section(".gnu_debuglink").ok()??;
+        let name = bytes.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
+        let crc = self.header.endian.u32_at(bytes, (name.len() + 1).next_multiple_of(4))?;
+        Some(DebugLink { name: PathBuf::from(OsString::from_vec(name.to_vec())), crc })
+    }
+
+    fn find(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| {
+            section.name == name.as_bytes()
+                && section.header.sh_type != SHT_NOBITS
+                && section.header.sh_size > 0
+        })
+    }
+
+    fn section_bytes<'a>(&'a self, section: &'a Section) -> Result<&'a [u8], ObjectError> {
+        let name = || String::from_utf8_lossy(&section.name).into_owned();
+        let start = usize::try_from(section.header.sh_offset).ok();
+        let size = usize::try_from(section.header.sh_size).ok();
+        let raw = start
+            .zip(size)
+            .and_then(|(start, size)| self.bytes.get(start..start.checked_add(size)?))
+            .ok_or_else(|| ObjectError::SectionOutside { name: name() })?;
+        let Some((codec, compressed, size)) = self.compression(section, raw) else { return Ok(raw) };
+        let inflated = section.inflated.get_or_init(|| {
+            codec
+                .and_then(|codec| inflate(codec, compressed, size))
+                .map_err(|source| ObjectError::Inflate { name: name(), source })
+        });
+        inflated.as_deref().map_err(Clone::clone)
+    }
+
+    /// Tells how a section is compressed: codec, compressed bytes, size in bytes when inflated.
+    fn compression<'a>(
+        &self,
+        section: &Section,
+        raw: &'a [u8],
+    ) -> Option<(Result<Codec, InflateError>, &'a [u8], u64)> {
+        if section.header.sh_flags & u64::from(SHF_COMPRESSED) != 0 {
+            let header = CompressionHeader::parse(raw, 0, self.header.ctx()).ok()?;
+            let size = match self.header.class {
+                Class::Elf32 => 12,
+                Class::Elf64 => 24,
+            };
+            let codec = match header.ch_type {
+                ELFCOMPRESS_ZLIB => Ok(Codec::Zlib),
+                ELFCOMPRESS_ZSTD => Ok(Codec::Zstd),
+                other => Err(InflateError::UnknownCodec(other)),
+            };
+            return Some((codec, raw.get(size..).unwrap_or_default(), header.ch_size));
+        }
+        // `.zdebug_*`: "ZLIB" and the inflated size as a big-endian number (gold's --compress-debug-sections).
+        if section.name.starts_with(b".zdebug_") {
+            let size = Endian::Big.u64_at(raw.strip_prefix(b"ZLIB")?, 0)?;
+            return Some((Ok(Codec::Zlib), raw.get(12..)?, size));
+        }
+        None
+    }
+}
+
+/// Returns a part of `bytes`, cut where they end.
+fn part(bytes: &[u8], offset: u64, len: u64) -> &[u8] {
+    let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
+    rest.get(..rest.len().min(usize::try_from(len).unwrap_or(usize::MAX))).unwrap_or_default()
+}
+
+fn section_headers(bytes: &[u8], header: &ElfHeader) -> Vec<SectionHeader> {
+    let table = header.section_headers;
+    if table.offset == 0 {
+        return Vec::new();
+    }
+    let size = header.section_header_size();
+    let mut count = table.count;
+    if count == 0 {
+        // Extended numbering: the count is section header 0's sh_size.
+        let first = header.parse_section_headers(part(bytes, table.offset, size));
+        count = first.first().map_or(0, |first| first.sh_size);
+    }
+    header.parse_section_headers(part(bytes, table.offset, count.min(MOST_SECTIONS).saturating_mul(size)))
+}
+
+/// Returns the bytes of the section with the sections' names.
+fn section_names<'a>(bytes: &'a [u8], header: &ElfHeader, sections: &[SectionHeader]) -> &'a [u8] {
+    let mut index = header.section_names;
+    if index == SHN_XINDEX {
+        index = sections.first().map_or(0, |first| first.sh_link);
+    }
+    sections.get(index as usize).map_or(&[], |section| part(bytes, section.sh_offset, section.sh_size))
+}
+
+fn c_string(bytes: &[u8], offset: usize) -> Vec<u8> {
+    let rest = bytes.get(offset..).unwrap_or_default();
+    rest.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+}
+
+/// Finds the build ID: in the note segments, or (object files, debug files) in the note sections.
+fn find_build_id(
+    bytes: &[u8],
+    header: &ElfHeader,
+    program_headers: &[ProgramHeader],
+    sections: &[Section],
+) -> Option<BuildId> {
+    let in_segments = program_headers
+        .iter()
+        .filter(|header| header.p_type == PT_NOTE)
+        .map(|header| part(bytes, header.p_offset, header.p_filesz.min(LARGEST_NOTE)));
+    let in_sections = sections
+        .iter()
+        .filter(|section| section.header.sh_type == SHT_NOTE)
+        .map(|section| part(bytes, section.header.sh_offset, section.header.sh_size.min(LARGEST_NOTE)));
+    in_segments.chain(in_sections).find_map(|notes| build_id_in(notes, header.endian))
+}
+
+/// Finds the build ID in the bytes of notes.
+pub(crate) fn build_id_in(notes: &[u8], endian: Endian) -> Option<BuildId> {
+    Notes::new(notes, endian)
+        .find(|note| note.name == b"GNU" && note.kind == NT_GNU_BUILD_ID)
+        .and_then(|note| BuildId::new(note.desc))
+}

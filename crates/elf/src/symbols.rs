@@ -1,0 +1,81 @@
+//! Symbol tables.
+
+use goblin::elf::sym::{STB_GLOBAL, STB_GNU_UNIQUE, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, Symtab};
+
+/// One of an object's two symbol tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolTable {
+    /// `.symtab`: everything, in files that aren't stripped.
+    Static,
+    /// `.dynsym`: what is exported or imported; survives stripping.
+    Dynamic,
+}
+
+/// A defined symbol that code may be at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    /// Name, as the linker knows it; bytes, not text.
+    pub name: &'a [u8],
+    /// Address, before the load bias.
+    pub address: u64,
+    /// Size in bytes; 0 if it isn't known (assembler).
+    pub size: u64,
+    /// What it names.
+    pub kind: SymbolKind,
+    /// Who sees it.
+    pub binding: Binding,
+}
+
+/// What a symbol names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolKind {
+    /// `STT_FUNC`, or `STT_GNU_IFUNC`
+    Function,
+    /// `STT_NOTYPE`: a label of an assembler source.
+    Untyped,
+}
+
+/// Who sees a symbol, best name first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Binding {
+    /// `STB_GLOBAL`
+    Global,
+    /// `STB_WEAK`
+    Weak,
+    /// Anything else.
+    Local,
+}
+
+/// Walks the defined symbols of a table that code may be at, in file order.
+pub(crate) fn code_symbols<'a>(
+    table: &Symtab<'a>,
+    names: &'a [u8],
+) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
+    /// Section index of an undefined symbol.
+    const SHN_UNDEF: usize = 0;
+    /// Section index of an absolute symbol, which no code is at.
+    const SHN_ABS: usize = 0xfff1;
+    table.iter().filter_map(move |symbol| {
+        let kind = match symbol.st_type() {
+            STT_FUNC | STT_GNU_IFUNC => SymbolKind::Function,
+            STT_NOTYPE => SymbolKind::Untyped,
+            _ => return None,
+        };
+        if [SHN_UNDEF, SHN_ABS].contains(&symbol.st_shndx) {
+            return None;
+        }
+        let name = names.get(symbol.st_name..)?.split(|byte| *byte == 0).next()?;
+        let binding = match symbol.st_bind() {
+            STB_GLOBAL | STB_GNU_UNIQUE => Binding::Global,
+            STB_WEAK => Binding::Weak,
+            _ => Binding::Local,
+        };
+        (!name.is_empty()).then_some(Symbol {
+            name,
+            address: symbol.st_value,
+            size: symbol.st_size,
+            kind,
+            binding,
+        })
+    })
+}
