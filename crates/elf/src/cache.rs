@@ -65,6 +65,10 @@ impl Memory for PageCache<'_> {
         // Reads across pages are rare, and a page that isn't wholly there must tell exactly what isn't.
         self.inner.read(address, buf)
     }
+
+    fn is_executable(&self, address: u64) -> bool {
+        self.inner.is_executable(address)
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +90,10 @@ mod tests {
                 *byte = at as u8;
             }
             Ok(())
+        }
+
+        fn is_executable(&self, _: u64) -> bool {
+            false
         }
     }
 

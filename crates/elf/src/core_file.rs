@@ -170,6 +170,10 @@ impl Memory for CoreFile {
         }
         Ok(())
     }
+
+    fn is_executable(&self, address: u64) -> bool {
+        self.segment_at(address).is_some_and(|segment| segment.execute)
+    }
 }
 
 /// Reads the program headers: as many as there are, where the file is cut short.

@@ -64,7 +64,7 @@ impl<'a> LoadedModules<'a> {
         self.modules.get(index)?.module.contains(address).then_some(index)
     }
 
-    /// Tells whether `address` is in a module's executable part.
+    /// Tells whether `address` is in a module's code.
     pub fn is_code(&self, address: u64) -> bool {
         self.find(address)
             .and_then(|index| self.modules.get(index))
@@ -104,11 +104,7 @@ impl<'a> LoadedModules<'a> {
             Located::Found(found) => Some(found),
             Located::Missing { .. } => None,
         };
-        if loaded.module.image.is_some()
-            || image.is_some_and(|found| {
-                found.object.has_section(".debug_info") || found.object.has_section(".zdebug_info")
-            })
-        {
+        if loaded.module.image.is_some() || image.is_some_and(|found| found.object.has_debug_info()) {
             return None;
         }
         Some(loaded.debug.get_or_init(|| {
@@ -178,5 +174,9 @@ impl<M: Memory> Memory for ProcessMemory<'_, M> {
             Err(error) => self.modules.read_unchanged(address, buf).ok_or(error),
             done => done,
         }
+    }
+
+    fn is_executable(&self, address: u64) -> bool {
+        self.dumped.is_executable(address) || self.modules.is_code(address)
     }
 }

@@ -10,6 +10,9 @@ pub trait Memory {
     ///
     /// All or nothing: an error names the first address that could not be read, and why.
     fn read(&self, address: u64, buf: &mut [u8]) -> Result<(), MemoryError>;
+
+    /// Tells whether `address` was mapped executable.
+    fn is_executable(&self, address: u64) -> bool;
 }
 
 /// Why memory could not be read. Three different stories for the person who asks.

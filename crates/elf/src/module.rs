@@ -9,11 +9,10 @@ use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
 
 use crate::build_id::BuildId;
 use crate::bytes::Bytes;
-use crate::core_file::CoreFile;
 use crate::header::{ElfHeader, LONGEST_HEADER};
-use crate::memory::{Memory, read_vec};
+use crate::memory::{Memory, MemoryError, read_vec};
 use crate::object::{Object, build_id_in};
-use crate::process::FileMapping;
+use crate::process::{FileMapping, Process};
 use crate::segment::Segment;
 
 /// Bytes of a mapped file's start that the kernel dumps (`coredump_filter` bit 4) and that are compared.
@@ -59,18 +58,17 @@ struct Mapped {
 }
 
 impl Module {
-    /// Finds the modules of a core, by address.
-    pub fn all(core: &CoreFile, memory: &dyn Memory) -> Vec<Module> {
-        let process = core.process();
+    /// Finds the modules of a process, by address.
+    pub fn all(process: &Process, memory: &dyn Memory) -> Vec<Module> {
         let mut by_path: HashMap<&OsStr, Vec<&FileMapping>> = HashMap::new();
         for mapping in &process.mappings {
             by_path.entry(&mapping.path).or_default().push(mapping);
         }
         let mut modules: Vec<Module> = by_path
             .into_iter()
-            .flat_map(|(path, mappings)| modules_of(core, memory, path, &mappings))
+            .flat_map(|(path, mappings)| modules_of(process, memory, path, &mappings))
             .collect();
-        modules.extend(vdso(core, memory));
+        modules.extend(vdso(process, memory));
         modules.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.path.cmp(&b.path)));
         let marks = [process.auxv.program_headers(), process.auxv.entry()];
         let main = marks.into_iter().flatten().find_map(|mark| {
@@ -92,13 +90,9 @@ impl Module {
         self.start <= address && address < self.end
     }
 
-    /// Tells whether `address` is in a range that was mapped executable.
+    /// Tells whether `address` is in a range of the file that was mapped executable.
     pub fn is_code(&self, address: u64) -> bool {
-        self.image.is_some() && self.contains(address)
-            || self
-                .mappings
-                .iter()
-                .any(|mapped| mapped.execute && mapped.start <= address && address < mapped.end)
+        self.mappings.iter().any(|mapped| mapped.execute && mapped.start <= address && address < mapped.end)
     }
 
     /// Works out the load bias from the file itself, for a module whose header the core lacks.
@@ -109,11 +103,16 @@ impl Module {
 
 /// Splits the mappings of one path into the modules that they belong to: the same file may be mapped twice, or
 /// once more as data.
-fn modules_of(core: &CoreFile, memory: &dyn Memory, path: &OsStr, mappings: &[&FileMapping]) -> Vec<Module> {
+fn modules_of(
+    process: &Process,
+    memory: &dyn Memory,
+    path: &OsStr,
+    mappings: &[&FileMapping],
+) -> Vec<Module> {
     let mut modules = Vec::new();
     let mut rest = mappings;
     while let Some((first, after)) = rest.split_first() {
-        let image = if first.offset == 0 { ImageHeader::read(core, memory, first.start) } else { None };
+        let image = if first.offset == 0 { ImageHeader::read(process, memory, first.start) } else { None };
         let (bias, span_end) = match &image {
             Some(image) => image.place(first.start),
             // Without a header, what follows without a gap that starts the file anew belongs together.
@@ -130,7 +129,7 @@ fn modules_of(core: &CoreFile, memory: &dyn Memory, path: &OsStr, mappings: &[&F
                 start: mapping.start,
                 end: mapping.end,
                 offset: mapping.offset,
-                execute: core.segment_at(mapping.start).is_some_and(|segment| segment.execute),
+                execute: is_executable(memory, mapping.start, image.as_ref(), bias),
             })
             .collect();
         // What has no executable mapping was mapped to be looked at (a locale, a symbolizer's own image).
@@ -142,7 +141,7 @@ fn modules_of(core: &CoreFile, memory: &dyn Memory, path: &OsStr, mappings: &[&F
             Some(name) => (name, true),
             None => (bytes, false),
         };
-        let last = mapped.last().map_or(first.end, |last| last.end);
+        let last = own.last().map_or(first.end, |last| last.end);
         modules.push(Module {
             path: PathBuf::from(std::ffi::OsString::from_vec(name.to_vec())),
             deleted,
@@ -159,15 +158,29 @@ fn modules_of(core: &CoreFile, memory: &dyn Memory, path: &OsStr, mappings: &[&F
     modules
 }
 
+/// Tells whether a mapping is executable: by its segment, or by the file's own header where whoever wrote the core
+/// left even the segment out (gcore does so with unchanged code).
+fn is_executable(memory: &dyn Memory, start: u64, image: Option<&ImageHeader>, bias: Option<u64>) -> bool {
+    match memory.read(start, &mut [0]) {
+        Err(MemoryError::Unmapped { .. }) => image.zip(bias).is_some_and(|(image, bias)| {
+            image.segments.iter().any(|segment| {
+                let first = floor(segment.address).wrapping_add(bias);
+                segment.execute && first <= start && start < segment.end().wrapping_add(bias)
+            })
+        }),
+        _ => memory.is_executable(start),
+    }
+}
+
 fn first_page(memory: &dyn Memory, start: u64) -> Vec<u8> {
     read_vec(memory, start, FIRST_PAGE as usize).unwrap_or_default()
 }
 
 /// The vDSO: the kernel maps it without a file, and dumps it whole (vdso(7)).
-fn vdso(core: &CoreFile, memory: &dyn Memory) -> Option<Module> {
-    let start = core.process().auxv.vdso()?;
-    let segment = core.segment_at(start)?;
-    let size = segment.end().checked_sub(start)?.min(LARGEST_VDSO);
+fn vdso(process: &Process, memory: &dyn Memory) -> Option<Module> {
+    let start = process.auxv.vdso()?;
+    let header = ImageHeader::read(process, memory, start)?;
+    let size = ceil(header.size()).min(LARGEST_VDSO);
     let image = Bytes::from(read_vec(memory, start, size as usize).ok()?);
     let object = Object::parse(image.clone()).ok()?;
     let first = object.segments().iter().min_by_key(|segment| segment.address)?;
@@ -193,9 +206,9 @@ struct ImageHeader {
 }
 
 impl ImageHeader {
-    fn read(core: &CoreFile, memory: &dyn Memory, start: u64) -> Option<ImageHeader> {
+    fn read(process: &Process, memory: &dyn Memory, start: u64) -> Option<ImageHeader> {
         let header = ElfHeader::parse(&read_vec(memory, start, LONGEST_HEADER).ok()?)?;
-        let arch = core.process().arch;
+        let arch = process.arch;
         if header.machine != arch.machine || header.class != arch.class {
             return None;
         }
@@ -221,6 +234,15 @@ impl ImageHeader {
         let end = self.segments.iter().map(|segment| segment.end().wrapping_add(bias)).max().unwrap_or(start);
         // A crafted header must not swallow the rest of the address space.
         if end <= start { (None, u64::MAX) } else { (Some(bias), ceil(end)) }
+    }
+
+    /// Returns where the file ends, by its segments and its section headers.
+    fn size(&self) -> u64 {
+        let table = self.header.section_headers;
+        let sections =
+            table.offset.saturating_add(table.count.saturating_mul(self.header.section_header_size()));
+        let segments = self.segments.iter().map(|segment| segment.offset.saturating_add(segment.file_size));
+        segments.fold(sections, u64::max)
     }
 
     fn build_id(&self, memory: &dyn Memory, bias: u64) -> Option<BuildId> {

@@ -180,6 +180,11 @@ impl Object {
         self.find(name).is_some()
     }
 
+    /// Tells whether it has DWARF debug information.
+    pub fn has_debug_info(&self) -> bool {
+        self.has_section(".debug_info") || self.has_section(".zdebug_info")
+    }
+
     /// Returns a section's address before the load bias, if it is loaded at all.
     pub fn section_address(&self, name: &str) -> Option<u64> {
         self.find(name).map(|section| section.header.sh_addr).filter(|address| *address != 0)
@@ -209,6 +214,15 @@ impl Object {
                 section.header.sh_addr..section.header.sh_addr.saturating_add(section.header.sh_size)
             })
             .find(|range| range.contains(&address))
+    }
+
+    /// Tells whether `address` (before the load bias) is in a section of stubs that jump to imported functions.
+    pub fn is_plt(&self, address: u64) -> bool {
+        self.sections.iter().any(|section| {
+            section.name.starts_with(b".plt")
+                && section.header.sh_addr <= address
+                && address - section.header.sh_addr < section.header.sh_size
+        })
     }
 
     /// Walks the defined symbols of a table that code may be at.

@@ -31,7 +31,8 @@ impl Serialize for Hex {
 impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hex, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        let digits = text.strip_prefix("0x").ok_or_else(|| de::Error::custom("expected a string like \"0x1f\""))?;
+        let digits =
+            text.strip_prefix("0x").ok_or_else(|| de::Error::custom("expected a string like \"0x1f\""))?;
         u64::from_str_radix(digits, 16).map(Hex).map_err(de::Error::custom)
     }
 }

@@ -39,6 +39,11 @@ impl Masks {
         Masks { values }
     }
 
+    /// Tells whether there are no literal values to mask.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Tells whether a variable or an option of this name holds a secret.
     pub fn is_secret_name(name: &str) -> bool {
         let name = name.to_ascii_lowercase();
@@ -66,7 +71,9 @@ fn mask_named(text: &str) -> String {
         let space = word.get(bare.len()..).unwrap_or_default();
         if value_follows && !bare.is_empty() && !bare.starts_with('-') {
             out.push_str(MASKED);
-        } else if let Some((name, value)) = bare.split_once('=').filter(|(name, _)| Masks::is_secret_name(name)) {
+        } else if let Some((name, value)) =
+            bare.split_once('=').filter(|(name, _)| Masks::is_secret_name(name))
+        {
             out.push_str(name);
             out.push('=');
             out.push_str(if value.is_empty() { "" } else { MASKED });

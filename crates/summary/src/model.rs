@@ -237,7 +237,7 @@ pub struct Thread {
     /// That reason as a sentence, with the address: `no unwind information at 0x7f…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_detail: Option<String>,
-    /// How many frames the stack has; `frames` may hold fewer.
+    /// How many machine frames the stack has (inlined calls not counted); `frames` may hold fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames_total: Option<u32>,
     /// Where frames were left out: they would follow the frame of this index in `frames`.

@@ -34,6 +34,10 @@ pub struct Arch {
     pub after_call: fn(&Registers, &dyn Memory) -> Option<Registers>,
     /// Tells whether a call instruction ends at an address, given up to 8 bytes before it.
     pub follows_call: fn(&[u8]) -> bool,
+    /// The instructions of the C library's signal return (`rt_sigreturn` by its number), as a handler returns to.
+    pub sigreturn: &'static [u8],
+    /// Recovers the interrupted registers, given those at the signal return's first instruction.
+    pub after_sigreturn: fn(&Registers, &dyn Memory) -> Option<Registers>,
 }
 
 /// Layout of `struct elf_prstatus` (linux/elfcore.h).

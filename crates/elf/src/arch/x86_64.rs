@@ -71,6 +71,9 @@ pub static X86_64: Arch = Arch {
     prpsinfo: PrPsInfo { uid: 16, gid: 20, pid: 24, ppid: 28, name: 40, args: 56 },
     after_call,
     follows_call,
+    // mov $15,%rax; syscall
+    sigreturn: &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05],
+    after_sigreturn,
 };
 
 /// After a call the return address is at the top of the stack.
@@ -81,6 +84,21 @@ fn after_call(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
     caller.set(RIP, Some(read_u64(memory, sp).ok()?));
     caller.set(RSP, Some(sp.checked_add(8)?));
     Some(caller)
+}
+
+/// The handler has popped its return address, so the stack pointer is at the `ucontext` of `struct rt_sigframe`
+/// (linux/arch/x86/include/asm/sigframe.h); its `sigcontext` (uapi/asm/sigcontext.h) follows 40 bytes of flags,
+/// link and alternate stack.
+fn after_sigreturn(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
+    const CONTEXT: u64 = 40;
+    // r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip
+    const ORDER: [u16; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, RSP, RIP];
+    let context = registers.get(RSP)?.checked_add(CONTEXT)?;
+    let mut interrupted = Registers::default();
+    for (index, number) in (0..).zip(ORDER) {
+        interrupted.set(number, Some(read_u64(memory, context.checked_add(8 * index)?).ok()?));
+    }
+    Some(interrupted)
 }
 
 /// Recognises the encodings of `call`: E8 rel32, and FF /2 in each form that it has (Intel SDM volume 2, CALL and

@@ -1,0 +1,125 @@
+//! The facts about a dead process that every format shows, in a few short lines.
+
+use epitaph_summary::{Completeness, Core, CrashSummary, Process};
+
+use crate::escape::clean;
+use crate::quantity::bytes;
+
+/// A fact: a label of ours, and a clean text.
+#[derive(Debug)]
+pub(crate) struct Fact {
+    /// One word.
+    pub(crate) label: &'static str,
+    /// What is known.
+    pub(crate) text: String,
+}
+
+/// Returns the facts that are known, in the order to show them.
+pub(crate) fn facts(summary: &CrashSummary) -> Vec<Fact> {
+    let process = summary.process.as_ref();
+    let core = summary.core.as_ref();
+    let all = [
+        ("command", process.and_then(command)),
+        ("program", program(summary)),
+        ("process", process_line(summary)),
+        ("core", core.and_then(core_line)),
+        ("stored", core.and_then(stored_line)),
+    ];
+    all.into_iter().filter_map(|(label, text)| text.map(|text| Fact { label, text })).collect()
+}
+
+fn command(process: &Process) -> Option<String> {
+    let command = process.command_line.as_deref().filter(|line| !line.is_empty())?;
+    let cut = if process.command_line_truncated == Some(true) { " ... (cut off)" } else { "" };
+    Some(format!("{}{cut}", clean(command)))
+}
+
+/// The executable and its build ID.
+fn program(summary: &CrashSummary) -> Option<String> {
+    let main = summary.modules.iter().find(|module| module.main);
+    let recorded = summary.process.as_ref().and_then(|process| process.executable.as_deref());
+    let path = recorded.or_else(|| main?.path.as_deref());
+    let build_id = main.and_then(|module| module.build_id.as_deref());
+    joined([path.map(|path| clean(path).into_owned()), build_id.map(|id| format!("build ID {}", clean(id)))])
+}
+
+fn process_line(summary: &CrashSummary) -> Option<String> {
+    let pid = summary.process.as_ref().and_then(|process| process.pid);
+    let arch = summary.system.as_ref().and_then(|system| system.arch.as_deref());
+    let time = summary.time.as_deref();
+    joined([
+        pid.map(|pid| format!("pid {pid}")),
+        arch.map(|arch| clean(arch).into_owned()),
+        time.map(|time| format!("died {}", clean(time))),
+    ])
+}
+
+fn core_line(core: &Core) -> Option<String> {
+    let size = core.size.map(|size| match core.size_on_disk.filter(|on_disk| *on_disk < size) {
+        Some(on_disk) => format!("{} ({} on disk)", bytes(size), bytes(on_disk)),
+        None => bytes(size),
+    });
+    joined([core.path.as_deref().map(|path| clean(path).into_owned()), size, truncation(core)])
+}
+
+fn stored_line(core: &Core) -> Option<String> {
+    let file = core.file.as_deref()?;
+    joined([Some(clean(file).into_owned()), core.stored_size.map(bytes)])
+}
+
+/// Says what a truncated core lacks, and what that means for the stacks.
+fn truncation(core: &Core) -> Option<String> {
+    let missing = core.missing_bytes.filter(|missing| *missing > 0);
+    let consequence = match core.completeness {
+        Some(Completeness::Stacks) => ", but every stack is there",
+        Some(Completeness::CrashingStack) => ", but the crashing thread's stack is there",
+        Some(Completeness::Notes) => ", the crashing thread's stack too",
+        Some(Completeness::Headers) => ", every thread too",
+        // Complete, a grade that isn't known, or none.
+        _ => {
+            missing?;
+            ""
+        }
+    };
+    let missing = missing.map_or_else(|| "a part".to_owned(), bytes);
+    Some(format!("truncated: {missing} missing{consequence}"))
+}
+
+fn joined<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
+    let known: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    (!known.is_empty()).then(|| known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_known_is_nothing_said() {
+        let mut summary = CrashSummary::new("0");
+        summary.process = Some(Process::default());
+        summary.core = Some(Core::default());
+        assert!(facts(&summary).is_empty());
+    }
+
+    #[test]
+    fn a_core_says_what_it_lacks() {
+        let mut core = Core { path: Some("/tmp/core".into()), size: Some(2048), ..Core::default() };
+        assert_eq!(core_line(&core).unwrap(), "/tmp/core, 2.0 KiB");
+        core.completeness = Some(Completeness::Complete);
+        core.missing_bytes = Some(0);
+        assert_eq!(core_line(&core).unwrap(), "/tmp/core, 2.0 KiB");
+        core.completeness = Some(Completeness::Notes);
+        core.missing_bytes = Some(4096);
+        assert_eq!(
+            core_line(&core).unwrap(),
+            "/tmp/core, 2.0 KiB, truncated: 4.0 KiB missing, the crashing thread's stack too"
+        );
+        core.size_on_disk = Some(512);
+        core.completeness = None;
+        assert_eq!(
+            core_line(&core).unwrap(),
+            "/tmp/core, 2.0 KiB (512 bytes on disk), truncated: 4.0 KiB missing"
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! JUnit XML, for the test tabs of CircleCI, GitLab and Jenkins: one failed test case per crash.
+//!
+//! Names are what those systems compare over time, so they hold no process id, address or time; GitLab drops all
+//! but the first case of a name, so repeats are numbered. Everything else stands in the case's error and output:
+//! GitLab reads neither outside of a case.
+
+use std::collections::HashMap;
+use std::io;
+
+use epitaph_summary::CrashSummary;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::escape::clean;
+use crate::facts::facts;
+use crate::frames;
+use crate::headline::{Headline, Place, main_thread, program, shortened, signal_name};
+use crate::line::Line;
+use crate::modules;
+use crate::options::Options;
+use crate::text;
+use crate::threads::Others;
+
+/// The most characters of a function in a case's name: some databases behind test tabs keep 255.
+const NAME_LIMIT: usize = 200;
+
+/// The most characters of a signal in a case's name.
+const SIGNAL_LIMIT: usize = 30;
+
+/// Writes one suite with a case per summary.
+pub(crate) fn render(
+    summaries: &[CrashSummary],
+    options: &Options,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut suite = TestSuite::new("epitaph");
+    let mut taken = HashMap::new();
+    for summary in summaries {
+        suite.add_test_case(case(summary, options, &mut taken));
+    }
+    let mut report = Report::new("epitaph");
+    report.add_test_suite(suite);
+    // Not straight into `out`: the serializer's error would hide the kind of an I/O error, as of a broken pipe.
+    let xml = report.to_string().map_err(io::Error::other)?;
+    out.write_all(xml.as_bytes())
+}
+
+/// How often each class and name was asked for.
+type Taken = HashMap<(String, String), u64>;
+
+/// Makes the case of one summary; `taken` holds the classes and names that are in use.
+fn case(summary: &CrashSummary, options: &Options, taken: &mut Taken) -> TestCase {
+    let signal = summary.signal.as_ref().and_then(signal_name);
+    let headline = Headline::of(summary).sentence();
+    let place = Place::of(summary).map(|place| place.phrase());
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    let message = [Some(headline), place].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    status.set_type(inert(signal.as_deref().unwrap_or("crash")));
+    status.set_message(inert(&message));
+    let stack = text::main_stack(summary, options);
+    if !stack.is_empty() {
+        status.set_description(inert(&format!("\n{}\n", stack.join("\n"))));
+    }
+    let class = inert(&program(summary).unwrap_or_else(|| "epitaph".to_owned()));
+    let name = unique(&class, &inert(&case_name(summary, signal.as_deref())), taken);
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class);
+    let output = output(summary, options);
+    if !output.is_empty() {
+        case.set_system_out(format!("\n{}\n", output.join("\n")));
+    }
+    case
+}
+
+/// `crash in f (SIGSEGV)`; the module stands in for a function without a name.
+fn case_name(summary: &CrashSummary, signal: Option<&str>) -> String {
+    let function = Place::of(summary).and_then(|place| place.function);
+    let place = function.or_else(|| {
+        let (_, thread) = main_thread(summary)?;
+        thread.frames.iter().find_map(|frame| frames::module_name(summary, frame))
+    });
+    let place = place.map(|place| format!(" in {}", shortened(&place, NAME_LIMIT))).unwrap_or_default();
+    let signal = signal.map(|signal| format!(" ({})", shortened(signal, SIGNAL_LIMIT))).unwrap_or_default();
+    format!("crash{place}{signal}")
+}
+
+/// Returns `name`, or `name #2`, `name #3`, … where it is taken.
+fn unique(class: &str, name: &str, taken: &mut Taken) -> String {
+    let key = |name: &str| (class.to_owned(), name.to_owned());
+    let mut repeat = taken.get(&key(name)).copied().unwrap_or(0) + 1;
+    let mut candidate = if repeat == 1 { name.to_owned() } else { format!("{name} #{repeat}") };
+    // A function may be called `f #2`.
+    while repeat > 1 && taken.contains_key(&key(&candidate)) {
+        repeat += 1;
+        candidate = format!("{name} #{repeat}");
+    }
+    taken.insert(key(name), repeat);
+    taken.entry(key(&candidate)).or_insert(1);
+    candidate
+}
+
+/// What the case prints: the attachment first, because Jenkins cuts long output in its middle.
+fn output(summary: &CrashSummary, options: &Options) -> Vec<String> {
+    let attachment = summary.core.as_ref().and_then(|core| core.file.as_deref()).and_then(attachment);
+    let details = details(summary, options).into_iter().map(|line| inert(&line));
+    attachment.into_iter().chain(details).collect()
+}
+
+/// Everything else that is known.
+fn details(summary: &CrashSummary, options: &Options) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.extend(summary.id.as_ref().map(|id| format!("crash: {}", clean(id))));
+    lines.extend(facts(summary).into_iter().map(|fact| format!("{}: {}", fact.label, fact.text)));
+    let others = Others::of(summary, options);
+    lines.extend(others.hidden());
+    for group in &others.groups {
+        lines.extend([String::new(), group.title.text()]);
+        lines.extend(group.lines.iter().map(Line::text));
+    }
+    lines.extend(others.legend.line().map(|line| line.text()));
+    let modules = modules::lines(summary, options);
+    if !modules.is_empty() {
+        lines.extend([String::new(), modules::TITLE.to_owned()]);
+        lines.extend(modules.iter().map(Line::text));
+    }
+    lines.extend(summary.warnings.iter().map(|warning| format!("warning: {}", clean(&warning.text))));
+    lines
+}
+
+/// GitLab's sign for a file of the job's artifacts. A path of another shape than ours isn't ours.
+fn attachment(file: &str) -> Option<String> {
+    let ours = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let is_name = |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(ours);
+    file.split('/').all(is_name).then(|| format!("[[ATTACHMENT|{file}]]"))
+}
+
+/// Takes the meaning out of attachment signs in crash text: a plugin of Jenkins publishes the files that they name.
+fn inert(text: &str) -> String {
+    text.replace("[[ATTACHMENT", "[\\x5bATTACHMENT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_are_numbered_and_never_collide() {
+        let mut taken = Taken::new();
+        let names: Vec<String> =
+            ["f", "f #2", "f", "f", "f #2"].iter().map(|name| unique("c", name, &mut taken)).collect();
+        assert_eq!(names, ["f", "f #2", "f #3", "f #4", "f #2 #2"]);
+        assert_eq!(unique("d", "f", &mut taken), "f");
+    }
+
+    #[test]
+    fn only_our_own_paths_are_attached() {
+        assert_eq!(attachment("crashes/a-1/core.zst").unwrap(), "[[ATTACHMENT|crashes/a-1/core.zst]]");
+        assert_eq!(attachment("a]]\n[[ATTACHMENT|/etc/passwd"), None);
+        assert_eq!(attachment("/etc/passwd"), None);
+        assert_eq!(attachment("../secret"), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! Renders crash summaries for people and for CI systems, one module per format.
+//!
+//! [`render`] writes any number of [`CrashSummary`]s as [text](Format::Text) for a job's log, [JSON](Format::Json),
+//! [JSON Lines](Format::Jsonl), [Markdown](Format::Markdown) for job summaries and pull requests, or
+//! [JUnit XML](Format::Junit) for test tabs. It is a function of the summaries alone: it opens no file, reads no
+//! core or environment, knows no time, and gives the same bytes for the same summaries. It is *not* the place
+//! where a crash is explained: the cause, the blame and the masks are in the summary already.
+//!
+//! Two promises hold for every format:
+//!
+//! - any field of a summary may be absent, and what is known is still told;
+//! - text that comes from the crash (names, paths, command lines, messages) is inert where it is shown: it
+//!   can't drive a terminal, start a CI command, or break out of its place in Markdown or XML.
+//!
+//! [`text::story`] and [`text::rest`] are the two halves of the text format, for a caller that knows the crashing
+//! thread before the others.
+//!
+//! ```
+//! use epitaph_report::{Format, Options, render};
+//! use epitaph_summary::{CrashSummary, Frame, Process, Signal, Thread};
+//!
+//! let mut summary = CrashSummary::new("0.1.0");
+//! summary.process = Some(Process { executable: Some("/ci/build/parser".into()), ..Process::default() });
+//! summary.signal = Some(Signal {
+//!     name: Some("SIGSEGV".into()),
+//!     description: Some("write to unmapped address 0x10".into()),
+//!     ..Signal::default()
+//! });
+//! let frame = Frame {
+//!     function: Some("lex".into()),
+//!     file: Some("lexer.c".into()),
+//!     line: Some(88),
+//!     in_app: Some(true),
+//!     ..Frame::default()
+//! };
+//! summary.threads = vec![Thread { tid: Some(4711), crashed: true, frames: vec![frame], ..Thread::default() }];
+//!
+//! let mut out = Vec::new();
+//! render(&[summary], Format::Text, &Options::default(), &mut out)?;
+//! let text = String::from_utf8(out).unwrap();
+//! assert!(text.starts_with("parser died of SIGSEGV: write to unmapped address 0x10\n  in lex at lexer.c:88\n"));
+//! assert!(text.contains("Thread 1 (tid 4711) crashed:\n>  #0  lex  lexer.c:88\n"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod escape;
+mod facts;
+mod format;
+mod frames;
+mod headline;
+mod json;
+mod junit;
+mod line;
+mod markdown;
+mod modules;
+mod options;
+mod quantity;
+mod stack;
+pub mod text;
+mod threads;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod properties;
+
+use std::io;
+
+use epitaph_summary::CrashSummary;
+
+pub use format::{Format, UnknownFormat};
+pub use options::{Options, Threads};
+
+/// Writes `summaries` to `out` in `format`, in the given order.
+///
+/// No summary at all is rendered too: a sentence in text and Markdown, an empty suite in JUnit, nothing in JSON.
+/// The only errors are those of `out` (and of a serializer, which can't fail on these types).
+pub fn render(
+    summaries: &[CrashSummary],
+    format: Format,
+    options: &Options,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    match format {
+        Format::Text => text::render(summaries, options, out),
+        Format::Json => json::render(summaries, out),
+        Format::Jsonl => json::render_lines(summaries, out),
+        Format::Markdown => markdown::render(summaries, options, out),
+        Format::Junit => junit::render(summaries, options, out),
+    }
+}

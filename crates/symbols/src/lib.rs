@@ -1,0 +1,27 @@
+//! Finds the files of modules, and names addresses: functions, files, lines and inlined frames.
+//!
+//! Two jobs that belong together, because both are about one module's files: [`FileSearch`] finds and verifies
+//! them (it is the [`epitaph_elf::Locate`] of a folder world), and [`Symbolizer`] turns addresses into source
+//! frames, for the whole set of a module's addresses at once: it looks for the compilation units that hold them
+//! and reads only those. This crate is *not* an unwinder, and it doesn't go to the network.
+//!
+//! ```
+//! use epitaph_symbols::demangle;
+//!
+//! assert_eq!(demangle("_ZN4shop5checkEi").as_deref(), Some("shop::check"));
+//! // A name that only looks like a mangled type is a name: `f` is not `float`.
+//! assert_eq!(demangle("f"), None);
+//! ```
+
+mod demangle;
+mod dwarf;
+mod root;
+mod search;
+mod symbolizer;
+mod symtab;
+mod units;
+mod verify;
+
+pub use demangle::demangle;
+pub use search::{CameWithCore, FileSearch, SearchOptions};
+pub use symbolizer::{Problem, SourceFrame, SymbolSource, Symbolizer};

@@ -1,0 +1,238 @@
+//! The search order for a module's files.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
+
+use epitaph_elf::{BuildId, DebugWanted, FileState, Found, Locate, Located, Origin, Outcome, Tried, Wanted};
+
+use crate::verify::{Opened, compare, open};
+
+/// The files that came with a core: an output folder, a pulled tree, a heap of downloads.
+pub trait CameWithCore: Sync {
+    /// Returns the executables and libraries of this build ID.
+    fn by_build_id(&self, id: &BuildId) -> Vec<PathBuf>;
+    /// Returns the debug files of this build ID.
+    fn debug_by_build_id(&self, id: &BuildId) -> Vec<PathBuf>;
+    /// Returns the executables and libraries of this file name.
+    fn by_name(&self, name: &OsStr) -> Vec<PathBuf>;
+}
+
+/// Where files are looked for.
+#[derive(Default)]
+pub struct SearchOptions<'a> {
+    /// The main executable, named by the user.
+    pub executable: Option<PathBuf>,
+    /// A folder that holds the crashed machine's root: recorded paths are looked up beneath it, and not here.
+    pub sysroot: Option<PathBuf>,
+    /// Folders of debug files, before `/usr/lib/debug`.
+    pub debug_dirs: Vec<PathBuf>,
+    /// Use a file of another build rather than none.
+    pub allow_mismatch: bool,
+    /// When the core was written: what has no build ID must be older.
+    pub core_time: Option<SystemTime>,
+    /// The folder that the core lies in.
+    pub beside: Option<PathBuf>,
+    /// What came with the core.
+    pub came_with: Option<&'a dyn CameWithCore>,
+}
+
+impl fmt::Debug for SearchOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SearchOptions")
+            .field("executable", &self.executable)
+            .field("sysroot", &self.sysroot)
+            .field("debug_dirs", &self.debug_dirs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Finds files in folders.
+///
+/// A mapped file: the one the user named; then what came with the core; then the recorded path (beneath the
+/// sysroot, if there is one); then the debug folders by build ID; then beside the core. A debug file: what came
+/// with the core; then the debug folders by build ID; then `.gnu_debuglink` beside the file, in its `.debug`, and
+/// in the debug folders (GDB manual, "Separate Debug Files").
+#[derive(Debug)]
+pub struct FileSearch<'a> {
+    options: SearchOptions<'a>,
+    debug_dirs: Vec<PathBuf>,
+}
+
+/// The usual folder of debug files.
+const DEBUG_DIR: &str = "/usr/lib/debug";
+
+impl<'a> FileSearch<'a> {
+    /// Makes a search with these options.
+    pub fn new(options: SearchOptions<'a>) -> FileSearch<'a> {
+        let mut debug_dirs = options.debug_dirs.clone();
+        debug_dirs.push(match &options.sysroot {
+            Some(root) => beneath(root, Path::new(DEBUG_DIR)),
+            None => PathBuf::from(DEBUG_DIR),
+        });
+        FileSearch { options, debug_dirs }
+    }
+
+    /// The files that may be the mapped one, best first, each with whether it must be older than the core.
+    fn image_candidates(&self, wanted: &Wanted<'_>) -> Vec<(PathBuf, Origin, bool)> {
+        let module = wanted.module;
+        let options = &self.options;
+        let mut candidates = Vec::new();
+        if let Some(executable) = options.executable.as_ref().filter(|_| module.main) {
+            candidates.push((executable.clone(), Origin::Given, false));
+        }
+        if let Some(tree) = options.came_with {
+            let found = match &module.build_id {
+                Some(id) => tree.by_build_id(id),
+                None => module.path.file_name().map(|name| tree.by_name(name)).unwrap_or_default(),
+            };
+            candidates.extend(found.into_iter().map(|path| (path, Origin::Bundle, false)));
+        }
+        if module.path.is_absolute() {
+            candidates.push(match &options.sysroot {
+                Some(root) => (beneath(root, &module.path), Origin::Sysroot, true),
+                None => (module.path.clone(), Origin::RecordedPath, true),
+            });
+        }
+        if let Some(id) = &module.build_id {
+            let by_id = self.debug_dirs.iter().filter_map(|dir| Some(dir.join(build_id_path(id, "")?)));
+            candidates.extend(by_id.map(|path| (path, Origin::BuildId, true)));
+        }
+        if let (Some(dir), Some(name)) = (&options.beside, module.path.file_name()) {
+            candidates.push((dir.join(name), Origin::Beside, true));
+        }
+        candidates
+    }
+
+    fn debug_candidates(&self, wanted: &DebugWanted<'_>) -> Vec<(PathBuf, Origin)> {
+        let mut candidates = Vec::new();
+        if let Some(id) = wanted.build_id {
+            if let Some(tree) = self.options.came_with {
+                candidates.extend(tree.debug_by_build_id(id).into_iter().map(|path| (path, Origin::Bundle)));
+            }
+            let by_id = self.debug_dirs.iter().filter_map(|dir| Some(dir.join(build_id_path(id, ".debug")?)));
+            candidates.extend(by_id.map(|path| (path, Origin::BuildId)));
+        }
+        if let Some(link) = wanted.link
+            // A link names a file, not a path: anything else is crafted.
+            && let Some(name) = link.name.file_name().filter(|name| **name == *link.name.as_os_str())
+        {
+            let near = wanted.image_path.and_then(Path::parent);
+            let recorded = wanted.module.path.parent().filter(|dir| dir.is_absolute());
+            for dir in near.into_iter().chain(recorded.filter(|_| self.options.sysroot.is_none())) {
+                candidates.push((dir.join(name), Origin::DebugLink));
+                candidates.push((dir.join(".debug").join(name), Origin::DebugLink));
+            }
+            for dir in recorded.into_iter().chain(near) {
+                let in_debug_dirs = self.debug_dirs.iter().map(|root| beneath(root, dir).join(name));
+                candidates.extend(in_debug_dirs.map(|path| (path, Origin::DebugLink)));
+            }
+        }
+        candidates
+    }
+}
+
+impl Locate for FileSearch<'_> {
+    fn image(&self, wanted: &Wanted<'_>) -> Located {
+        let mut tried: Vec<Tried> = Vec::new();
+        let mut mismatch = None;
+        for (path, origin, must_be_older) in self.image_candidates(wanted) {
+            if tried.iter().any(|tried| tried.path == path) {
+                continue;
+            }
+            let newest = self.options.core_time.filter(|_| must_be_older);
+            let outcome = match open(&path) {
+                Ok(opened) => match compare(&opened, wanted, newest) {
+                    Ok(state) => {
+                        return Located::Found(Found {
+                            object: opened.object,
+                            path: Some(path),
+                            origin,
+                            state,
+                        });
+                    }
+                    Err(outcome) => {
+                        mismatch.get_or_insert((opened, path.clone(), origin));
+                        outcome
+                    }
+                },
+                Err(outcome) => outcome,
+            };
+            tried.push(Tried { path, outcome });
+        }
+        match mismatch.filter(|_| self.options.allow_mismatch) {
+            Some((Opened { object, .. }, path, origin)) => {
+                Located::Found(Found { object, path: Some(path), origin, state: FileState::Mismatch })
+            }
+            None => Located::Missing { tried },
+        }
+    }
+
+    fn debug(&self, wanted: &DebugWanted<'_>) -> Located {
+        let mut tried: Vec<Tried> = Vec::new();
+        for (path, origin) in self.debug_candidates(wanted) {
+            if tried.iter().any(|tried| tried.path == path) || wanted.image_path == Some(&path) {
+                continue;
+            }
+            let outcome = match open(&path) {
+                Ok(opened) => match debug_state(&opened, wanted) {
+                    Ok(state) => {
+                        return Located::Found(Found {
+                            object: opened.object,
+                            path: Some(path),
+                            origin,
+                            state,
+                        });
+                    }
+                    Err(outcome) => outcome,
+                },
+                Err(outcome) => outcome,
+            };
+            tried.push(Tried { path, outcome });
+        }
+        Located::Missing { tried }
+    }
+}
+
+/// Compares a debug file with what is wanted: by build ID, or by the CRC of the whole file where there is none.
+fn debug_state(opened: &Opened, wanted: &DebugWanted<'_>) -> Result<FileState, Outcome> {
+    match (wanted.build_id, opened.object.build_id()) {
+        (Some(wanted), Some(found)) if wanted == found => Ok(FileState::Verified),
+        (Some(_), found) => Err(Outcome::OtherBuild(found.cloned())),
+        (None, _) => match wanted.link {
+            Some(link) if crc32fast::hash(opened.object.bytes()) == link.crc => Ok(FileState::Verified),
+            _ => Err(Outcome::OtherCrc),
+        },
+    }
+}
+
+/// `.build-id/ab/cdef…` with a suffix; `None` for a build ID that is too short to be split.
+fn build_id_path(id: &BuildId, suffix: &str) -> Option<PathBuf> {
+    let hex = id.to_string();
+    let (first, rest) = hex.split_at_checked(2).filter(|(_, rest)| !rest.is_empty())?;
+    Some(Path::new(".build-id").join(first).join(format!("{rest}{suffix}")))
+}
+
+/// Puts an absolute path beneath another root. `..` is dropped, so that it can't lead out again.
+fn beneath(root: &Path, path: &Path) -> PathBuf {
+    let inner = path.components().filter(|component| matches!(component, Component::Normal(_)));
+    inner.fold(root.to_owned(), |path, component| path.join(component))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorded_path_stays_beneath_the_sysroot() {
+        assert_eq!(beneath(Path::new("/root"), Path::new("/../../etc/./x")), Path::new("/root/etc/x"));
+    }
+
+    #[test]
+    fn build_ids_are_split_after_their_first_byte() {
+        let id: BuildId = "abcdef".parse().unwrap();
+        assert_eq!(build_id_path(&id, ".debug"), Some(PathBuf::from(".build-id/ab/cdef.debug")));
+        assert_eq!(build_id_path(&"ab".parse().unwrap(), ""), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! Naming a module's addresses.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use addr2line::{Context, LookupContinuation, LookupResult};
+use epitaph_elf::{LoadedModules, Object, SymbolTable};
+use gimli::DebugInfoOffset;
+
+use crate::demangle::demangle;
+use crate::dwarf::{Sections, Slice};
+use crate::root::refers_elsewhere;
+use crate::symtab::{self, Hit};
+use crate::units::{ByUnit, locate, locate_without_index};
+
+/// Longest chain of inlined calls at one address: real ones have a few dozen.
+const DEEPEST_INLINE: usize = 1000;
+
+/// One logical frame at an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFrame {
+    /// The function's name, demangled.
+    pub function: Option<String>,
+    /// The name as the linker knows it, where it is another.
+    pub raw_name: Option<String>,
+    /// Bytes from the start of the symbol, where the name came from a symbol table.
+    pub offset: Option<u64>,
+    /// Source file.
+    pub file: Option<String>,
+    /// Line, from 1.
+    pub line: Option<u32>,
+    /// Column, from 1.
+    pub column: Option<u32>,
+    /// Whether this function was inlined into the next frame's.
+    pub inlined: bool,
+    /// Where the name came from.
+    pub source: Option<SymbolSource>,
+}
+
+/// Where a name came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolSource {
+    /// DWARF.
+    Dwarf,
+    /// `.symtab`
+    Static,
+    /// `.dynsym`
+    Dynamic,
+}
+
+/// Something about a module's debug information that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// A stable token.
+    pub code: &'static str,
+    /// What is wrong.
+    pub text: String,
+}
+
+/// Names addresses of a process's modules.
+#[derive(Debug)]
+pub struct Symbolizer<'a> {
+    modules: &'a LoadedModules<'a>,
+}
+
+/// The frames at each of a module's addresses, innermost first; and what went wrong.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Named {
+    frames: HashMap<u64, Vec<SourceFrame>>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Symbolizer<'a> {
+    /// Names addresses in these modules.
+    pub fn new(modules: &'a LoadedModules<'a>) -> Symbolizer<'a> {
+        Symbolizer { modules }
+    }
+
+    /// Names a set of addresses of one module (as in the process, −1 rule applied) at once. An address that nothing
+    /// is known of has no entry in the result; the others have at least one frame, innermost first.
+    pub fn symbolize(
+        &self,
+        module: usize,
+        lookups: &BTreeSet<u64>,
+    ) -> (BTreeMap<u64, Vec<SourceFrame>>, Vec<Problem>) {
+        let Some(bias) = self.modules.bias(module) else { return (BTreeMap::new(), Vec::new()) };
+        let mut addresses: Vec<u64> = lookups.iter().map(|lookup| lookup.wrapping_sub(bias)).collect();
+        addresses.sort_unstable();
+        let image = self.modules.object(module);
+        let debug = self.modules.debug_object(module);
+        let mut named = Named::default();
+        if let Some(sections) = debug.and_then(Sections::new).or_else(|| image.and_then(Sections::new)) {
+            named.by_dwarf(&sections, &addresses);
+        }
+        named.by_symbols(image, debug, &addresses);
+        let frames =
+            named.frames.into_iter().map(|(address, frames)| (address.wrapping_add(bias), frames)).collect();
+        (frames, named.problems)
+    }
+}
+
+impl Named {
+    fn by_dwarf(&mut self, sections: &Sections<'_>, addresses: &[u64]) {
+        self.problems.extend(
+            sections
+                .errors
+                .iter()
+                .map(|error| Problem { code: "debug_section_unreadable", text: error.to_string() }),
+        );
+        let by_unit = locate(&sections.whole(), addresses);
+        self.by_units(sections, &by_unit);
+        // An index may place an address in a unit that knows nothing of it: the units themselves are asked then.
+        let misplaced: BTreeSet<u64> = by_unit
+            .values()
+            .flatten()
+            .copied()
+            .filter(|address| !self.frames.contains_key(address))
+            .collect();
+        if !misplaced.is_empty() {
+            let misplaced: Vec<u64> = misplaced.into_iter().collect();
+            let by_unit = locate_without_index(&sections.whole(), &misplaced);
+            self.by_units(sections, &by_unit);
+        }
+    }
+
+    /// Asks the units: each alone where it can be read alone, and the others together.
+    fn by_units(&mut self, sections: &Sections<'_>, by_unit: &ByUnit) {
+        let whole = sections.whole();
+        let mut together: BTreeSet<u64> = BTreeSet::new();
+        for (unit, addresses) in by_unit {
+            let Ok(header) = whole.debug_info.header_from_offset(DebugInfoOffset(*unit)) else { continue };
+            if refers_elsewhere(&whole, &header) {
+                together.extend(addresses);
+                continue;
+            }
+            let range = *unit..unit.saturating_add(header.length_including_self());
+            self.ask(sections.unit(range), addresses.iter().copied());
+        }
+        if !together.is_empty() {
+            self.ask(whole, together.into_iter());
+        }
+    }
+
+    fn ask(&mut self, dwarf: gimli::Dwarf<Slice<'_>>, addresses: impl Iterator<Item = u64>) {
+        let context = match Context::from_arc_dwarf(Arc::new(dwarf)) {
+            Ok(context) => context,
+            Err(error) => return self.problem("debug_info_unreadable", &error),
+        };
+        for address in addresses {
+            match self.frames_at(&context, address) {
+                Ok(frames) if is_better(&frames, self.frames.get(&address)) => {
+                    self.frames.insert(address, frames);
+                }
+                Ok(_) => {}
+                Err(error) => self.problem("debug_info_unreadable", &error),
+            }
+        }
+    }
+
+    fn frames_at(
+        &mut self,
+        context: &Context<Slice<'_>>,
+        address: u64,
+    ) -> Result<Vec<SourceFrame>, gimli::Error> {
+        let mut lookup = context.find_frames(address);
+        let mut frames = loop {
+            lookup = match lookup {
+                LookupResult::Output(frames) => break frames?,
+                LookupResult::Load { load, continuation } => {
+                    let path = load.path.map(|path| String::from_utf8_lossy(path.slice()).into_owned());
+                    self.problem(
+                        "split_dwarf_not_read",
+                        &format!("functions and inlined calls are in {}", path.unwrap_or_default()),
+                    );
+                    continuation.resume(None)
+                }
+            };
+        };
+        let mut out: Vec<SourceFrame> = Vec::new();
+        while let Some(frame) = frames.next()? {
+            let raw = frame
+                .function
+                .as_ref()
+                .and_then(|function| function.raw_name().ok())
+                .map(|name| name.into_owned());
+            let demangled = raw.as_deref().and_then(demangle);
+            let location = frame.location.as_ref();
+            out.push(SourceFrame {
+                source: raw.is_some().then_some(SymbolSource::Dwarf),
+                raw_name: raw.clone().filter(|_| demangled.is_some()),
+                function: demangled.or(raw),
+                offset: None,
+                file: location.and_then(|location| location.file).map(str::to_owned),
+                line: location.and_then(|location| location.line).filter(|line| *line > 0),
+                column: location.and_then(|location| location.column).filter(|column| *column > 0),
+                inlined: true,
+            });
+            if out.len() >= DEEPEST_INLINE {
+                break;
+            }
+        }
+        if let Some(outermost) = out.last_mut() {
+            outermost.inlined = false;
+        }
+        Ok(out)
+    }
+
+    /// Names by symbol table what DWARF didn't: an address without any frame, or a frame with a line and no name.
+    fn by_symbols(&mut self, image: Option<&Object>, debug: Option<&Object>, addresses: &[u64]) {
+        let tables = [
+            (image, SymbolTable::Static, SymbolSource::Static),
+            (debug, SymbolTable::Static, SymbolSource::Static),
+            (image, SymbolTable::Dynamic, SymbolSource::Dynamic),
+        ];
+        for (object, table, source) in tables {
+            let Some(object) = object else { continue };
+            let unnamed: Vec<u64> =
+                addresses.iter().copied().filter(|address| !self.is_named(*address)).collect();
+            if unnamed.is_empty() {
+                return;
+            }
+            for (address, hit) in unnamed.iter().zip(symtab::find(object, table, &unnamed)) {
+                if let Some(hit) = hit {
+                    self.take_symbol(*address, hit, source);
+                }
+            }
+        }
+    }
+
+    fn is_named(&self, address: u64) -> bool {
+        self.frames
+            .get(&address)
+            .is_some_and(|frames| frames.last().is_some_and(|outermost| outermost.function.is_some()))
+    }
+
+    fn take_symbol(&mut self, address: u64, hit: Hit, source: SymbolSource) {
+        let frames = self.frames.entry(address).or_default();
+        if frames.is_empty() {
+            frames.push(SourceFrame::default());
+        }
+        let Some(outermost) = frames.last_mut() else { return };
+        let demangled = demangle(&hit.name);
+        outermost.raw_name = demangled.is_some().then(|| hit.name.clone());
+        outermost.function = Some(demangled.unwrap_or(hit.name));
+        outermost.offset = address.checked_sub(hit.start);
+        outermost.source = Some(source);
+    }
+
+    fn problem(&mut self, code: &'static str, text: &dyn std::fmt::Display) {
+        let problem = Problem { code, text: text.to_string() };
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// Tells whether another unit's answer for an address is better than the one that is there: units may overlap, and
+/// the one that knows the function is right.
+fn is_better(new: &[SourceFrame], old: Option<&Vec<SourceFrame>>) -> bool {
+    let named = |frames: &[SourceFrame]| frames.iter().filter(|frame| frame.function.is_some()).count();
+    !new.is_empty() && old.is_none_or(|old| named(old) < named(new))
+}

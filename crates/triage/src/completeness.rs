@@ -1,0 +1,39 @@
+//! How much of a core is there.
+
+use epitaph_elf::{Defect, Memory, Process, Thread};
+use epitaph_summary::{Completeness, Core};
+
+/// Grades a core by what its threads' stack pointers still lead to.
+pub(crate) fn grade(process: &Process, memory: &dyn Memory) -> Core {
+    let missing = process
+        .defects
+        .iter()
+        .map(|defect| match defect {
+            Defect::Truncated { missing } => *missing,
+            _ => 0,
+        })
+        .max()
+        .unwrap_or(0);
+    let lost = missing > 0 || process.defects.contains(&Defect::SegmentCountLost);
+    let has_stack = |thread: &Thread| {
+        let sp = thread.registers.get(process.arch.sp);
+        sp.is_some_and(|sp| memory.read(sp, &mut [0; 8]).is_ok())
+    };
+    let completeness = if process.threads.is_empty() {
+        Completeness::Headers
+    } else if !lost {
+        Completeness::Complete
+    } else if process.threads.iter().all(has_stack) {
+        Completeness::Stacks
+    } else if process.threads.first().is_some_and(has_stack) {
+        Completeness::CrashingStack
+    } else {
+        Completeness::Notes
+    };
+    Core {
+        producer: process.producer.map(str::to_owned),
+        completeness: Some(completeness),
+        missing_bytes: (missing > 0).then_some(missing),
+        ..Core::default()
+    }
+}

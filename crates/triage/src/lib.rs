@@ -1,0 +1,120 @@
+//! One core in, one summary out.
+//!
+//! [`triage`] runs the pipeline for a process that somebody else has read: find its modules, walk its stacks, name
+//! the frames, and say in a sentence what the signal was. It never fails: what can't be done is a warning in the
+//! summary. It is *not* a place for I/O: it asks a [`Locate`] for files and prints nothing; whoever
+//! wants to show the crashing thread before the others are named gives an [`Observer`].
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use epitaph_elf::CoreFile;
+//! use epitaph_symbols::{FileSearch, SearchOptions};
+//! use epitaph_triage::{Options, Silent, triage};
+//!
+//! let core = CoreFile::open(Arc::new(std::fs::File::open("core.4711")?))?;
+//! let files = FileSearch::new(SearchOptions::default());
+//! let summary = triage(core.process(), &core, &files, &Options::default(), &mut Silent);
+//! println!("{:?}", summary.crashing_thread());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod completeness;
+mod in_app;
+mod mask;
+mod modules;
+mod process;
+mod signal;
+mod stacks;
+
+use epitaph_elf::{LoadedModules, Locate, Memory, Module, PageCache, Process, ProcessMemory};
+use epitaph_summary::{CrashSummary, Masks, Warning};
+use epitaph_symbols::Symbolizer;
+use epitaph_unwind::{Limits, Unwinder};
+
+pub use signal::signal_name;
+
+/// What is wanted of a triage.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Walk and name only the crashing thread.
+    pub crashed_thread_only: bool,
+    /// Most machine frames of a thread that are named and kept from its inner end; 0 keeps all.
+    pub inner_frames: usize,
+    /// Most that are kept from its outer end, where there are more.
+    pub outer_frames: usize,
+    /// Secrets to take out.
+    pub masks: Masks,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { crashed_thread_only: false, inner_frames: 256, outer_frames: 64, masks: Masks::default() }
+    }
+}
+
+/// Is told as soon as the crashing thread is done.
+pub trait Observer {
+    /// Gets the summary as far as it is: everything but the other threads.
+    fn crashing_thread_done(&mut self, partial: &CrashSummary);
+}
+
+/// An observer that doesn't care.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn crashing_thread_done(&mut self, _: &CrashSummary) {}
+}
+
+/// Turns a dead process into a summary.
+pub fn triage(
+    process: &Process,
+    memory: &dyn Memory,
+    locate: &dyn Locate,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> CrashSummary {
+    let mut summary = CrashSummary::new(env!("CARGO_PKG_VERSION"));
+    let cached = PageCache::new(memory);
+    let loaded = LoadedModules::new(Module::all(process, &cached), process.arch, locate);
+    let memory = ProcessMemory::new(cached, &loaded);
+
+    process::describe(process, &loaded, &memory, &mut summary);
+    summary.signal = process.signal.as_ref().map(|signal| signal::describe(signal, process));
+    summary.core = Some(completeness::grade(process, &memory));
+    summary.warnings =
+        process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
+
+    let mut stacks = stacks::Stacks::new(
+        Unwinder::new(process.arch, &loaded, &memory, Limits::default()),
+        Symbolizer::new(&loaded),
+        &loaded,
+        options,
+    );
+    let crashed = process.signal.as_ref().is_some_and(|signal| signal.number != 0);
+    let (first, others) = process.threads.split_at(process.threads.len().min(1));
+    summary.threads = stacks.threads(process, first, crashed);
+    summary.modules = modules::describe(&loaded, stacks.touched());
+    let mut partial = summary.clone();
+    finish(&mut partial, &stacks, &loaded, options);
+    observer.crashing_thread_done(&partial);
+
+    if !options.crashed_thread_only || !crashed {
+        summary.threads.append(&mut stacks.threads(process, others, false));
+        summary.modules = modules::describe(&loaded, stacks.touched());
+    }
+    finish(&mut summary, &stacks, &loaded, options);
+    summary
+}
+
+/// Adds what went wrong on the way, and takes the secrets out.
+fn finish(
+    summary: &mut CrashSummary,
+    stacks: &stacks::Stacks<'_>,
+    loaded: &LoadedModules<'_>,
+    options: &Options,
+) {
+    summary.warnings.extend(modules::warnings(loaded, stacks.touched()));
+    summary.warnings.extend(stacks.problems().iter().cloned());
+    mask::apply(&options.masks, summary);
+}

@@ -1,0 +1,231 @@
+//! Stacks: walked, cut where they are endless, named a module at a time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use epitaph_elf::{LoadedModules, MemoryError, Process};
+use epitaph_summary::{self as summary, Hex, Warning};
+use epitaph_symbols::{SourceFrame, SymbolSource, Symbolizer};
+use epitaph_unwind::{Frame, Stop, Trust, Unwinder, Unwound};
+
+use crate::Options;
+use crate::in_app::in_app;
+
+/// What a signal trampoline's frame is called: nobody called its function, and people know this from gdb.
+const SIGNAL_FRAME: &str = "<signal handler called>";
+
+/// Walks and names threads; names are kept from thread to thread.
+pub(crate) struct Stacks<'a> {
+    unwinder: Unwinder<'a>,
+    symbolizer: Symbolizer<'a>,
+    loaded: &'a LoadedModules<'a>,
+    options: &'a Options,
+    /// Frames by the address that was looked up; an address that has no name is there too, with no frames.
+    names: HashMap<u64, Vec<SourceFrame>>,
+    touched: BTreeSet<usize>,
+    problems: Vec<Warning>,
+}
+
+/// A walked stack, cut.
+struct Walked {
+    frames: Vec<Frame>,
+    total: usize,
+    /// How many frames from the inner end were kept, where some were cut.
+    inner: Option<usize>,
+    stop: Stop,
+}
+
+impl<'a> Stacks<'a> {
+    pub(crate) fn new(
+        unwinder: Unwinder<'a>,
+        symbolizer: Symbolizer<'a>,
+        loaded: &'a LoadedModules<'a>,
+        options: &'a Options,
+    ) -> Stacks<'a> {
+        Stacks {
+            unwinder,
+            symbolizer,
+            loaded,
+            options,
+            names: HashMap::new(),
+            touched: BTreeSet::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The modules that stacks led through so far.
+    pub(crate) fn touched(&self) -> &BTreeSet<usize> {
+        &self.touched
+    }
+
+    /// What went wrong so far.
+    pub(crate) fn problems(&self) -> &[Warning] {
+        &self.problems
+    }
+
+    /// Walks and names some threads; `crashed` says whether they are the one that took the signal.
+    pub(crate) fn threads(
+        &mut self,
+        process: &Process,
+        threads: &[epitaph_elf::Thread],
+        crashed: bool,
+    ) -> Vec<summary::Thread> {
+        let walked: Vec<Walked> = threads.iter().map(|thread| self.walk(&thread.registers)).collect();
+        self.name(&walked);
+        let main = process.info.as_ref();
+        threads
+            .iter()
+            .zip(walked)
+            .map(|(thread, walked)| {
+                let registers = process.arch.register_names.iter();
+                let registers = registers
+                    .filter(|_| crashed)
+                    .filter_map(|(number, name)| {
+                        Some(((*name).to_owned(), Hex(thread.registers.get(*number)?)))
+                    })
+                    .collect();
+                let stop = stop(walked.stop);
+                summary::Thread {
+                    tid: Some(thread.tid),
+                    // The core holds one name: that of the process, which is its first thread's.
+                    name: main
+                        .filter(|info| info.pid == thread.tid)
+                        .map(|info| info.name.to_string_lossy().into_owned()),
+                    crashed,
+                    stop: Some(stop),
+                    stop_detail: (stop != summary::Stop::End).then(|| walked.stop.to_string()),
+                    frames_total: u32::try_from(walked.total).ok(),
+                    registers,
+                    ..self.logical(&walked)
+                }
+            })
+            .collect()
+    }
+
+    fn walk(&mut self, registers: &epitaph_elf::Registers) -> Walked {
+        let Unwound { mut frames, stop } = self.unwinder.walk(registers);
+        let total = frames.len();
+        let (inner, outer) = (self.options.inner_frames, self.options.outer_frames);
+        let cut = inner > 0 && total > inner.saturating_add(outer);
+        if cut {
+            frames.drain(inner..total - outer);
+            frames.shrink_to_fit();
+        }
+        Walked { frames, total, inner: cut.then_some(inner), stop }
+    }
+
+    /// Names the addresses that have no name yet, the whole set of a module at once.
+    fn name(&mut self, walked: &[Walked]) {
+        let mut wanted: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
+        for frame in walked.iter().flat_map(|walked| &walked.frames) {
+            let lookup = frame.address.lookup();
+            if let Some(module) = self.loaded.find(lookup)
+                && !self.names.contains_key(&lookup)
+            {
+                self.touched.insert(module);
+                wanted.entry(module).or_default().insert(lookup);
+            }
+        }
+        for (module, lookups) in wanted {
+            let (mut named, problems) = self.symbolizer.symbolize(module, &lookups);
+            for lookup in lookups {
+                self.names.insert(lookup, named.remove(&lookup).unwrap_or_default());
+            }
+            let name = self.loaded.modules().get(module).map(|entry| entry.module.path.display().to_string());
+            let name = name.unwrap_or_default();
+            self.problems.extend(
+                problems
+                    .into_iter()
+                    .map(|problem| Warning::new(problem.code, format!("{name}: {}", problem.text))),
+            );
+        }
+    }
+
+    /// Lays a walked stack out as logical frames.
+    fn logical(&self, walked: &Walked) -> summary::Thread {
+        let mut thread = summary::Thread::default();
+        for (index, frame) in walked.frames.iter().enumerate() {
+            if walked.inner == Some(index) {
+                thread.omitted_after =
+                    u32::try_from(thread.frames.len()).ok().and_then(|len| len.checked_sub(1));
+            }
+            self.add_frame(frame, &mut thread.frames);
+        }
+        thread
+    }
+
+    fn add_frame(&self, frame: &Frame, out: &mut Vec<summary::Frame>) {
+        let (pc, lookup) = (frame.address.pc(), frame.address.lookup());
+        let module = self.loaded.find(lookup);
+        let entry = module.and_then(|index| self.loaded.modules().get(index));
+        let machine = summary::Frame {
+            pc: Some(Hex(pc)),
+            cfa: frame.cfa.map(Hex),
+            module: module.and_then(|index| u32::try_from(index).ok()),
+            offset: module.and_then(|index| self.loaded.bias(index)).map(|bias| Hex(pc.wrapping_sub(bias))),
+            trust: Some(trust(frame.trust)),
+            in_app: Some(false),
+            ..summary::Frame::default()
+        };
+        let names = self.names.get(&lookup).map(Vec::as_slice).unwrap_or_default();
+        if frame.signal_trampoline {
+            let symbol = names.last().and_then(|name| name.function.clone());
+            out.push(summary::Frame { function: Some(SIGNAL_FRAME.to_owned()), raw_name: symbol, ..machine });
+            return;
+        }
+        let path = entry.map(|entry| entry.module.path.to_string_lossy()).unwrap_or_default();
+        let main = entry.is_some_and(|entry| entry.module.main);
+        let own =
+            |name: Option<&str>, file: Option<&str>| Some(entry.is_some() && in_app(&path, main, name, file));
+        if names.is_empty() {
+            out.push(summary::Frame { in_app: own(None, None), ..machine });
+            return;
+        }
+        out.extend(names.iter().map(|name| summary::Frame {
+            function: name.function.clone(),
+            raw_name: name.raw_name.clone(),
+            // The symbol's offset is that of the address that was looked up; people count from the pc itself.
+            function_offset: name.offset.map(|offset| Hex(offset + (pc - lookup))),
+            file: name.file.clone(),
+            line: name.line,
+            column: name.column,
+            inlined: name.inlined,
+            cfa: machine.cfa.filter(|_| !name.inlined),
+            symbol_source: name.source.map(symbol_source),
+            in_app: own(name.function.as_deref(), name.file.as_deref()),
+            ..machine.clone()
+        }));
+    }
+}
+
+fn trust(trust: Trust) -> summary::Trust {
+    match trust {
+        Trust::Context => summary::Trust::Context,
+        Trust::Cfi => summary::Trust::Cfi,
+        Trust::Signal => summary::Trust::Signal,
+        // The return address of the very call that led here: verified, but by no CFI.
+        Trust::CallTarget => summary::Trust::CallScan,
+        Trust::FramePointer => summary::Trust::FramePointer,
+    }
+}
+
+fn symbol_source(source: SymbolSource) -> summary::SymbolSource {
+    match source {
+        SymbolSource::Dwarf => summary::SymbolSource::Dwarf,
+        SymbolSource::Static => summary::SymbolSource::Symtab,
+        SymbolSource::Dynamic => summary::SymbolSource::Dynsym,
+    }
+}
+
+fn stop(stop: Stop) -> summary::Stop {
+    match stop {
+        Stop::End => summary::Stop::End,
+        Stop::NoCfi { .. } | Stop::BadCfi { .. } => summary::Stop::NoCfi,
+        Stop::Memory(MemoryError::NotDumped { .. }) => summary::Stop::NotDumped,
+        Stop::Memory(MemoryError::Truncated { .. }) => summary::Stop::Truncated,
+        Stop::Memory(MemoryError::Unmapped { .. }) => summary::Stop::Unmapped,
+        Stop::BadReturnAddress { .. } => summary::Stop::BadReturnAddress,
+        Stop::Loop { .. } => summary::Stop::Loop,
+        Stop::Limit => summary::Stop::Limit,
+        Stop::NoRegisters => summary::Stop::NoRegisters,
+    }
+}

@@ -1,0 +1,164 @@
+//! A module's call frame information: which section has it, and the row for an address.
+
+use std::cell::OnceCell;
+
+use epitaph_elf::{Endian, LoadedModules, Object};
+use gimli::{
+    BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, ParsedEhFrameHdr,
+    Pointer, RunTimeEndian, UnwindContext, UnwindSection,
+};
+
+use crate::index::FrameIndex;
+use crate::row::Row;
+
+pub(crate) type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
+
+/// The CFI of one module.
+pub(crate) struct ModuleCfi<'a> {
+    eh_frame: Option<EhFrameCfi<'a>>,
+    debug_frame: OnceCell<Option<DebugFrameCfi<'a>>>,
+}
+
+/// `.eh_frame`, loaded with the program.
+pub(crate) struct EhFrameCfi<'a> {
+    pub(crate) section: EhFrame<Slice<'a>>,
+    bases: BaseAddresses,
+    table: Option<ParsedEhFrameHdr<Slice<'a>>>,
+    index: OnceCell<FrameIndex>,
+}
+
+/// `.debug_frame`, in the file or in its separate debug file.
+pub(crate) struct DebugFrameCfi<'a> {
+    pub(crate) section: DebugFrame<Slice<'a>>,
+    index: FrameIndex,
+}
+
+/// A module's section of CFI, as a row's expressions need it.
+#[derive(Clone, Copy)]
+pub(crate) enum Section<'c, 'a> {
+    EhFrame(&'c EhFrame<Slice<'a>>),
+    DebugFrame(&'c DebugFrame<Slice<'a>>),
+}
+
+/// Which of a module's sections a row is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SectionKind {
+    EhFrame,
+    DebugFrame,
+}
+
+impl<'a> ModuleCfi<'a> {
+    pub(crate) fn new(modules: &'a LoadedModules<'a>, module: usize) -> ModuleCfi<'a> {
+        let eh_frame = modules.object(module).and_then(EhFrameCfi::new);
+        ModuleCfi { eh_frame, debug_frame: OnceCell::new() }
+    }
+
+    /// Returns the row for `address` (before the load bias).
+    pub(crate) fn row(
+        &self,
+        modules: &'a LoadedModules<'a>,
+        module: usize,
+        address: u64,
+        context: &mut UnwindContext<usize>,
+    ) -> Option<Row> {
+        if let Some(eh_frame) = &self.eh_frame
+            && let Some(fde) = eh_frame.find(address)
+        {
+            return Row::read(
+                &fde,
+                &eh_frame.section,
+                &eh_frame.bases,
+                SectionKind::EhFrame,
+                module,
+                address,
+                context,
+            );
+        }
+        // Only now is the separate debug file looked for: it may be large, and most code needs none to unwind.
+        let debug_frame = self.debug_frame(modules, module)?;
+        let bases = BaseAddresses::default();
+        let fde = debug_frame.index.find(&debug_frame.section, &bases, address)?;
+        Row::read(&fde, &debug_frame.section, &bases, SectionKind::DebugFrame, module, address, context)
+    }
+
+    pub(crate) fn section(&self, kind: SectionKind) -> Option<Section<'_, 'a>> {
+        match kind {
+            SectionKind::EhFrame => self.eh_frame.as_ref().map(|cfi| Section::EhFrame(&cfi.section)),
+            SectionKind::DebugFrame => {
+                self.debug_frame.get()?.as_ref().map(|cfi| Section::DebugFrame(&cfi.section))
+            }
+        }
+    }
+
+    fn debug_frame(&self, modules: &'a LoadedModules<'a>, module: usize) -> Option<&DebugFrameCfi<'a>> {
+        self.debug_frame
+            .get_or_init(|| {
+                let in_image = modules.object(module).and_then(DebugFrameCfi::new);
+                in_image.or_else(|| modules.debug_object(module).and_then(DebugFrameCfi::new))
+            })
+            .as_ref()
+    }
+}
+
+impl<'a> EhFrameCfi<'a> {
+    fn new(object: &'a Object) -> Option<EhFrameCfi<'a>> {
+        let endian = endian(object);
+        let word = object.class().word();
+        let mut bases = BaseAddresses::default();
+        for (name, set) in [
+            (".text", BaseAddresses::set_text as fn(BaseAddresses, u64) -> BaseAddresses),
+            (".got", BaseAddresses::set_got),
+        ] {
+            if let Some(address) = object.section_address(name) {
+                bases = set(bases, address);
+            }
+        }
+        let mut table = None;
+        let mut start = None;
+        if let Some((address, bytes)) = object.eh_frame_hdr() {
+            bases = bases.set_eh_frame_hdr(address);
+            if let Ok(parsed) = EhFrameHdr::from(Slice::new(bytes, endian)).parse(&bases, word) {
+                if let Pointer::Direct(eh_frame) = parsed.eh_frame_ptr() {
+                    start = Some(eh_frame);
+                }
+                table = parsed.table().is_some().then_some(parsed);
+            }
+        }
+        let (start, bytes) = match start.and_then(|start| Some((start, object.data_from(start)?))) {
+            Some(found) => found,
+            None => (object.section_address(".eh_frame")?, object.section(".eh_frame").ok()??),
+        };
+        let mut section = EhFrame::from(Slice::new(bytes, endian));
+        section.set_address_size(word);
+        Some(EhFrameCfi { section, bases: bases.set_eh_frame(start), table, index: OnceCell::new() })
+    }
+
+    fn find(&self, address: u64) -> Option<FrameDescriptionEntry<Slice<'a>>> {
+        if let Some(table) = self.table.as_ref().and_then(ParsedEhFrameHdr::table) {
+            // The search table can't tell where an entry ends: the entry itself must say that it has the address.
+            return table
+                .fde_for_address(&self.section, &self.bases, address, EhFrame::cie_from_offset)
+                .ok()
+                .filter(|fde| fde.contains(address));
+        }
+        let index = self.index.get_or_init(|| FrameIndex::new(&self.section, &self.bases));
+        index.find(&self.section, &self.bases, address)
+    }
+}
+
+impl<'a> DebugFrameCfi<'a> {
+    fn new(object: &'a Object) -> Option<DebugFrameCfi<'a>> {
+        let bytes = object.section(".debug_frame").ok()??;
+        let mut section = DebugFrame::from(Slice::new(bytes, endian(object)));
+        section.set_address_size(object.class().word());
+        let index = FrameIndex::new(&section, &BaseAddresses::default());
+        Some(DebugFrameCfi { section, index })
+    }
+}
+
+fn endian(object: &Object) -> RunTimeEndian {
+    match object.endian() {
+        Endian::Little => RunTimeEndian::Little,
+        Endian::Big => RunTimeEndian::Big,
+    }
+}

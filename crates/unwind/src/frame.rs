@@ -1,0 +1,94 @@
+//! What a walk gives.
+
+use std::fmt;
+
+use epitaph_elf::MemoryError;
+
+use crate::address::CodeAddress;
+
+/// One machine frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Where it is.
+    pub address: CodeAddress,
+    /// The canonical frame address: the stack pointer's value in the caller, where it is known.
+    pub cfa: Option<u64>,
+    /// How the frame was found.
+    pub trust: Trust,
+    /// Whether it is the code that a signal handler returns to, which nobody called.
+    pub signal_trampoline: bool,
+}
+
+/// How a frame was found, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// The registers in the core.
+    Context,
+    /// Call frame information.
+    Cfi,
+    /// Registers that the kernel saved when it delivered a signal.
+    Signal,
+    /// The return address at the top of the stack, after a call to where no code is, or in a stub.
+    CallTarget,
+    /// The saved frame pointer: right wherever the code keeps one.
+    FramePointer,
+}
+
+/// Why a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// CFI says that this is the first frame, or its return address is 0.
+    End,
+    /// There is no CFI at this address, and no other way leads on.
+    NoCfi {
+        /// The frame's address.
+        pc: u64,
+    },
+    /// The CFI at this address can't be evaluated: it is corrupt, or needs a register that isn't known.
+    BadCfi {
+        /// The frame's address.
+        pc: u64,
+    },
+    /// The stack can't be read.
+    Memory(MemoryError),
+    /// The return address is in nothing executable: it was overwritten.
+    BadReturnAddress {
+        /// What stands where the return address should.
+        found: u64,
+    },
+    /// The stack pointer doesn't grow from frame to frame.
+    Loop {
+        /// The frame's address.
+        pc: u64,
+    },
+    /// The frame limit was reached.
+    Limit,
+    /// The thread's registers are not known.
+    NoRegisters,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::End => f.write_str("end of the stack"),
+            Stop::NoCfi { pc } => write!(f, "no unwind information at {pc:#x}"),
+            Stop::BadCfi { pc } => write!(f, "the unwind information at {pc:#x} cannot be used"),
+            Stop::Memory(error) => write!(f, "the stack cannot be read: {error}"),
+            Stop::BadReturnAddress { found } => {
+                write!(f, "the return address was overwritten: {found:#x} is not in any code")
+            }
+            Stop::Loop { pc } => write!(f, "the stack leads back to itself at {pc:#x}"),
+            Stop::Limit => f.write_str("more frames than are walked"),
+            Stop::NoRegisters => f.write_str("the thread's registers are unknown"),
+        }
+    }
+}
+
+/// A walked stack. A walk never fails: what was found stands, and says why it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwound {
+    /// Innermost first.
+    pub frames: Vec<Frame>,
+    /// Why there is no further one.
+    pub stop: Stop,
+}

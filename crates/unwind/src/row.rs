@@ -1,0 +1,120 @@
+//! A row of the CFI table: how to recover the caller's registers from those at one address (DWARF 5, 6.4.1).
+
+use epitaph_elf::{Arch, Memory, MemoryError, Registers, read_u64};
+use gimli::{
+    BaseAddresses, CfaRule, Encoding, FrameDescriptionEntry, Register, RegisterRule, UnwindContext,
+    UnwindExpression, UnwindSection,
+};
+
+use crate::cfi::{Section, SectionKind, Slice};
+use crate::expression::evaluate;
+
+/// The rules at one address, taken out of their section so that the next frame there needs no parsing.
+pub(crate) struct Row {
+    /// Index of the module.
+    pub(crate) module: usize,
+    /// The section that the expressions are in.
+    pub(crate) section: SectionKind,
+    /// Whether this is the code that a signal handler returns to (augmentation `S`).
+    pub(crate) signal: bool,
+    return_address: u16,
+    cfa: CfaRule<usize>,
+    registers: Box<[(Register, RegisterRule<usize>)]>,
+    encoding: Encoding,
+}
+
+/// The caller, or why there is none.
+#[expect(clippy::large_enum_variant, reason = "made once a frame and taken apart at once")]
+pub(crate) enum Applied {
+    /// The caller's registers, and the CFA.
+    Caller(Registers, u64),
+    /// The return address is undefined: this is the first frame.
+    First,
+    /// The CFA or the return address can't be computed.
+    Unusable,
+    /// The return address can't be read.
+    Memory(MemoryError),
+}
+
+impl Row {
+    /// Reads the row for `address` from its entry.
+    pub(crate) fn read<'a, S: UnwindSection<Slice<'a>>>(
+        fde: &FrameDescriptionEntry<Slice<'a>>,
+        section: &S,
+        bases: &BaseAddresses,
+        kind: SectionKind,
+        module: usize,
+        address: u64,
+        context: &mut UnwindContext<usize>,
+    ) -> Option<Row> {
+        let row = fde.unwind_info_for_address(section, bases, context, address).ok()?;
+        Some(Row {
+            module,
+            section: kind,
+            signal: fde.cie().is_signal_trampoline(),
+            return_address: fde.cie().return_address_register().0,
+            cfa: row.cfa().clone(),
+            registers: row.registers().cloned().collect(),
+            encoding: fde.cie().encoding(),
+        })
+    }
+
+    /// Recovers the caller's registers. A register whose rule fails is unknown in the caller, and only the CFA
+    /// and the return address are needed to go on.
+    pub(crate) fn apply(
+        &self,
+        arch: &Arch,
+        registers: &Registers,
+        section: Section<'_, '_>,
+        memory: &dyn Memory,
+    ) -> Applied {
+        let expression = |expression: &UnwindExpression<usize>, cfa| {
+            let expression = match section {
+                Section::EhFrame(section) => expression.get(section),
+                Section::DebugFrame(section) => expression.get(section),
+            };
+            evaluate(expression.ok()?, self.encoding, registers, cfa, memory)
+        };
+        let cfa = match &self.cfa {
+            CfaRule::RegisterAndOffset { register, offset } => {
+                registers.get(register.0).map(|value| value.wrapping_add_signed(*offset))
+            }
+            CfaRule::Expression(rule) => expression(rule, None),
+        };
+        let Some(cfa) = cfa else { return Applied::Unusable };
+        let mut failure = None;
+        let mut read = |address| read_u64(memory, address).map_err(|error| failure = Some(error)).ok();
+
+        let mut caller = *registers;
+        caller.retain(arch.callee_saved);
+        caller.set(arch.sp, Some(cfa));
+        let mut return_address = None;
+        let mut first = false;
+        for (register, rule) in &self.registers {
+            let value = match rule {
+                RegisterRule::SameValue => registers.get(register.0),
+                RegisterRule::Offset(offset) => read(cfa.wrapping_add_signed(*offset)),
+                RegisterRule::ValOffset(offset) => Some(cfa.wrapping_add_signed(*offset)),
+                RegisterRule::Register(other) => registers.get(other.0),
+                RegisterRule::Expression(rule) => expression(rule, Some(cfa)).and_then(&mut read),
+                RegisterRule::ValExpression(rule) => expression(rule, Some(cfa)),
+                RegisterRule::Constant(value) => Some(*value),
+                // Undefined, and Architectural: no architecture here defines any.
+                _ => None,
+            };
+            if register.0 == self.return_address {
+                return_address = value;
+                first = matches!(rule, RegisterRule::Undefined);
+            }
+            caller.set(register.0, value);
+        }
+        match return_address {
+            _ if first => Applied::First,
+            Some(address) => {
+                caller.set(arch.pc, Some(address));
+                Applied::Caller(caller, cfa)
+            }
+            None => failure.map_or(Applied::Unusable, Applied::Memory),
+        }
+    }
+}
