@@ -38,8 +38,8 @@ pub enum InflateError {
     UnknownCodec(u32),
 }
 
-/// Inflates `compressed` to exactly `size` bytes.
-pub(crate) fn inflate(codec: Codec, compressed: &[u8], size: u64) -> Result<Vec<u8>, InflateError> {
+/// Inflates the first `len` bytes of the `size` that `compressed` promises: all of them, or fewer.
+pub(crate) fn inflate(codec: Codec, compressed: &[u8], size: u64, len: u64) -> Result<Vec<u8>, InflateError> {
     let best = match codec {
         Codec::Zlib => BEST_ZLIB,
         Codec::Zstd => BEST_ZSTD,
@@ -48,7 +48,7 @@ pub(crate) fn inflate(codec: Codec, compressed: &[u8], size: u64) -> Result<Vec<
         return Err(InflateError::Absurd { size, compressed: compressed.len() as u64 });
     }
     // Fresh zero pages cost nothing until they are written, so a lie within the bounds costs nothing either.
-    let mut out = vec![0; size as usize];
+    let mut out = vec![0; size.min(len) as usize];
     let corrupt = |error: &dyn std::fmt::Display| InflateError::Corrupt(error.to_string());
     match codec {
         Codec::Zlib => {
@@ -78,18 +78,19 @@ mod tests {
     #[test]
     fn what_was_deflated_comes_back() {
         let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-        assert_eq!(inflate(Codec::Zlib, &deflated(&bytes), bytes.len() as u64).unwrap(), bytes);
+        assert_eq!(inflate(Codec::Zlib, &deflated(&bytes), bytes.len() as u64, u64::MAX).unwrap(), bytes);
+        assert_eq!(inflate(Codec::Zlib, &deflated(&bytes), bytes.len() as u64, 1000).unwrap(), bytes[..1000]);
     }
 
     #[test]
     fn a_liar_is_found_out() {
         let small = deflated(b"hello");
-        assert!(matches!(inflate(Codec::Zlib, &small, 1 << 40), Err(InflateError::Absurd { .. })));
-        assert!(matches!(inflate(Codec::Zlib, &small, 6), Err(InflateError::Corrupt(_))));
-        assert!(matches!(inflate(Codec::Zstd, &small, 5), Err(InflateError::Corrupt(_))));
+        assert!(matches!(inflate(Codec::Zlib, &small, 1 << 40, 1), Err(InflateError::Absurd { .. })));
+        assert!(matches!(inflate(Codec::Zlib, &small, 6, u64::MAX), Err(InflateError::Corrupt(_))));
+        assert!(matches!(inflate(Codec::Zstd, &small, 5, 5), Err(InflateError::Corrupt(_))));
         // The last 4 bytes are the checksum, the one before them ends the last block.
         for len in 0..small.len() - 6 {
-            assert!(inflate(Codec::Zlib, &small[..len], 5).is_err(), "{len}");
+            assert!(inflate(Codec::Zlib, &small[..len], 5, 5).is_err(), "{len}");
         }
     }
 }

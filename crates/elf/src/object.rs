@@ -43,7 +43,15 @@ pub struct Object {
 struct Section {
     name: Vec<u8>,
     header: SectionHeader,
-    inflated: OnceLock<Result<Vec<u8>, ObjectError>>,
+    inflated: Inflated,
+}
+
+/// A section's inflated bytes, each made when they are first asked for.
+#[derive(Default)]
+struct Inflated {
+    /// The first bytes, as many as the first one wanted who didn't want them all.
+    start: OnceLock<Result<Vec<u8>, ObjectError>>,
+    whole: OnceLock<Result<Vec<u8>, ObjectError>>,
 }
 
 /// Why an object file, or a part of it, can't be read.
@@ -106,7 +114,7 @@ impl Object {
             .map(|header| Section {
                 name: c_string(names, header.sh_name),
                 header,
-                inflated: OnceLock::new(),
+                inflated: Inflated::default(),
             })
             .collect();
         let build_id = find_build_id(&bytes, &header, &program_headers, &sections);
@@ -194,12 +202,18 @@ impl Object {
     ///
     /// `.debug_x` also finds `.zdebug_x`, the form of old toolchains.
     pub fn section(&self, name: &str) -> Result<Option<&[u8]>, ObjectError> {
+        self.section_start(name, usize::MAX)
+    }
+
+    /// Returns at least the first `len` bytes of a section (all of it, if it is shorter): of a compressed section
+    /// no more need be inflated.
+    pub fn section_start(&self, name: &str, len: usize) -> Result<Option<&[u8]>, ObjectError> {
         if let Some(section) = self.find(name) {
-            return self.section_bytes(section).map(Some);
+            return self.section_bytes(section, len).map(Some);
         }
         let Some(short) = name.strip_prefix(".debug_") else { return Ok(None) };
         match self.find(&format!(".zdebug_{short}")) {
-            Some(section) => self.section_bytes(section).map(Some),
+            Some(section) => self.section_bytes(section, len).map(Some),
             None => Ok(None),
         }
     }
@@ -258,7 +272,7 @@ impl Object {
         })
     }
 
-    fn section_bytes<'a>(&'a self, section: &'a Section) -> Result<&'a [u8], ObjectError> {
+    fn section_bytes<'a>(&'a self, section: &'a Section, len: usize) -> Result<&'a [u8], ObjectError> {
         let name = || String::from_utf8_lossy(&section.name).into_owned();
         let start = usize::try_from(section.header.sh_offset).ok();
         let size = usize::try_from(section.header.sh_size).ok();
@@ -267,12 +281,20 @@ impl Object {
             .and_then(|(start, size)| self.bytes.get(start..start.checked_add(size)?))
             .ok_or_else(|| ObjectError::SectionOutside { name: name() })?;
         let Some((codec, compressed, size)) = self.compression(section, raw) else { return Ok(raw) };
-        let inflated = section.inflated.get_or_init(|| {
-            codec
-                .and_then(|codec| inflate(codec, compressed, size))
+        let codec = codec.map_err(|source| ObjectError::Inflate { name: name(), source })?;
+        let inflate = |len| {
+            inflate(codec, compressed, size, len)
                 .map_err(|source| ObjectError::Inflate { name: name(), source })
-        });
-        inflated.as_deref().map_err(Clone::clone)
+        };
+        let len = (len as u64).min(size);
+        if len < size && section.inflated.whole.get().is_none() {
+            let start =
+                section.inflated.start.get_or_init(|| inflate(len)).as_deref().map_err(Clone::clone)?;
+            if start.len() as u64 >= len {
+                return Ok(start);
+            }
+        }
+        section.inflated.whole.get_or_init(|| inflate(size)).as_deref().map_err(Clone::clone)
     }
 
     /// Tells how a section is compressed: codec, compressed bytes, size in bytes when inflated.

@@ -19,36 +19,59 @@ const NEEDED: [SectionId; 10] = [
     SectionId::DebugStrOffsets,
 ];
 
-/// The DWARF sections of one object, inflated.
+/// The DWARF sections of one object, inflated as far as they are needed.
 pub(crate) struct Sections<'a> {
+    object: &'a Object,
     bytes: [&'a [u8]; NEEDED.len()],
     endian: RunTimeEndian,
+    /// Whether all of `.debug_info` is there, or only its first bytes.
+    has_all: bool,
     /// What could not be read: the section is taken as empty.
     pub(crate) errors: Vec<ObjectError>,
 }
 
 impl<'a> Sections<'a> {
-    /// Reads the sections; `None` if the object has no debug information.
+    /// Reads all sections but `.debug_info`; `None` if the object has no debug information.
     pub(crate) fn new(object: &'a Object) -> Option<Sections<'a>> {
         if !object.has_debug_info() {
             return None;
         }
-        let mut errors = Vec::new();
-        let bytes = NEEDED.map(|id| match object.section(id.name()) {
-            Ok(bytes) => bytes.unwrap_or_default(),
-            Err(error) => {
-                errors.push(error);
-                &[]
-            }
-        });
         let endian = match object.endian() {
             Endian::Little => RunTimeEndian::Little,
             Endian::Big => RunTimeEndian::Big,
         };
-        Some(Sections { bytes, endian, errors })
+        let mut sections =
+            Sections { object, bytes: [&[]; NEEDED.len()], endian, has_all: false, errors: Vec::new() };
+        for id in NEEDED.into_iter().filter(|id| *id != SectionId::DebugInfo) {
+            sections.load(id, usize::MAX);
+        }
+        Some(sections)
     }
 
-    /// Returns all of the debug information.
+    /// Sees to it that the first `len` bytes of `.debug_info` are there: it is the largest section by far, and a
+    /// compressed one is inflated from its start.
+    pub(crate) fn need_info(&mut self, len: usize) {
+        let there = self.bytes.iter().zip(NEEDED).find(|(_, id)| *id == SectionId::DebugInfo);
+        if !self.has_all && there.is_none_or(|(bytes, _)| bytes.len() < len) {
+            self.load(SectionId::DebugInfo, len);
+            self.has_all = len == usize::MAX;
+        }
+    }
+
+    fn load(&mut self, id: SectionId, len: usize) {
+        let bytes = match self.object.section_start(id.name(), len) {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            Err(error) => {
+                self.errors.push(error);
+                &[]
+            }
+        };
+        if let Some((slot, _)) = self.bytes.iter_mut().zip(NEEDED).find(|(_, needed)| *needed == id) {
+            *slot = bytes;
+        }
+    }
+
+    /// Returns the debug information as far as it is there.
     pub(crate) fn whole(&self) -> Dwarf<Slice<'a>> {
         self.with(|_, bytes| bytes)
     }

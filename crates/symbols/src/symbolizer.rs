@@ -1,6 +1,6 @@
 //! Naming a module's addresses.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use addr2line::{Context, LookupContinuation, LookupResult};
@@ -11,10 +11,13 @@ use crate::demangle::demangle;
 use crate::dwarf::{Sections, Slice};
 use crate::root::refers_elsewhere;
 use crate::symtab::{self, Hit};
-use crate::units::{ByUnit, locate, locate_without_index};
+use crate::units::{ByUnit, by_index, by_root};
 
 /// Longest chain of inlined calls at one address: real ones have a few dozen.
 const DEEPEST_INLINE: usize = 1000;
+
+/// Bytes of `.debug_info` that most units don't exceed.
+const USUAL_UNIT: usize = 64 << 10;
 
 /// One logical frame at an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,8 +92,8 @@ impl<'a> Symbolizer<'a> {
         let image = self.modules.object(module);
         let debug = self.modules.debug_object(module);
         let mut named = Named::default();
-        if let Some(sections) = debug.and_then(Sections::new).or_else(|| image.and_then(Sections::new)) {
-            named.by_dwarf(&sections, &addresses);
+        if let Some(mut sections) = debug.and_then(Sections::new).or_else(|| image.and_then(Sections::new)) {
+            named.by_dwarf(&mut sections, &addresses);
         }
         named.by_symbols(image, debug, &addresses);
         let frames =
@@ -100,14 +103,12 @@ impl<'a> Symbolizer<'a> {
 }
 
 impl Named {
-    fn by_dwarf(&mut self, sections: &Sections<'_>, addresses: &[u64]) {
-        self.problems.extend(
-            sections
-                .errors
-                .iter()
-                .map(|error| Problem { code: "debug_section_unreadable", text: error.to_string() }),
-        );
-        let by_unit = locate(&sections.whole(), addresses);
+    fn by_dwarf(&mut self, sections: &mut Sections<'_>, addresses: &[u64]) {
+        let (mut by_unit, rest, indexed) = by_index(&sections.whole(), addresses);
+        if !rest.is_empty() {
+            sections.need_info(usize::MAX);
+            by_root(&sections.whole(), &rest, &indexed, &mut by_unit);
+        }
         self.by_units(sections, &by_unit);
         // An index may place an address in a unit that knows nothing of it: the units themselves are asked then.
         let misplaced: BTreeSet<u64> = by_unit
@@ -118,26 +119,44 @@ impl Named {
             .collect();
         if !misplaced.is_empty() {
             let misplaced: Vec<u64> = misplaced.into_iter().collect();
-            let by_unit = locate_without_index(&sections.whole(), &misplaced);
+            let mut by_unit = ByUnit::new();
+            sections.need_info(usize::MAX);
+            by_root(&sections.whole(), &misplaced, &HashSet::new(), &mut by_unit);
             self.by_units(sections, &by_unit);
         }
+        self.problems.extend(
+            sections
+                .errors
+                .iter()
+                .map(|error| Problem { code: "debug_section_unreadable", text: error.to_string() }),
+        );
     }
 
     /// Asks the units: each alone where it can be read alone, and the others together.
-    fn by_units(&mut self, sections: &Sections<'_>, by_unit: &ByUnit) {
-        let whole = sections.whole();
+    fn by_units<'a>(&mut self, sections: &mut Sections<'a>, by_unit: &ByUnit) {
+        let Some((last, _)) = by_unit.last_key_value() else { return };
+        sections.need_info(last.saturating_add(USUAL_UNIT));
         let mut together: BTreeSet<u64> = BTreeSet::new();
         for (unit, addresses) in by_unit {
-            let Ok(header) = whole.debug_info.header_from_offset(DebugInfoOffset(*unit)) else { continue };
-            if refers_elsewhere(&whole, &header) {
+            let header = |sections: &Sections<'a>| {
+                sections.whole().debug_info.header_from_offset(DebugInfoOffset(*unit)).ok()
+            };
+            let header = header(sections).or_else(|| {
+                // Longer than most, or broken.
+                sections.need_info(usize::MAX);
+                header(sections)
+            });
+            let Some(header) = header else { continue };
+            if refers_elsewhere(&sections.whole(), &header) {
                 together.extend(addresses);
                 continue;
             }
-            let range = *unit..unit.saturating_add(header.length_including_self());
-            self.ask(sections.unit(range), addresses.iter().copied());
+            let end = unit.saturating_add(header.length_including_self());
+            self.ask(sections.unit(*unit..end), addresses.iter().copied());
         }
         if !together.is_empty() {
-            self.ask(whole, together.into_iter());
+            sections.need_info(usize::MAX);
+            self.ask(sections.whole(), together.into_iter());
         }
     }
 

@@ -10,41 +10,11 @@ use crate::root::{Root, offset};
 /// Addresses by the unit that may hold them; a unit is its offset in `.debug_info`.
 pub(crate) type ByUnit = BTreeMap<usize, Vec<u64>>;
 
-/// Places `addresses` (sorted, distinct, before the load bias): by `.debug_aranges` first, and those that it doesn't
-/// know by asking the units that have no entry there (clang writes none) for their ranges.
-pub(crate) fn locate(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64]) -> ByUnit {
+/// Places `addresses` (sorted, distinct, before the load bias) by `.debug_aranges`. Returns those that it doesn't
+/// know too, and the units that it does know.
+pub(crate) fn by_index(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64]) -> (ByUnit, Vec<u64>, HashSet<usize>) {
     let mut by_unit = ByUnit::new();
     let mut indexed = HashSet::new();
-    by_index(dwarf, addresses, &mut by_unit, &mut indexed);
-    let placed: HashSet<u64> = by_unit.values().flatten().copied().collect();
-    let rest: Vec<u64> = addresses.iter().copied().filter(|address| !placed.contains(address)).collect();
-    if !rest.is_empty() {
-        by_root(dwarf, &rest, &indexed, &mut by_unit);
-    }
-    by_unit
-}
-
-/// Places addresses by all units' own ranges, without the index: for those that the index placed in a unit that
-/// knows nothing of them.
-pub(crate) fn locate_without_index(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64]) -> ByUnit {
-    let mut by_unit = ByUnit::new();
-    by_root(dwarf, addresses, &HashSet::new(), &mut by_unit);
-    by_unit
-}
-
-fn add(by_unit: &mut ByUnit, unit: usize, address: u64) {
-    let addresses = by_unit.entry(unit).or_default();
-    if addresses.last() != Some(&address) && !addresses.contains(&address) {
-        addresses.push(address);
-    }
-}
-
-fn within(addresses: &[u64], start: u64, end: u64) -> impl Iterator<Item = u64> {
-    let first = addresses.partition_point(|address| *address < start);
-    addresses.iter().skip(first).take_while(move |address| **address < end).copied()
-}
-
-fn by_index(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64], by_unit: &mut ByUnit, indexed: &mut HashSet<usize>) {
     let mut headers = dwarf.debug_aranges.headers();
     while let Ok(Some(header)) = headers.next() {
         let DebugInfoOffset(unit) = header.debug_info_offset();
@@ -54,16 +24,26 @@ fn by_index(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64], by_unit: &mut ByUnit, i
             let range = entry.range();
             any = true;
             for address in within(addresses, range.begin, range.end) {
-                add(by_unit, unit, address);
+                add(&mut by_unit, unit, address);
             }
         }
         if any {
             indexed.insert(unit);
         }
     }
+    let placed: HashSet<u64> = by_unit.values().flatten().copied().collect();
+    let rest = addresses.iter().copied().filter(|address| !placed.contains(address)).collect();
+    (by_unit, rest, indexed)
 }
 
-fn by_root(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64], skip: &HashSet<usize>, by_unit: &mut ByUnit) {
+/// Places addresses by the ranges that the units themselves claim, leaving out the units in `skip`: for those that
+/// no index knows (clang writes none), or that an index placed in a unit that knows nothing of them.
+pub(crate) fn by_root(
+    dwarf: &Dwarf<Slice<'_>>,
+    addresses: &[u64],
+    skip: &HashSet<usize>,
+    by_unit: &mut ByUnit,
+) {
     let mut units = dwarf.units();
     while let Ok(Some(header)) = units.next() {
         let Some(unit) = offset(&header).filter(|unit| !skip.contains(unit)) else { continue };
@@ -80,4 +60,16 @@ fn by_root(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64], skip: &HashSet<usize>, b
             }
         }
     }
+}
+
+fn add(by_unit: &mut ByUnit, unit: usize, address: u64) {
+    let addresses = by_unit.entry(unit).or_default();
+    if addresses.last() != Some(&address) && !addresses.contains(&address) {
+        addresses.push(address);
+    }
+}
+
+fn within(addresses: &[u64], start: u64, end: u64) -> impl Iterator<Item = u64> {
+    let first = addresses.partition_point(|address| *address < start);
+    addresses.iter().skip(first).take_while(move |address| **address < end).copied()
 }
