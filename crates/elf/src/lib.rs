@@ -37,7 +37,7 @@ mod registers;
 mod segment;
 mod symbols;
 
-pub use arch::Arch;
+pub use arch::{Arch, Jump, Target};
 pub use auxv::AuxVector;
 pub use build_id::BuildId;
 pub use bytes::Bytes;

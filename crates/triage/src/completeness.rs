@@ -3,8 +3,8 @@
 use epitaph_elf::{Defect, Memory, Process, Thread};
 use epitaph_summary::{Completeness, Core};
 
-/// Grades a core by what its threads' stack pointers still lead to.
-pub(crate) fn grade(process: &Process, memory: &dyn Memory) -> Core {
+/// Grades a core by what its threads' stack pointers still lead to; the rest of `known` stays.
+pub(crate) fn grade(process: &Process, memory: &dyn Memory, known: Core) -> Core {
     let missing = process
         .defects
         .iter()
@@ -34,6 +34,6 @@ pub(crate) fn grade(process: &Process, memory: &dyn Memory) -> Core {
         producer: process.producer.map(str::to_owned),
         completeness: Some(completeness),
         missing_bytes: (missing > 0).then_some(missing),
-        ..Core::default()
+        ..known
     }
 }

@@ -13,8 +13,8 @@
 //!
 //! let core = CoreFile::open(Arc::new(std::fs::File::open("core.4711")?))?;
 //! let files = FileSearch::new(SearchOptions::default());
-//! let summary = triage(core.process(), &core, &files, &Options::default(), &mut Silent);
-//! println!("{:?}", summary.crashing_thread());
+//! let triaged = triage(core.process(), &core, &files, &Options::default(), &mut Silent);
+//! println!("{:?}", triaged.summary.crashing_thread());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -26,8 +26,11 @@ mod process;
 mod signal;
 mod stacks;
 
-use epitaph_elf::{LoadedModules, Locate, Memory, Module, PageCache, Process, ProcessMemory};
-use epitaph_summary::{CrashSummary, Masks, Warning};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use epitaph_elf::{BuildId, LoadedModules, Locate, Memory, Module, PageCache, Process, ProcessMemory};
+use epitaph_summary::{Core, CrashSummary, Masks, Warning};
 use epitaph_symbols::Symbolizer;
 use epitaph_unwind::{Limits, Unwinder};
 
@@ -42,13 +45,27 @@ pub struct Options {
     pub inner_frames: usize,
     /// Most that are kept from its outer end, where there are more.
     pub outer_frames: usize,
+    /// Find the files of all modules, not only of those that a stack leads through.
+    pub all_files: bool,
     /// Secrets to take out.
     pub masks: Masks,
+    /// When the process died (RFC 3339, UTC), as far as the caller knows.
+    pub time: Option<String>,
+    /// What the caller knows of the core file.
+    pub core: Core,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { crashed_thread_only: false, inner_frames: 256, outer_frames: 64, masks: Masks::default() }
+        Options {
+            crashed_thread_only: false,
+            inner_frames: 256,
+            outer_frames: 64,
+            all_files: false,
+            masks: Masks::default(),
+            time: None,
+            core: Core::default(),
+        }
     }
 }
 
@@ -66,6 +83,28 @@ impl Observer for Silent {
     fn crashing_thread_done(&mut self, _: &CrashSummary) {}
 }
 
+/// What a triage gives.
+#[derive(Clone, Debug)]
+pub struct Triaged {
+    /// The summary.
+    pub summary: CrashSummary,
+    /// The files that it was made with, and that explain it on another machine.
+    pub files: Vec<ModuleFile>,
+}
+
+/// A file of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleFile {
+    /// Index into the summary's modules.
+    pub module: usize,
+    /// Its path on this machine.
+    pub path: PathBuf,
+    /// The build ID that it was found by.
+    pub build_id: Option<BuildId>,
+    /// Whether it is the separate file with the module's debug information.
+    pub debug: bool,
+}
+
 /// Turns a dead process into a summary.
 pub fn triage(
     process: &Process,
@@ -73,7 +112,7 @@ pub fn triage(
     locate: &dyn Locate,
     options: &Options,
     observer: &mut dyn Observer,
-) -> CrashSummary {
+) -> Triaged {
     let mut summary = CrashSummary::new(env!("CARGO_PKG_VERSION"));
     let cached = PageCache::new(memory);
     let loaded = LoadedModules::new(Module::all(process, &cached), process.arch, locate);
@@ -81,7 +120,8 @@ pub fn triage(
 
     process::describe(process, &loaded, &memory, &mut summary);
     summary.signal = process.signal.as_ref().map(|signal| signal::describe(signal, process));
-    summary.core = Some(completeness::grade(process, &memory));
+    summary.time.clone_from(&options.time);
+    summary.core = Some(completeness::grade(process, &memory, options.core.clone()));
     summary.warnings =
         process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
 
@@ -101,10 +141,12 @@ pub fn triage(
 
     if !options.crashed_thread_only || !crashed {
         summary.threads.append(&mut stacks.threads(process, others, false));
-        summary.modules = modules::describe(&loaded, stacks.touched());
     }
+    let searched: BTreeSet<usize> =
+        if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };
+    summary.modules = modules::describe(&loaded, &searched);
     finish(&mut summary, &stacks, &loaded, options);
-    summary
+    Triaged { summary, files: modules::files(&loaded, &searched) }
 }
 
 /// Adds what went wrong on the way, and takes the secrets out.

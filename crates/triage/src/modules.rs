@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use epitaph_elf::{FileState, LoadedModules, Located, Origin};
 use epitaph_summary::{self as summary, Hex, Warning};
 
+use crate::ModuleFile;
+
 /// Describes all modules; their files are searched for only where `touched` says that a stack leads through them,
 /// or that they are the main program.
 pub(crate) fn describe(loaded: &LoadedModules<'_>, touched: &BTreeSet<usize>) -> Vec<summary::Module> {
@@ -56,6 +58,24 @@ fn add_files(out: &mut summary::Module, loaded: &LoadedModules<'_>, index: usize
     } else {
         out.has_debug_info = Some(own);
     }
+}
+
+/// Lists the files that explain a crash: those that are proven or likely to be the mapped ones, and their separate
+/// debug files.
+pub(crate) fn files(loaded: &LoadedModules<'_>, searched: &BTreeSet<usize>) -> Vec<ModuleFile> {
+    let mut files = Vec::new();
+    for index in searched {
+        for (located, debug) in [(loaded.image(*index), false), (loaded.debug(*index), true)] {
+            if let Some(Located::Found(found)) = located
+                && found.state != FileState::Mismatch
+                && let Some(path) = &found.path
+            {
+                let build_id = found.object.build_id().cloned();
+                files.push(ModuleFile { module: *index, path: path.clone(), build_id, debug });
+            }
+        }
+    }
+    files
 }
 
 fn origin(origin: Origin) -> summary::FileOrigin {

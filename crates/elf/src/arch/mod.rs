@@ -1,11 +1,13 @@
 //! Architectures: one file each, and this table of them.
 
+mod branch;
 mod x86_64;
 
 use crate::header::{Class, Endian};
 use crate::memory::Memory;
 use crate::registers::Registers;
 
+pub use branch::{Jump, Target};
 pub use x86_64::X86_64;
 
 /// What the rest of epitaph needs to know about an architecture.
@@ -34,6 +36,17 @@ pub struct Arch {
     pub after_call: fn(&Registers, &dyn Memory) -> Option<Registers>,
     /// Tells whether a call instruction ends at an address, given up to 8 bytes before it.
     pub follows_call: fn(&[u8]) -> bool,
+    /// Tells where the call instruction leads that ends at an address, given that address and 8 bytes before it;
+    /// `None` where the instruction alone doesn't say.
+    pub call_target: fn(u64, &[u8]) -> Option<Target>,
+    /// Finds what may be jumps out of a function, given the address of its code and the code. It may find more than
+    /// there are: see what they lead to.
+    pub jumps: fn(u64, &[u8]) -> Vec<Jump>,
+    /// Finds the slot that a stub of a procedure linkage table jumps through, given its address and up to 16 bytes
+    /// of it.
+    pub stub_slot: fn(u64, &[u8]) -> Option<u64>,
+    /// Bytes from the stack pointer to the CFA at a function's first instruction.
+    pub sp_to_cfa_at_entry: u8,
     /// The instructions of the C library's signal return (`rt_sigreturn` by its number), as a handler returns to.
     pub sigreturn: &'static [u8],
     /// Recovers the interrupted registers, given those at the signal return's first instruction.

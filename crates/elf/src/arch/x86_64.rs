@@ -1,5 +1,7 @@
 //! x86-64. Registers: System V ABI for AMD64, figure 3.36 (DWARF numbers) and 3.2.1 (callee-saved).
 
+mod branch;
+
 use goblin::elf::header::EM_X86_64;
 
 use super::{Arch, PrPsInfo, PrStatus};
@@ -70,7 +72,12 @@ pub static X86_64: Arch = Arch {
     },
     prpsinfo: PrPsInfo { uid: 16, gid: 20, pid: 24, ppid: 28, name: 40, args: 56 },
     after_call,
-    follows_call,
+    follows_call: branch::follows_call,
+    call_target: branch::call_target,
+    jumps: branch::jumps,
+    stub_slot: branch::stub_slot,
+    // the return address
+    sp_to_cfa_at_entry: 8,
     // mov $15,%rax; syscall
     sigreturn: &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05],
     after_sigreturn,
@@ -99,71 +106,4 @@ fn after_sigreturn(registers: &Registers, memory: &dyn Memory) -> Option<Registe
         interrupted.set(number, Some(read_u64(memory, context.checked_add(8 * index)?).ok()?));
     }
     Some(interrupted)
-}
-
-/// Recognises the encodings of `call`: E8 rel32, and FF /2 in each form that it has (Intel SDM volume 2, CALL and
-/// table 2-2): register, memory with no, 8-bit or 32-bit displacement, each with or without SIB.
-fn follows_call(before: &[u8]) -> bool {
-    let at = |back: usize| before.len().checked_sub(back).and_then(|index| before.get(index)).copied();
-    if at(5) == Some(0xe8) {
-        return true;
-    }
-    // ModRM of FF /2: reg field 2.
-    let indirect = |back: usize| {
-        if at(back) != Some(0xff) {
-            return None;
-        }
-        at(back - 1).filter(|modrm| modrm >> 3 & 7 == 2)
-    };
-    let matches_length = |back: usize, modrm: u8| {
-        let (mode, rm) = (modrm >> 6, modrm & 7);
-        let sib = usize::from(mode != 3 && rm == 4);
-        let base_is_none = mode == 0 && rm == 4 && at(back - 2).is_some_and(|sib| sib & 7 == 5);
-        let displacement = match mode {
-            0 if rm == 5 || base_is_none => 4,
-            1 => 1,
-            2 => 4,
-            _ => 0,
-        };
-        back == 2 + sib + displacement
-    };
-    [2, 3, 4, 6, 7].into_iter().any(|back| indirect(back).is_some_and(|modrm| matches_length(back, modrm)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calls_are_recognised() {
-        let calls: [&[u8]; 8] = [
-            &[0xe8, 1, 2, 3, 4],
-            &[0xff, 0xd0],                   // call *%rax
-            &[0x41, 0xff, 0xd4],             // call *%r12
-            &[0xff, 0x10],                   // call *(%rax)
-            &[0xff, 0x50, 0x08],             // call *8(%rax)
-            &[0xff, 0x15, 1, 0, 0, 0],       // call *1(%rip)
-            &[0xff, 0x54, 0x24, 0x08],       // call *8(%rsp)
-            &[0xff, 0x14, 0x25, 1, 2, 3, 4], // call *0x04030201
-        ];
-        for call in calls {
-            let mut padded = vec![0x90; 8 - call.len()];
-            padded.extend_from_slice(call);
-            assert!(follows_call(&padded), "{call:x?}");
-        }
-    }
-
-    #[test]
-    fn other_instructions_are_not() {
-        let others: [&[u8]; 5] = [
-            &[],
-            &[0xff],
-            &[0x90; 8],
-            &[0xff, 0xe0], /* jmp *%rax */
-            &[0xff, 0x50], /* displacement missing */
-        ];
-        for other in others {
-            assert!(!follows_call(other), "{other:x?}");
-        }
-    }
 }

@@ -1,0 +1,53 @@
+# Every command that a person or CI runs. `make help` lists them.
+
+CARGO ?= cargo
+# Where the tests collect what they had to skip; absolute, since each crate's tests run in its own folder.
+SKIPPED := $(CURDIR)/target/skipped-tests
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: setup
+setup: ## install what building and testing need, where that is allowed
+	@tests/setup.sh
+
+.PHONY: build
+build: ## build the release binary
+	$(CARGO) build --release --locked
+
+.PHONY: demo
+demo: setup build ## a job crashes, and its log tells the story
+	tests/demo.sh
+
+.PHONY: test
+test: setup ## run every test but the long sweeps
+	@mkdir -p "$(CURDIR)/target" && rm -f "$(SKIPPED)"
+	@status=0; set -x; EPITAPH_SKIPPED="$(SKIPPED)" $(CARGO) test --workspace --locked || status=$$?; set +x; \
+	if [ -s "$(SKIPPED)" ]; then echo; echo "These could not run here:"; sort -u "$(SKIPPED)"; fi; \
+	exit $$status
+
+.PHONY: test-all
+test-all: ## run the long sweeps too
+	EPITAPH_TEST_ALL=1 $(MAKE) test
+
+.PHONY: lint
+lint: ## check format, lints and documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check licenses bans sources; \
+	else echo "cargo-deny is not installed: licences and sources of crates are not checked"; fi
+
+.PHONY: fmt
+fmt: ## format the sources
+	$(CARGO) fmt --all
+
+.PHONY: doc
+doc: ## build the documentation
+	$(CARGO) doc --workspace --no-deps --locked
+
+.PHONY: clean
+clean: ## remove what was built
+	$(CARGO) clean
+	rm -rf epitaph-demo

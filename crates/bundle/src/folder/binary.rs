@@ -1,0 +1,136 @@
+//! Storing the binaries that explain a core, each once.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use epitaph_elf::{BuildId, Bytes, FileKind, Object, ReadAt, identify};
+use thiserror::Error;
+
+use super::core::KEEP_FREE;
+use super::disk::{Disk, Existing, NewFile};
+use super::{BundleError, make_folder};
+use crate::binaries::LONGEST_NAME;
+use crate::digest::{for_each_chunk, sha256_of};
+use crate::names::safe_name;
+use crate::regular::{Links, open_regular};
+
+/// A binary to keep with a crash.
+#[derive(Clone, Debug)]
+pub struct BinaryToKeep {
+    /// Index into the summary's `modules`.
+    pub module: usize,
+    /// Where its bytes are.
+    pub source: BinarySource,
+    /// The build ID that it must have, where that is known.
+    pub build_id: Option<BuildId>,
+    /// Whether it is the separate file with the module's debug information.
+    pub debug: bool,
+}
+
+/// Where a binary's bytes are.
+#[derive(Clone, Debug)]
+pub enum BinarySource {
+    /// In a file. A symbolic link is followed.
+    Path(PathBuf),
+    /// In memory, or mapped.
+    Bytes(Bytes),
+}
+
+/// Why a binary was not stored.
+#[derive(Debug, Error)]
+pub(super) enum BinaryTrouble {
+    #[error("it cannot be read: {0}")]
+    Read(#[source] io::Error),
+    #[error("it is no ELF program or library")]
+    NotElf,
+    #[error("it is another build than the one that was mapped ({})", .0.as_ref().map_or("it has no build ID".to_owned(), |id| id.to_string()))]
+    OtherBuild(Option<BuildId>),
+    #[error(
+        "no space left: it needs {needed} bytes, {available} are free, and some are kept for the summaries"
+    )]
+    Full { needed: u64, available: u64 },
+    #[error("{0}")]
+    Folder(#[source] BundleError),
+    #[error("the copy cannot be written: {0}")]
+    Write(#[source] io::Error),
+}
+
+/// A binary that was opened and is what it should be.
+struct Binary {
+    bytes: Box<dyn ReadAt>,
+    build_id: Option<BuildId>,
+    modified: Option<SystemTime>,
+}
+
+/// Stores `binary`, which the process knew as `name`, unless the folder has it; returns its path relative to `root`.
+///
+/// `workshop` is the folder of the crash that it is stored for.
+pub(super) fn store_binary(
+    disk: &dyn Disk,
+    root: &Path,
+    workshop: &Path,
+    binary: &BinaryToKeep,
+    name: &[u8],
+) -> Result<String, BinaryTrouble> {
+    let opened = open(binary)?;
+    let relative = match &opened.build_id {
+        Some(id) => format!("buildid/{id}/{}", if binary.debug { "debuginfo" } else { "executable" }),
+        None => {
+            let (hash, _) = sha256_of(&*opened.bytes).map_err(BinaryTrouble::Read)?;
+            let name = safe_name(name, LONGEST_NAME);
+            format!("files/{hash}/{name}{}", if binary.debug { ".debug" } else { "" })
+        }
+    };
+    let target = root.join(&relative);
+    if target.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(relative);
+    }
+    let needed = opened.bytes.size().map_err(BinaryTrouble::Read)?;
+    // A file system that doesn't say how much is free says when it is full.
+    if let Ok(available) = disk.available(root)
+        && available < needed.saturating_add(KEEP_FREE)
+    {
+        return Err(BinaryTrouble::Full { needed, available });
+    }
+    make_folder(target.parent().unwrap_or(root)).map_err(BinaryTrouble::Folder)?;
+    let mut file = NewFile::create(disk, workshop, &target).map_err(BinaryTrouble::Write)?;
+    for_each_chunk(&*opened.bytes, |chunk| file.write_all(chunk)).map_err(BinaryTrouble::Write)?;
+    file.publish(Existing::Keep, opened.modified).map_err(BinaryTrouble::Write)?;
+    Ok(relative)
+}
+
+fn open(binary: &BinaryToKeep) -> Result<Binary, BinaryTrouble> {
+    let read = |error: io::Error| BinaryTrouble::Read(error);
+    let (bytes, headers, modified): (Box<dyn ReadAt>, Bytes, _) = match &binary.source {
+        BinarySource::Path(path) => {
+            let (file, metadata) = open_regular(path, Links::Follow).map_err(|error| read(error.into()))?;
+            let headers = Bytes::map(&file).map_err(read)?;
+            (Box::new(file), headers, metadata.modified().ok())
+        }
+        // A copy of what is mapped is read through the map: its file may have no name any more.
+        BinarySource::Bytes(bytes) => (Box::new(Mapped(bytes.clone())), bytes.clone(), None),
+    };
+    if !matches!(identify(&*bytes).map_err(read)?, FileKind::Executable | FileKind::SharedObject) {
+        return Err(BinaryTrouble::NotElf);
+    }
+    let object = Object::parse(headers).map_err(|_| BinaryTrouble::NotElf)?;
+    let build_id = object.build_id().cloned();
+    // The file at a path may have been rebuilt since it was looked at.
+    if binary.build_id.is_some() && binary.build_id != build_id {
+        return Err(BinaryTrouble::OtherBuild(build_id));
+    }
+    Ok(Binary { bytes, build_id, modified })
+}
+
+struct Mapped(Bytes);
+
+impl ReadAt for Mapped {
+    fn size(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, buf)
+    }
+}

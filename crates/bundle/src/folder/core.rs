@@ -1,0 +1,206 @@
+//! Storing a core: compressed, hashed and counted in one pass.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use epitaph_elf::ReadAt;
+use sha2::{Digest, Sha256};
+
+use super::disk::{Disk, Existing, NewFile, is_full};
+use crate::digest::hex;
+use crate::frames::FrameWriter;
+use crate::open::{FileStamp, OpenedCore};
+use crate::sparse::{Interrupted, Piece, pieces};
+
+/// Bytes of disk that storing a core or a binary leaves free, for the summaries and reports to come.
+pub(super) const KEEP_FREE: u64 = 4 << 20;
+/// How many stored bytes lie between two looks at the free space.
+const LOOK_EVERY: u64 = 4 << 20;
+
+/// A core to be stored.
+#[derive(Clone, Copy)]
+pub struct CoreInput<'a> {
+    source: &'a dyn ReadAt,
+    size: u64,
+    original: &'a Path,
+    modified: Option<SystemTime>,
+    holes: Option<&'a File>,
+    stamp: Option<FileStamp>,
+    whole: bool,
+}
+
+impl std::fmt::Debug for CoreInput<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CoreInput")
+            .field("original", &self.original)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
+    fn from(core: &'a OpenedCore) -> CoreInput<'a> {
+        CoreInput {
+            source: &*core.source,
+            size: core.size,
+            original: &core.path,
+            modified: core.modified,
+            holes: Some(&core.file),
+            stamp: Some(core.stamp),
+            whole: core.damage.is_none(),
+        }
+    }
+}
+
+impl<'a> CoreInput<'a> {
+    /// A core of `size` bytes that is read from anywhere; `original` is where people find it.
+    pub fn new(source: &'a dyn ReadAt, size: u64, original: &'a Path) -> CoreInput<'a> {
+        CoreInput { source, size, original, modified: None, holes: None, stamp: None, whole: true }
+    }
+
+    pub(super) fn original(&self) -> &'a Path {
+        self.original
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// The stored copy of a core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCore {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its sha256, as lower-case hex.
+    pub sha256: String,
+    /// Whether it holds all of the original, which neither shrank meanwhile nor was broken.
+    pub complete: bool,
+    /// The original, as it was read; unknown for one that is no file.
+    pub(super) original: Option<FileStamp>,
+}
+
+/// Why a core was not stored. The original is where it was.
+#[derive(Debug)]
+pub(super) enum CoreTrouble {
+    /// The disk is full.
+    Full { done: u64, stored: u64, available: Option<u64> },
+    /// The stored copy would be larger than was asked for.
+    TooLarge { limit: u64 },
+    /// The original can't be read.
+    Read(u64, io::Error),
+    /// The copy can't be written.
+    Write(io::Error),
+}
+
+impl CoreTrouble {
+    /// Says what went wrong, in a sentence that names the original.
+    pub(super) fn describe(&self, core: &CoreInput<'_>, folder: &Path) -> String {
+        let (original, folder, size) = (core.original.display(), folder.display(), core.size);
+        let why = match self {
+            CoreTrouble::Full { done, stored, available } => {
+                let available = available.map_or(String::new(), |bytes| format!(", {bytes} are free"));
+                format!(
+                    "no space left in {folder}: {stored} bytes held the first {done} of its {size}{available}, and \
+                     {KEEP_FREE} are kept for the summaries"
+                )
+            }
+            CoreTrouble::TooLarge { limit } => {
+                format!("compressed it is larger than the limit of {limit} bytes")
+            }
+            CoreTrouble::Read(at, error) => format!("it cannot be read from byte {at} on: {error}"),
+            CoreTrouble::Write(error) => format!("{folder} cannot be written: {error}"),
+        };
+        format!("the core was not stored: {why}; the original stays at {original}")
+    }
+}
+
+/// Stores `core` as `target`; `progress` is told how many of how many bytes are done.
+pub(super) fn store_core(
+    disk: &dyn Disk,
+    target: &Path,
+    core: &CoreInput<'_>,
+    limit: Option<u64>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<StoredCore, CoreTrouble> {
+    let folder = target.parent().unwrap_or(target);
+    let file = NewFile::create(disk, folder, target).map_err(CoreTrouble::Write)?;
+    let meter = Meter { file, disk, folder, limit, hash: Sha256::new(), stored: 0, over_limit: false };
+    let mut frames = FrameWriter::new(meter, core.size).map_err(CoreTrouble::Write)?;
+    let mut done = 0;
+    let walked = pieces(core.source, core.size, core.holes, &mut |piece| {
+        match piece {
+            Piece::Zeros(count) => {
+                frames.zeros(count);
+                done += count;
+            }
+            Piece::Data(bytes) => {
+                frames.data(bytes)?;
+                done += bytes.len() as u64;
+            }
+        }
+        progress(done, core.size);
+        Ok(())
+    });
+    let written = match walked {
+        Ok(original_bytes) => frames.finish().map(|()| original_bytes),
+        Err(Interrupted::Read(at, error)) => return Err(CoreTrouble::Read(at, error)),
+        Err(Interrupted::Receiver(error)) => Err(error),
+    };
+    let meter = frames.into_sink();
+    let (stored, over_limit, sha256) = (meter.stored, meter.over_limit, hex(&meter.hash.finalize()));
+    let file = meter.file;
+    let published = written.and_then(|bytes| file.publish(Existing::Replace, core.modified).map(|()| bytes));
+    match published {
+        Ok(bytes) => Ok(StoredCore {
+            path: target.to_owned(),
+            size: stored,
+            sha256,
+            complete: core.whole && bytes == core.size,
+            original: core.stamp,
+        }),
+        Err(_) if over_limit => Err(CoreTrouble::TooLarge { limit: limit.unwrap_or(stored) }),
+        Err(error) if is_full(&error) => {
+            Err(CoreTrouble::Full { done, stored, available: disk.available(folder).ok() })
+        }
+        Err(error) => Err(CoreTrouble::Write(error)),
+    }
+}
+
+/// Hashes and counts what is stored, and stops before the disk is full.
+struct Meter<'a> {
+    file: NewFile<'a>,
+    disk: &'a dyn Disk,
+    folder: &'a Path,
+    limit: Option<u64>,
+    hash: Sha256,
+    stored: u64,
+    over_limit: bool,
+}
+
+impl Write for Meter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let after = self.stored + bytes.len() as u64;
+        if self.limit.is_some_and(|limit| after > limit) {
+            self.over_limit = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let look = self.stored == 0 || self.stored / LOOK_EVERY != after / LOOK_EVERY;
+        // A file system that doesn't say how much is free says when it is full.
+        if look && self.disk.available(self.folder).is_ok_and(|free| free < KEEP_FREE) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let count = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..count).unwrap_or_default());
+        self.stored += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

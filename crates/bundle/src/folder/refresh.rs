@@ -1,0 +1,109 @@
+//! Reading the crashes back, and rewriting the reports over all of them.
+
+use std::path::{Path, PathBuf};
+
+use epitaph_summary::{CrashSummary, Warning};
+
+use super::disk::{sweep, write_file};
+use super::lock::FolderLock;
+use super::manifest::{self, MANIFEST};
+use super::seal::{is_sealed, not_locked};
+use super::{BundleError, CRASHES, OutputFolder, SUMMARY, make_folder};
+use crate::names::is_safe_name;
+use crate::summaries::{Crashes, read_into};
+
+/// Folders that hold no reports.
+const NOT_FOR_REPORTS: [&str; 3] = [CRASHES, "buildid", "files"];
+/// Longest part of a report's name, in bytes.
+const LONGEST_PART: usize = 100;
+
+impl OutputFolder {
+    /// Reads the summaries of all sealed crashes, by time, then by id.
+    pub fn summaries(&self) -> Result<Crashes, BundleError> {
+        let mut crashes = Crashes::default();
+        for folder in self.crash_folders()? {
+            if is_sealed(&folder) {
+                read_into(&folder.join(SUMMARY), &mut crashes);
+            }
+        }
+        crashes.sort();
+        Ok(crashes)
+    }
+
+    /// Rewrites the reports: hands all crashes to `render`, which returns each report's path in the folder (such as
+    /// `junit/epitaph.xml`) and its bytes.
+    ///
+    /// Reading, rendering and writing happen under one lock, so that of several writers the last one's reports tell
+    /// of every crash that was sealed before. If a report can't be written, the others are written all the same.
+    pub fn refresh(
+        &self,
+        render: impl FnOnce(&[CrashSummary]) -> Vec<(String, Vec<u8>)>,
+    ) -> Result<Crashes, BundleError> {
+        let lock = self.lock_reports()?;
+        let mut crashes = self.summaries()?;
+        if lock.excludes_others() {
+            sweep(&self.path);
+        } else {
+            crashes.warnings.push(not_locked(&self.path));
+        }
+        for folder in self.crash_folders()? {
+            crashes.warnings.extend(tidy_unsealed(&folder));
+        }
+        let mut first_error = None;
+        for (name, bytes) in render(&crashes.summaries) {
+            if let Err(error) = self.write_report(&name, &bytes) {
+                first_error.get_or_insert(error);
+            }
+        }
+        let listed = manifest::rewrite(&*self.disk, &self.path);
+        first_error.map_or(listed, Err).map(|()| crashes)
+    }
+
+    fn write_report(&self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        let parts: Vec<&str> = name.split('/').collect();
+        let safe = parts.iter().all(|part| is_safe_name(part, LONGEST_PART))
+            && !parts.first().is_some_and(|first| NOT_FOR_REPORTS.contains(first))
+            && name != MANIFEST;
+        if !safe {
+            return Err(BundleError::BadReportName { name: name.to_owned() });
+        }
+        let path = self.path.join(name);
+        make_folder(path.parent().unwrap_or(&self.path))?;
+        // Written in the locked folder: a temporary file left there by a killed writer is found by the next one.
+        write_file(&*self.disk, &self.path, &path, bytes)
+            .map_err(|error| BundleError::write(&path, bytes.len() as u64, error))
+    }
+
+    /// Returns the folders of all crashes, sealed or not, by name.
+    fn crash_folders(&self) -> Result<Vec<PathBuf>, BundleError> {
+        let path = self.crashes();
+        let entries = std::fs::read_dir(&path).map_err(|source| BundleError::Read { path, source })?;
+        let mut folders: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect();
+        folders.sort();
+        Ok(folders)
+    }
+}
+
+/// Removes what a killed writer left of a crash that it didn't seal. A core that it had stored whole stays, and is
+/// told of.
+fn tidy_unsealed(folder: &Path) -> Option<Warning> {
+    if is_sealed(folder) {
+        return None;
+    }
+    // Locked means alive; where nothing can be locked, nobody can be told to be dead.
+    let lock = FolderLock::now(folder).ok().filter(FolderLock::excludes_others)?;
+    if is_sealed(folder) {
+        return None;
+    }
+    sweep(folder);
+    let _ = std::fs::remove_dir(folder); // succeeds only if nothing is in it
+    drop(lock);
+    folder.exists().then(|| {
+        let text = format!("{} has no summary: whoever was storing it was interrupted", folder.display());
+        Warning::new("crash_not_sealed", text)
+    })
+}

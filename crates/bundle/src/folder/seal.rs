@@ -1,0 +1,296 @@
+//! Sealing a crash: the core, the binaries, and last the summary.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use epitaph_summary::{CrashSummary, Warning};
+
+use super::binary::{BinaryToKeep, store_binary};
+use super::core::{CoreInput, StoredCore, store_core};
+use super::disk::{sweep, write_file};
+use super::lock::{FolderLock, NotLocked};
+use super::{BundleError, CRASHES, OutputFolder, SHORT_WAIT, SUMMARY, lock_error, make_folder, manifest};
+use crate::id::{LONGEST_ID, fingerprint_of};
+use crate::names::is_safe_name;
+use crate::summaries::{Crashes, read_into};
+
+/// Longest wait for somebody else who is sealing the same crash.
+const LONG_WAIT: Duration = Duration::from_secs(600);
+/// How often a crash's folder may vanish before it could be locked.
+const MOST_TRIES: usize = 1000;
+
+/// A crash to be sealed.
+pub struct SealRequest<'a> {
+    id: &'a str,
+    summary: CrashSummary,
+    core: Option<CoreInput<'a>>,
+    binaries: Vec<BinaryToKeep>,
+    max_core_bytes: Option<u64>,
+    progress: Option<Box<dyn FnMut(u64, u64) + 'a>>,
+}
+
+impl std::fmt::Debug for SealRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealRequest").field("id", &self.id).field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+impl<'a> SealRequest<'a> {
+    /// Asks to keep `summary` as the crash `id` (see [`crate::crash_id`]). What it says of stored files is filled in.
+    pub fn new(id: &'a str, summary: CrashSummary) -> SealRequest<'a> {
+        SealRequest { id, summary, core: None, binaries: Vec::new(), max_core_bytes: None, progress: None }
+    }
+
+    /// Keeps the core too.
+    #[must_use]
+    pub fn with_core(mut self, core: CoreInput<'a>) -> SealRequest<'a> {
+        self.core = Some(core);
+        self
+    }
+
+    /// Keeps these binaries too.
+    #[must_use]
+    pub fn with_binaries(mut self, binaries: Vec<BinaryToKeep>) -> SealRequest<'a> {
+        self.binaries = binaries;
+        self
+    }
+
+    /// Leaves out a core whose stored copy would be larger than `bytes`.
+    #[must_use]
+    pub fn with_max_core_bytes(mut self, bytes: u64) -> SealRequest<'a> {
+        self.max_core_bytes = Some(bytes);
+        self
+    }
+
+    /// Tells `progress` how many of how many bytes of the core are stored.
+    #[must_use]
+    pub fn with_progress(mut self, progress: impl FnMut(u64, u64) + 'a) -> SealRequest<'a> {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+}
+
+/// What sealing came to.
+#[derive(Clone, Debug)]
+pub enum Sealed {
+    /// The crash is in the folder now.
+    Stored(Box<Stored>),
+    /// It was there before, as this id.
+    AlreadyThere {
+        /// The id that it has: another one for a copy of the core with another time stamp.
+        id: String,
+    },
+}
+
+/// A crash that was sealed.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The summary, as it was written; its warnings say what could not be stored.
+    pub summary: CrashSummary,
+    /// The core, if it was stored.
+    pub core: Option<StoredCore>,
+    /// What went wrong after the crash was sealed.
+    pub warnings: Vec<Warning>,
+}
+
+/// A crash's folder, held for one writer.
+struct Claim {
+    id: String,
+    folder: PathBuf,
+    lock: FolderLock,
+}
+
+impl OutputFolder {
+    /// Seals a crash: stores its core, its binaries and last its summary, and lists them in the manifest.
+    ///
+    /// A crash that is there already stays as it is, but one that was sealed without its core gets a second chance.
+    /// Whoever seals the same crash at the same time waits. What can't be stored for want of space becomes a warning
+    /// in the summary; only where there is no space even for the summary, this fails. After a failure, sealing the
+    /// same crash again starts anew. The original core is never touched.
+    pub fn seal(&self, request: SealRequest<'_>) -> Result<Sealed, BundleError> {
+        if !is_safe_name(request.id, LONGEST_ID) {
+            return Err(BundleError::BadId { id: request.id.to_owned() });
+        }
+        let claim = self.claim(request.id)?;
+        let sealed = self.seal_claimed(&claim, request);
+        if !is_sealed(&claim.folder) {
+            // Succeeds only if nothing is in it.
+            let _ = std::fs::remove_dir(&claim.folder);
+        }
+        let Claim { id, lock, .. } = claim;
+        drop(lock);
+        let Some(mut stored) = sealed? else { return Ok(Sealed::AlreadyThere { id }) };
+        if let Err(error) = self.lock_reports().and_then(|_lock| manifest::rewrite(&*self.disk, &self.path)) {
+            stored.warnings.push(Warning::new("manifest_not_written", error.to_string()));
+        }
+        Ok(Sealed::Stored(Box::new(stored)))
+    }
+
+    /// Takes the folder of a crash: the one that it has already, under whatever id, or else a new one.
+    fn claim(&self, id: &str) -> Result<Claim, BundleError> {
+        let crashes = self.crashes();
+        let mut tries = 0;
+        loop {
+            // Under a lock, so that two copies of one core don't both find that they are the first.
+            let lock = FolderLock::wait(&crashes, SHORT_WAIT);
+            let lock = lock.map_err(|error| lock_error(&crashes, SHORT_WAIT, error))?;
+            let id = id_of_same_crash(&crashes, id).unwrap_or_else(|| id.to_owned());
+            let folder = crashes.join(&id);
+            make_folder(&folder)?;
+            drop(lock);
+            tries += 1;
+            match FolderLock::wait(&folder, LONG_WAIT) {
+                Ok(lock) => return Ok(Claim { id, folder, lock }),
+                // Whoever had it before gave up and removed it.
+                Err(NotLocked::Gone) if tries < MOST_TRIES => {}
+                Err(error) => return Err(lock_error(&folder, LONG_WAIT, error)),
+            }
+        }
+    }
+
+    /// Writes the files of a crash whose folder is ours; `None` if there is nothing to add to what is there.
+    fn seal_claimed(&self, claim: &Claim, request: SealRequest<'_>) -> Result<Option<Stored>, BundleError> {
+        let SealRequest { mut summary, core, binaries, max_core_bytes, progress, .. } = request;
+        let disk = &*self.disk;
+        let sealed_before = is_sealed(&claim.folder);
+        if sealed_before && (core.is_none() || has_core(&claim.folder)) {
+            return Ok(None);
+        }
+        if claim.lock.excludes_others() {
+            sweep(&claim.folder);
+        } else {
+            summary.warnings.push(not_locked(&self.path));
+        }
+
+        let mut progress = progress.unwrap_or_else(|| Box::new(|_, _| {}));
+        let target = claim.folder.join("core.zst");
+        let outcome =
+            core.map(|core| (core, store_core(disk, &target, &core, max_core_bytes, &mut *progress)));
+        if sealed_before && matches!(outcome, Some((_, Err(_)))) {
+            return Ok(None);
+        }
+        summary.id = Some(claim.id.clone());
+        let mut stored = None;
+        if let Some((core, outcome)) = outcome {
+            match outcome {
+                Ok(copy) => {
+                    note_core(&mut summary, &core, &copy, format!("{CRASHES}/{}/core.zst", claim.id));
+                    stored = Some(copy);
+                }
+                Err(trouble) => note_no_core(&mut summary, &core, trouble.describe(&core, &self.path)),
+            }
+        }
+        for binary in &binaries {
+            self.keep_binary(&claim.folder, binary, &mut summary);
+        }
+
+        match self.write_summary(&claim.folder, &summary) {
+            Ok(()) => {}
+            // What was sealed before stays as it was. A copy that can't be removed is in nobody's way.
+            Err(error) if sealed_before => {
+                let _ = std::fs::remove_file(&target);
+                return Err(error);
+            }
+            // The story is worth more than the copy of a core whose original is still there.
+            Err(BundleError::Full { needed, .. }) if stored.take().is_some() => {
+                // If it can't be removed, the summary fails once more and says why.
+                let _ = std::fs::remove_file(&target);
+                if let Some(core) = &core {
+                    let (folder, original) = (self.path.display(), core.original().display());
+                    let why = format!(
+                        "the core was not stored: no space left in {folder} for it and for the {needed} bytes of its \
+                         summary; the original stays at {original}"
+                    );
+                    note_no_core(&mut summary, core, why);
+                }
+                self.write_summary(&claim.folder, &summary)?;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Some(Stored { summary, core: stored, warnings: Vec::new() }))
+    }
+
+    fn write_summary(&self, folder: &Path, summary: &CrashSummary) -> Result<(), BundleError> {
+        let path = folder.join(SUMMARY);
+        let mut line = serde_json::to_vec(summary)
+            .map_err(|error| BundleError::Write { path: path.clone(), source: error.into() })?;
+        line.push(b'\n');
+        write_file(&*self.disk, folder, &path, &line)
+            .map_err(|error| BundleError::write(&path, line.len() as u64, error))
+    }
+
+    /// Stores one binary and notes where, or why not.
+    fn keep_binary(&self, workshop: &Path, binary: &BinaryToKeep, summary: &mut CrashSummary) {
+        let Some(module) = summary.modules.get_mut(binary.module) else { return };
+        let name = module.name.as_deref().or(module.path.as_deref()).unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or(name).to_owned();
+        match store_binary(&*self.disk, &self.path, workshop, binary, name.as_bytes()) {
+            Ok(_) if binary.debug => {} // found beside the executable, by the build ID
+            Ok(relative) => module.file = Some(relative),
+            Err(trouble) => {
+                let what = if binary.debug { "the debug file of " } else { "" };
+                let text = format!("{what}{name} was not stored: {trouble}");
+                summary.warnings.push(Warning::new("binary_not_stored", text));
+            }
+        }
+    }
+}
+
+/// Tells whether the crash in `folder` is sealed.
+pub(super) fn is_sealed(folder: &Path) -> bool {
+    folder.join(SUMMARY).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Warns of a file system that can't keep writers apart.
+pub(super) fn not_locked(folder: &Path) -> Warning {
+    let text = format!(
+        "the file system of {} cannot lock folders: crashes that are sealed at the same time may be missing from its \
+         reports",
+        folder.display()
+    );
+    Warning::new("folder_not_locked", text)
+}
+
+/// Returns the id under which the crash is in `crashes` already, perhaps with the time stamp of a copy.
+fn id_of_same_crash(crashes: &Path, id: &str) -> Option<String> {
+    let fingerprint = fingerprint_of(id)?;
+    let mut same: Vec<String> = std::fs::read_dir(crashes)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| fingerprint_of(name) == Some(fingerprint))
+        .collect();
+    same.sort();
+    same.into_iter().next()
+}
+
+/// Tells whether the sealed crash in `folder` has its core.
+fn has_core(folder: &Path) -> bool {
+    let mut crashes = Crashes::default();
+    read_into(&folder.join(SUMMARY), &mut crashes);
+    // A summary that this version can't read is nobody's to replace.
+    crashes
+        .summaries
+        .first()
+        .is_none_or(|summary| summary.core.as_ref().is_some_and(|core| core.file.is_some()))
+}
+
+fn note_core(summary: &mut CrashSummary, core: &CoreInput<'_>, copy: &StoredCore, file: String) {
+    let noted = summary.core.get_or_insert_default();
+    noted.path.get_or_insert_with(|| core.original().display().to_string());
+    noted.size.get_or_insert(core.size());
+    noted.file = Some(file);
+    noted.stored_size = Some(copy.size);
+    noted.stored_sha256 = Some(copy.sha256.clone());
+    if !copy.complete {
+        let text = format!("{}: the stored core is not complete", core.original().display());
+        summary.warnings.push(Warning::new("core_stored_incomplete", text));
+    }
+}
+
+fn note_no_core(summary: &mut CrashSummary, core: &CoreInput<'_>, why: String) {
+    let noted = summary.core.get_or_insert_default();
+    noted.path.get_or_insert_with(|| core.original().display().to_string());
+    noted.size.get_or_insert(core.size());
+    (noted.file, noted.stored_size, noted.stored_sha256) = (None, None, None);
+    summary.warnings.push(Warning::new("core_not_stored", why));
+}

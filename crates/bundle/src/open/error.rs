@@ -1,0 +1,162 @@
+//! Why a file is not opened as a core.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::regular::NotOpened;
+
+/// Why a file is not opened as a core.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no such file.
+    #[error("{}: no such file", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It may not be read.
+    #[error("{}: may not be read", path.display())]
+    Denied {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is a folder, a pipe, a device, …
+    #[error("{}: it is {kind}, not a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is: `a folder`, `a pipe (FIFO)`, `a socket`, `a device`, `a symbolic link`.
+        kind: &'static str,
+    },
+    /// It has no bytes.
+    #[error("{}: the file is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is an ELF file, but not a core.
+    #[error("{}: it is {kind}, not a core", path.display())]
+    NotACore {
+        /// The file.
+        path: PathBuf,
+        /// What it is: `a program`, `a program or shared library`, `an object file`, `an ELF file with a broken header`.
+        kind: &'static str,
+    },
+    /// It is something else altogether.
+    #[error("{}: it is {kind}, not a core", path.display())]
+    NotElf {
+        /// The file.
+        path: PathBuf,
+        /// What it is, as far as that is known.
+        kind: &'static str,
+        /// What to do with such a file, if that is known.
+        advice: Option<&'static str>,
+    },
+    /// It is compressed in a way that this version doesn't open.
+    #[error("{}: compressed with {codec}, which this version does not open", path.display())]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// `gzip`, `xz`, `lz4`, `bzip2`.
+        codec: &'static str,
+        /// The command that decompresses it.
+        command: &'static str,
+    },
+    /// It is compressed with zstd, but broken from its very start.
+    #[error("{}: broken zstd file", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: io::Error,
+    },
+    /// It spans more than is decompressed.
+    #[error("{}: decompresses to more than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// There is no space to decompress it.
+    #[error("{}: no space to decompress it in {}: more than {available} bytes are needed", path.display(), folder.display())]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+        /// Where it was to be decompressed.
+        folder: PathBuf,
+        /// Bytes that were to be had there.
+        available: u64,
+    },
+    /// The decompressed bytes can't be written.
+    #[error("{}: cannot be decompressed in {}", path.display(), folder.display())]
+    Temporary {
+        /// The file.
+        path: PathBuf,
+        /// Where it was to be decompressed.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anything else that the system said.
+    #[error("{}: cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn of_file(path: &Path, error: NotOpened) -> OpenError {
+        let path = path.to_owned();
+        match error {
+            NotOpened::NotRegular(kind) => OpenError::NotAFile { path, kind },
+            NotOpened::Io(source) => match source.kind() {
+                io::ErrorKind::NotFound => OpenError::Missing { path },
+                io::ErrorKind::PermissionDenied => OpenError::Denied { path, source },
+                _ => OpenError::Read { path, source },
+            },
+        }
+    }
+
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            OpenError::Missing { .. } => "check the path; `epitaph collect` searches for cores",
+            OpenError::Denied { .. } => {
+                "cores are readable only for the user whose process died: run as that user or as root"
+            }
+            OpenError::NotAFile { kind: "a pipe (FIFO)", .. } => {
+                "a core is read back and forth: save it to a file first"
+            }
+            OpenError::NotAFile { .. } => return None,
+            OpenError::Empty { .. } => {
+                "the disk was full, or the dump was cut off at its start (`ulimit -c`): nothing can be read from it"
+            }
+            OpenError::NotACore { kind: "an ELF file with a broken header", .. } => {
+                "the dump was cut off in its first bytes, or something overwrote them"
+            }
+            OpenError::NotACore { .. } => "give the core, and the program with --exe",
+            OpenError::NotElf { advice, .. } => {
+                advice.unwrap_or("give a core file, or a folder that `epitaph collect` made")
+            }
+            OpenError::Compressed { command, .. } => return Some(format!("decompress it first: {command}")),
+            OpenError::Broken { .. } => {
+                "fetch the file again: compare its size and sha256 with manifest.json"
+            }
+            OpenError::TooLarge { .. } => "decompress it with `zstd -d --sparse` and give the result",
+            OpenError::NoSpace { .. } | OpenError::Temporary { .. } => {
+                "set TMPDIR to a folder on a disk with more space"
+            }
+            OpenError::Read { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

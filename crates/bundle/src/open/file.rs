@@ -1,0 +1,143 @@
+//! One file that holds one core.
+
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use epitaph_elf::ReadAt;
+
+use super::OpenError;
+use super::kind::{Content, content};
+use super::zst::decompress;
+use crate::regular::{Links, open_regular};
+
+/// How far opening a compressed core may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenLimits {
+    /// Where it is decompressed; the system's temporary folder (`TMPDIR`) by default.
+    pub temp_dir: Option<PathBuf>,
+    /// The most bytes that a core may span, holes included.
+    pub largest: u64,
+    /// Bytes of disk that decompressing leaves free for others.
+    pub keep_free: u64,
+}
+
+impl Default for OpenLimits {
+    fn default() -> OpenLimits {
+        OpenLimits { temp_dir: None, largest: 256 << 30, keep_free: 64 << 20 }
+    }
+}
+
+/// Tells a file, as it was, from any other and from itself after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) size: u64,
+    pub(crate) modified: (i64, i64),
+}
+
+impl FileStamp {
+    pub(crate) fn of(metadata: &Metadata) -> FileStamp {
+        FileStamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// A core that can be read at random.
+#[derive(Clone)]
+pub struct OpenedCore {
+    /// The core's bytes.
+    pub source: Arc<dyn ReadAt>,
+    /// How many they are, holes included.
+    pub size: u64,
+    /// Bytes that the file at `path` occupies on its disk.
+    pub size_on_disk: u64,
+    /// When the file at `path` was last written: when the process died, unless the file was copied. What epitaph
+    /// seals keeps the time of its original.
+    pub modified: Option<SystemTime>,
+    /// What wraps the core: `elf` (nothing) or `elf.zst`.
+    pub format: &'static str,
+    /// The file that was opened, as it was named.
+    pub path: PathBuf,
+    /// Why bytes at the core's end are missing, if a broken wrapper is to blame.
+    pub damage: Option<String>,
+    /// The same bytes as `source`, to be asked for holes.
+    pub(crate) file: Arc<File>,
+    /// The file at `path`, as it was when it was opened.
+    pub(crate) stamp: FileStamp,
+}
+
+impl std::fmt::Debug for OpenedCore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenedCore")
+            .field("path", &self.path)
+            .field("format", &self.format)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the file of a core, plain or compressed with zstd; which of them is told by content, not by name.
+///
+/// A symbolic link is followed, but what it leads to must be a regular file. A compressed core is decompressed into
+/// a nameless temporary file that is gone when the core is dropped.
+pub fn open_core(path: &Path) -> Result<OpenedCore, OpenError> {
+    open_core_within(path, &OpenLimits::default())
+}
+
+/// Does what [`open_core`] does, within other limits.
+pub fn open_core_within(path: &Path, limits: &OpenLimits) -> Result<OpenedCore, OpenError> {
+    let (file, metadata) =
+        open_regular(path, Links::Follow).map_err(|error| OpenError::of_file(path, error))?;
+    let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
+    let (file, format, damage) = match content(&file).map_err(unreadable)? {
+        Content::Core => (file, "elf", None),
+        Content::Zstd => {
+            let inner = decompress(path, &file, limits)?;
+            (inner.file, "elf.zst", inner.damage)
+        }
+        other => return Err(refuse(path, other)),
+    };
+    let size = file.metadata().map_err(unreadable)?.len();
+    let file = Arc::new(file);
+    Ok(OpenedCore {
+        source: Arc::<File>::clone(&file),
+        size,
+        size_on_disk: metadata.blocks() * 512,
+        modified: metadata.modified().ok(),
+        format,
+        path: path.to_owned(),
+        damage,
+        file,
+        stamp: FileStamp::of(&metadata),
+    })
+}
+
+/// Says why a file with this content is not a core.
+pub(super) fn refuse(path: &Path, content: Content) -> OpenError {
+    let path = path.to_owned();
+    match content {
+        Content::Empty => OpenError::Empty { path },
+        Content::OtherElf(kind) => OpenError::NotACore { path, kind },
+        Content::Compressed { codec, command } => OpenError::Compressed { path, codec, command },
+        Content::Other { kind, advice } => OpenError::NotElf { path, kind, advice },
+        Content::Summary => OpenError::NotElf {
+            path,
+            kind: "a crash summary",
+            advice: Some("give the folder that it is in, or the core that it tells of"),
+        },
+        // A core is never refused; within zstd, one more zstd is no core either.
+        Content::Core | Content::Zstd => OpenError::NotElf {
+            path,
+            kind: "compressed twice",
+            advice: Some("decompress it first: zstd -d FILE"),
+        },
+    }
+}

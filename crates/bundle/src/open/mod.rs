@@ -1,0 +1,14 @@
+//! Opening whatever holds a core, and finding cores in trees.
+
+mod error;
+mod file;
+mod kind;
+mod tree;
+mod zst;
+
+pub use error::OpenError;
+pub use file::{FileStamp, OpenLimits, OpenedCore, open_core, open_core_within};
+pub use tree::{CoreInTree, CoresInTree, find_cores};
+
+#[cfg(test)]
+mod tests;

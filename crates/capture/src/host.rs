@@ -1,0 +1,201 @@
+//! The one window on the host: `/proc` and the folders that a core pattern names.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::error::CaptureError;
+use crate::pattern::{CorePattern, Rules};
+
+/// The first kernel that sends cores to sockets.
+const FIRST_WITH_SOCKETS: (u32, u32) = (6, 16);
+
+/// A host whose settings are read once: this one, or a folder that looks like one.
+#[derive(Clone, Debug)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    settings: OnceLock<Settings>,
+}
+
+/// The kernel's settings about cores.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `kernel.core_pattern`, understood with the settings beside it.
+    pub pattern: Result<CorePattern, CaptureError>,
+    /// `kernel.core_uses_pid`.
+    pub uses_pid: bool,
+    /// `kernel.core_pipe_limit`: how many programs may be given cores at the same time; 0 for any number.
+    pub pipe_limit: Option<u32>,
+    /// `fs.suid_dumpable`: whether programs that change their user leave cores (0 no, 1 yes, 2 for root
+    /// only).
+    pub suid_dumpable: Option<u32>,
+    /// `kernel.core_modes`, where the kernel lists them: `file`, `pipe`, `socket`.
+    pub modes: Vec<String>,
+}
+
+impl Host {
+    /// Returns this host. Its settings are read once per process.
+    pub fn real() -> Host {
+        static REAL: OnceLock<Host> = OnceLock::new();
+        REAL.get_or_init(|| Host::at("/")).clone()
+    }
+
+    /// Returns the host whose root folder is `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Host {
+        Host { inner: Arc::new(Inner { root: root.into(), settings: OnceLock::new() }) }
+    }
+
+    /// Returns where the host's absolute path `path` is reached.
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.inner.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Returns the host's path of a file that is reached as `path`.
+    pub(crate) fn own_path(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.inner.root).map_or_else(|_| path.to_owned(), |path| Path::new("/").join(path))
+    }
+
+    /// Returns the kernel's settings about cores.
+    pub fn settings(&self) -> &Settings {
+        self.inner.settings.get_or_init(|| Settings::read(self))
+    }
+
+    fn sysctl(&self, name: &str) -> io::Result<Vec<u8>> {
+        std::fs::read(self.path(Path::new("proc/sys").join(name)))
+    }
+
+    fn sysctl_text(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.sysctl(name).ok()?).ok()
+    }
+
+    fn sysctl_number(&self, name: &str) -> Option<u32> {
+        self.sysctl_text(name)?.trim().parse().ok()
+    }
+}
+
+impl Settings {
+    fn read(host: &Host) -> Settings {
+        let modes: Vec<String> = host
+            .sysctl_text("kernel/core_modes")
+            .map(|modes| modes.split_whitespace().map(str::to_owned).collect())
+            .unwrap_or_default();
+        let uses_pid = host.sysctl_number("kernel/core_uses_pid").is_some_and(|value| value != 0);
+        let sockets = if modes.is_empty() {
+            host.sysctl_text("kernel/osrelease")
+                .as_deref()
+                .and_then(version)
+                .is_none_or(|it| it >= FIRST_WITH_SOCKETS)
+        } else {
+            modes.iter().any(|mode| mode == "socket")
+        };
+        let pattern = match host.sysctl("kernel/core_pattern") {
+            Ok(content) => Ok(CorePattern::parse(content, Rules { uses_pid, sockets })),
+            Err(error) => {
+                let path = PathBuf::from("/proc/sys/kernel/core_pattern");
+                Err(if error.kind() == io::ErrorKind::NotFound {
+                    CaptureError::NoCorePattern { path }
+                } else {
+                    CaptureError::Read { path, source: Arc::new(error) }
+                })
+            }
+        };
+        Settings {
+            pattern,
+            uses_pid,
+            pipe_limit: host.sysctl_number("kernel/core_pipe_limit"),
+            suid_dumpable: host.sysctl_number("fs/suid_dumpable"),
+            modes,
+        }
+    }
+}
+
+/// Returns the first two numbers of a kernel release such as `6.12.107+deb13-amd64`.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.trim().split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::pattern::Target;
+
+    /// A host with nothing but the sysctls given, by path beneath `/proc/sys`.
+    pub(crate) fn fake(sysctls: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
+        let root = tempfile::tempdir().unwrap();
+        for (name, value) in sysctls {
+            let path = root.path().join("proc/sys").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, value).unwrap();
+        }
+        let host = Host::at(root.path());
+        (root, host)
+    }
+
+    #[test]
+    fn settings_are_read_together() {
+        let (_root, host) = fake(&[
+            ("kernel/core_pattern", "core\n"),
+            ("kernel/core_uses_pid", "1\n"),
+            ("kernel/core_pipe_limit", "16\n"),
+            ("kernel/core_modes", "file\npipe\nsocket\n"),
+            ("fs/suid_dumpable", "2\n"),
+        ]);
+        let settings = host.settings();
+        assert!(settings.uses_pid);
+        assert_eq!((settings.pipe_limit, settings.suid_dumpable), (Some(16), Some(2)));
+        assert_eq!(settings.modes, ["file", "pipe", "socket"]);
+        let matcher = CorePattern::of(&host).unwrap().matcher().unwrap();
+        assert!(matcher.match_name(b"core.17").is_some(), "core_uses_pid counts");
+    }
+
+    #[test]
+    fn settings_are_read_once() {
+        let (root, host) = fake(&[("kernel/core_pattern", "core\n")]);
+        assert_eq!(CorePattern::of(&host).unwrap().raw(), b"core");
+        std::fs::write(root.path().join("proc/sys/kernel/core_pattern"), "other\n").unwrap();
+        assert_eq!(CorePattern::of(&host).unwrap().raw(), b"core");
+    }
+
+    #[test]
+    fn a_host_without_cores_says_so() {
+        let (_root, host) = fake(&[]);
+        let error = CorePattern::of(&host).unwrap_err();
+        assert_eq!(error.to_string(), "no core pattern: /proc/sys/kernel/core_pattern does not exist");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_read_keeps_its_reason() {
+        let (root, host) = fake(&[]);
+        // A folder in its place cannot be read by anyone, root included.
+        std::fs::create_dir_all(root.path().join("proc/sys/kernel/core_pattern")).unwrap();
+        let error = CorePattern::of(&host).unwrap_err();
+        assert!(matches!(error, CaptureError::Read { .. }));
+        assert!(std::error::Error::source(&error).is_some());
+    }
+
+    #[test]
+    fn sockets_need_a_kernel_that_knows_them() {
+        for (modes, release, socket) in [
+            (Some("file\npipe\nsocket\n"), "6.1.0", true),
+            (Some("file\npipe\n"), "6.18.0", false),
+            (None, "6.12.107+deb13-amd64\n", false),
+            (None, "6.16.1\n", true),
+            (None, "7.0.0-rc1\n", true),
+            (None, "odd", true),
+        ] {
+            let mut sysctls = vec![("kernel/core_pattern", "@/run/x\n"), ("kernel/osrelease", release)];
+            sysctls.extend(modes.map(|modes| ("kernel/core_modes", modes)));
+            let (_root, host) = fake(&sysctls);
+            let pattern = CorePattern::of(&host).unwrap();
+            assert_eq!(matches!(pattern.target(), Target::Socket(_)), socket, "{modes:?} {release}");
+        }
+    }
+}

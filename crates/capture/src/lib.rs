@@ -1,0 +1,53 @@
+//! Why there is a core or none, and how to get one.
+//!
+//! This crate knows what Linux does when a process dies: where the [core pattern](CorePattern) sends the
+//! core, and what keeps it from arriving. It [runs](run()) the job's command so that a crash can leave a
+//! core, [searches](Search) for cores that a crash left, and where there are none [explains](explain()) why.
+//! It alone reads `/proc`, and it alone does what takes privileges.
+//!
+//! It is *not* a reader of cores (`elf` is) and doesn't keep them (`bundle` does): what it hands on is an
+//! open file whose first bytes say that it is a core. It never deletes, moves or changes a file, and never
+//! changes a setting of the host.
+//!
+//! What a crasher names, it may have named to harm us. Names are bytes throughout, and a file is opened only
+//! without following links, without blocking, and taken only if it is a regular file of ours or of root's.
+//!
+//! ```
+//! use epitaph_capture::{CorePattern, Facts, Host, Rules, Search, Situation, Specifier, explain};
+//!
+//! // Which name does a crash get, and which crash does a name stand for?
+//! let pattern = CorePattern::parse("core.%p.%E\n", Rules::default());
+//! let facts = Facts { pid: 4711, executable: Some(b"/work/parser".to_vec()), ..Facts::default() };
+//! assert_eq!(pattern.expand(&facts).unwrap(), b"core.4711.!work!parser");
+//! let fields = pattern.matcher().unwrap().match_name(b"core.4711.!work!parser").unwrap();
+//! assert_eq!(fields.number(Specifier::Pid), Some(4711));
+//!
+//! // Are there cores in this folder, and if not, why?
+//! let host = Host::real();
+//! let found = Search::new(&host).tree("src").run();
+//! if found.candidates.is_empty() {
+//!     let why = explain(&Situation::of(&host).after_search(&found));
+//!     println!("no core: {}; {}", why.sentence, why.advice);
+//! }
+//! ```
+
+mod container;
+mod error;
+mod host;
+mod limits;
+mod pattern;
+mod run;
+mod search;
+mod text;
+mod why;
+
+pub use error::CaptureError;
+pub use host::{Host, Settings};
+pub use limits::{CoreLimit, LEAST_FOR_A_CORE};
+pub use pattern::{
+    CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,
+    Target,
+};
+pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, dumps_core, run};
+pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
+pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};

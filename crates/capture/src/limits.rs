@@ -1,0 +1,77 @@
+//! How large a core this process and its children may leave.
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The least limit that makes the kernel write a core to a file (`min_coredump` of its ELF loader).
+pub const LEAST_FOR_A_CORE: u64 = 4096;
+
+/// `RLIMIT_CORE`, in bytes; `None` is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoreLimit {
+    /// What holds now.
+    pub soft: Option<u64>,
+    /// What the soft limit may be raised to.
+    pub hard: Option<u64>,
+}
+
+impl CoreLimit {
+    /// No limit at all.
+    pub const UNLIMITED: CoreLimit = CoreLimit { soft: None, hard: None };
+
+    /// Returns the limit of this process.
+    pub fn current() -> CoreLimit {
+        let limit = getrlimit(Resource::Core);
+        CoreLimit { soft: limit.current, hard: limit.maximum }
+    }
+
+    /// Returns the limit that a child gets whose soft limit is raised as far as it goes.
+    #[must_use]
+    pub fn raised(self) -> CoreLimit {
+        CoreLimit { soft: self.hard, hard: self.hard }
+    }
+
+    fn set(self) -> io::Result<()> {
+        Ok(setrlimit(Resource::Core, Rlimit { current: self.soft, maximum: self.hard })?)
+    }
+}
+
+/// Keeps this process's soft limit at the hard one, and puts it back when dropped.
+///
+/// A child inherits the limit that holds when it is started. Setting it in the child alone would take code
+/// between fork and exec, which no safe interface offers; so it is raised here for the moment of the start.
+#[derive(Debug)]
+pub(crate) struct Raised {
+    before: CoreLimit,
+}
+
+impl Raised {
+    pub(crate) fn for_a_start() -> io::Result<Raised> {
+        let before = CoreLimit::current();
+        before.raised().set()?;
+        Ok(Raised { before })
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        // Lowering a soft limit to what it was cannot be refused.
+        let _ = self.before.set();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_raised_for_a_moment_only() {
+        let _one_at_a_time = crate::run::tests::alone();
+        let before = CoreLimit::current();
+        let raised = Raised::for_a_start().unwrap();
+        assert_eq!(CoreLimit::current(), before.raised());
+        drop(raised);
+        assert_eq!(CoreLimit::current(), before);
+    }
+}

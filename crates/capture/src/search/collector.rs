@@ -1,0 +1,223 @@
+//! Takes what the walks come across, and sorts it into cores and rejected files.
+
+use std::collections::{BTreeSet, HashSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use epitaph_elf::{FileKind, identify};
+use epitaph_summary::{CoreSource, SearchedPlace};
+
+use super::limits::{Limit, SearchLimits};
+use super::names::{Hit, Likeness, Names};
+use super::open::{Chosen, Opened, open};
+use super::rejected::{Reason, Rejected};
+use super::settle::{is_fresh, settle};
+use super::walk::{Entry, Next};
+use super::{Candidate, Found};
+
+/// The most rejected files that are listed.
+const MOST_REJECTED: usize = 64;
+/// File times may lag behind the clock, and servers' clocks differ.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a search has come across so far.
+pub(super) struct Collector<'a> {
+    names: &'a Names,
+    newer_than: Option<SystemTime>,
+    limits: SearchLimits,
+    started: SystemTime,
+    taken: Vec<Taken>,
+    seen: HashSet<(u64, u64)>,
+    rejected: Vec<Rejected>,
+    rejected_more: usize,
+    older: usize,
+    full: bool,
+    place: Option<usize>,
+}
+
+/// An open file that is a core, may become one, or was given.
+struct Taken {
+    path: PathBuf,
+    /// The place that it was found in; `None` where it was given.
+    place: Option<usize>,
+    opened: Opened,
+    hit: Hit,
+    fresh: bool,
+}
+
+impl<'a> Collector<'a> {
+    pub(super) fn new(
+        names: &'a Names,
+        newer_than: Option<SystemTime>,
+        limits: SearchLimits,
+    ) -> Collector<'a> {
+        Collector {
+            names,
+            newer_than: newer_than.and_then(|time| time.checked_sub(GRACE)),
+            limits,
+            started: SystemTime::now(),
+            taken: Vec::new(),
+            seen: HashSet::new(),
+            rejected: Vec::new(),
+            rejected_more: 0,
+            older: 0,
+            full: false,
+            place: None,
+        }
+    }
+
+    /// Says that what is visited from now on lies in the place of this index.
+    pub(super) fn enter(&mut self, place: usize) {
+        self.place = Some(place);
+    }
+
+    /// Takes a file that the user named.
+    pub(super) fn given(&mut self, path: &Path) {
+        let fields = self.names.recognise(path).map(|hit| hit.fields).unwrap_or_default();
+        self.consider(path, Hit { likeness: Likeness::Sure, source: CoreSource::Given, fields });
+    }
+
+    /// Looks at what a walk came across.
+    pub(super) fn visit(&mut self, entry: &Entry<'_>) -> Next {
+        if entry.file_type.is_dir() {
+            // Source trees are full of folders called `core`. One matters only where a core would have to go.
+            if entry.at_top && self.names.is_the_only_name(entry.path) {
+                self.reject(entry.path, Reason::Folder);
+            }
+        } else if let Some(hit) = self.names.recognise(entry.path) {
+            self.consider(entry.path, hit);
+        }
+        if self.full { Next::Stop } else { Next::Go }
+    }
+
+    fn consider(&mut self, path: &Path, hit: Hit) {
+        let given = hit.source == CoreSource::Given;
+        let chosen = if given { Chosen::ByUser } else { Chosen::ByName };
+        let opened = match open(path, chosen) {
+            Ok(opened) => opened,
+            Err(reason) => return self.reject_hit(path, &hit, reason),
+        };
+        if self.seen.contains(&opened.identity()) {
+            return;
+        }
+        let modified = opened.metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let fresh = is_fresh(modified, self.started.max(SystemTime::now()));
+        // A core that was begun just now is empty for a moment. What is given may be a core's wrapper.
+        let may_be_core = opened.kind == FileKind::Core
+            || (opened.kind == FileKind::Empty && fresh && hit.likeness > Likeness::Vague)
+            || (opened.kind == FileKind::NotElf && given);
+        if !may_be_core {
+            if let Some(reason) = Reason::of_kind(opened.kind) {
+                self.reject_hit(path, &hit, reason);
+            }
+            return;
+        }
+        self.seen.insert(opened.identity());
+        if !given && self.newer_than.is_some_and(|time| modified < time) {
+            self.older += 1;
+        } else if self.taken.len() >= self.limits.cores {
+            self.full = true;
+        } else {
+            self.taken.push(Taken { path: path.to_owned(), place: self.place, opened, hit, fresh });
+        }
+    }
+
+    fn reject_hit(&mut self, path: &Path, hit: &Hit, reason: Reason) {
+        let told = match hit.likeness {
+            Likeness::Sure => true,
+            Likeness::Likely => reason.is_a_loss(),
+            Likeness::Vague => false,
+        };
+        // A file that is gone by now was never ours to take, unless it was given.
+        let vanished =
+            matches!(reason, Reason::NotFound | Reason::Replaced) && hit.source != CoreSource::Given;
+        if told && !vanished {
+            self.reject(path, reason);
+        }
+    }
+
+    fn reject(&mut self, path: &Path, reason: Reason) {
+        if self.rejected.iter().any(|rejected| rejected.path == path) {
+            return;
+        }
+        if self.rejected.len() < MOST_REJECTED {
+            self.rejected.push(Rejected { path: path.to_owned(), reason });
+        } else {
+            self.rejected_more += 1;
+        }
+    }
+
+    /// Waits for what is still being written, and returns everything.
+    pub(super) fn finish(mut self, mut places: Vec<SearchedPlace>, mut limits_hit: BTreeSet<Limit>) -> Found {
+        if self.full {
+            limits_hit.insert(Limit::Cores);
+        }
+        let (fresh, still): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.taken).into_iter().partition(|taken| taken.fresh);
+        let files: Vec<_> = fresh.iter().map(|taken| &taken.opened.file).collect();
+        let growing = settle(&files, self.limits.settle);
+        let all = still.into_iter().map(|taken| (taken, false)).chain(fresh.into_iter().zip(growing));
+        let mut candidates = Vec::new();
+        for (mut taken, growing) in all {
+            taken.look_again();
+            if let Some(reason) = taken.reason_against() {
+                self.reject_hit(&taken.path, &taken.hit, reason);
+                continue;
+            }
+            if let Some(place) = taken.place.and_then(|index| places.get_mut(index)) {
+                place.cores += 1;
+            }
+            candidates.push(taken.into_candidate(growing));
+        }
+        if candidates.iter().any(|candidate| candidate.growing) {
+            limits_hit.insert(Limit::Settle);
+        }
+        candidates.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+        Found {
+            candidates,
+            rejected: self.rejected,
+            rejected_more: self.rejected_more,
+            older: self.older,
+            places,
+            limits_hit: limits_hit.into_iter().collect(),
+        }
+    }
+}
+
+impl Taken {
+    /// Looks again at a file that may have grown since.
+    fn look_again(&mut self) {
+        if !self.fresh {
+            return;
+        }
+        if let Ok(metadata) = self.opened.file.metadata() {
+            self.opened.metadata = metadata;
+        }
+        if let Ok(kind) = identify(&self.opened.file) {
+            self.opened.kind = kind;
+        }
+    }
+
+    /// Returns why it is no candidate, if so: it stayed empty, or became something else.
+    fn reason_against(&self) -> Option<Reason> {
+        let may_wrap_a_core = self.opened.kind == FileKind::NotElf && self.hit.source == CoreSource::Given;
+        Reason::of_kind(self.opened.kind).filter(|_| !may_wrap_a_core)
+    }
+
+    fn into_candidate(self, growing: bool) -> Candidate {
+        let metadata = self.opened.metadata;
+        Candidate {
+            path: self.path,
+            file: self.opened.file,
+            verified: self.opened.kind == FileKind::Core,
+            name_fields: self.hit.fields,
+            source: self.hit.source,
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            size: metadata.len(),
+            // The unit of st_blocks is 512 bytes, whatever the file system's is.
+            size_on_disk: metadata.blocks().saturating_mul(512),
+            growing,
+        }
+    }
+}

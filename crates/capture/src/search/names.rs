@@ -1,0 +1,163 @@
+//! Which file names are those of cores.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use epitaph_summary::CoreSource;
+
+use crate::host::Host;
+use crate::pattern::{CorePattern, Matcher, Rules};
+
+/// Patterns that hosts use by default, or that recipes for CI recommend. More telling ones come first.
+const USUAL_PATTERNS: [&str; 10] = [
+    "core",
+    "core.%p",
+    "core.%p.%E",
+    "core.%e.%p",
+    "core-%e.%p",
+    "core-%e-%p",
+    "core_%e.%p",
+    "%e.%p.core",
+    "%p.core",
+    "vgcore.%p",
+];
+
+/// How sure a name is that of a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Likeness {
+    /// `core.js` looks like this too: nothing is said about such a file unless it is a core.
+    Vague,
+    /// `a.core`: worth a word where it can't be read, but not where it is something else.
+    Likely,
+    /// A file of this name ought to be a core, and where it is none, that is told.
+    Sure,
+}
+
+/// What a file's name says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hit {
+    pub(super) likeness: Likeness,
+    pub(super) source: CoreSource,
+    pub(super) fields: BTreeMap<String, String>,
+}
+
+/// Recognises cores by their names.
+pub(super) struct Names {
+    host: Host,
+    pattern: Option<Matcher>,
+    usual: Vec<Matcher>,
+}
+
+impl Names {
+    pub(super) fn of(host: &Host) -> Names {
+        let usual =
+            USUAL_PATTERNS.iter().filter_map(|text| CorePattern::parse(text, Rules::default()).matcher());
+        Names {
+            host: host.clone(),
+            pattern: host.settings().pattern.as_ref().ok().and_then(CorePattern::matcher),
+            usual: usual.collect(),
+        }
+    }
+
+    /// Returns the host's own pattern, where it makes files.
+    pub(super) fn pattern(&self) -> Option<&Matcher> {
+        self.pattern.as_ref()
+    }
+
+    /// Returns what the name of `path` says, or `None` where it isn't the name of a core.
+    pub(super) fn recognise(&self, path: &Path) -> Option<Hit> {
+        let name = path.file_name()?.as_bytes();
+        if let Some(pattern) = &self.pattern
+            && let Some(fields) = pattern.match_path(&self.host.own_path(&std::path::absolute(path).ok()?))
+        {
+            let likeness = if pattern.is_telling() { Likeness::Sure } else { Likeness::Vague };
+            return Some(Hit { likeness, source: CoreSource::Pattern, fields: fields.to_strings() });
+        }
+        // A core that was moved, or written in a container, isn't where the pattern puts it.
+        let moved = self.pattern.iter().filter(|pattern| pattern.is_telling());
+        if let Some(fields) = moved.chain(&self.usual).find_map(|pattern| pattern.match_name(name)) {
+            let source = CoreSource::UsualName;
+            return Some(Hit { likeness: Likeness::Sure, source, fields: fields.to_strings() });
+        }
+        let likeness = if name.ends_with(b".core") {
+            Likeness::Likely
+        } else if [&b"core."[..], b"core-", b"core_"].iter().any(|start| name.starts_with(start)) {
+            Likeness::Vague
+        } else {
+            return None;
+        };
+        Some(Hit { likeness, source: CoreSource::UsualName, fields: BTreeMap::new() })
+    }
+
+    /// Returns whether every core of this host gets the very name of `path`.
+    pub(super) fn is_the_only_name(&self, path: &Path) -> bool {
+        let name = path.file_name().map(|name| name.as_bytes()).unwrap_or_default();
+        self.pattern.as_ref().is_some_and(|it| it.is_one_name() && it.match_name(name).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::tests::fake;
+
+    /// Likeness, source, and the fields as `letter=value`.
+    type Seen = Option<(Likeness, CoreSource, String)>;
+
+    fn recognise(pattern: &str, path: &str) -> Seen {
+        let (_root, host) = fake(&[("kernel/core_pattern", pattern)]);
+        let hit = Names::of(&host).recognise(&host.path(path))?;
+        let fields: Vec<String> =
+            hit.fields.iter().map(|(letter, value)| format!("{letter}={value}")).collect();
+        Some((hit.likeness, hit.source, fields.join(" ")))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what `recognise` returns")]
+    fn sure(source: CoreSource, fields: &str) -> Seen {
+        Some((Likeness::Sure, source, fields.to_owned()))
+    }
+
+    #[test]
+    fn the_hosts_pattern_goes_first() {
+        let name = "/job/core.7.!work!a";
+        assert_eq!(recognise("core.%p.%E", name), sure(CoreSource::Pattern, "E=!work!a p=7"));
+        assert_eq!(recognise("|/bin/false", name), sure(CoreSource::UsualName, "E=!work!a p=7"));
+        assert_eq!(recognise("dump-%e", "/job/dump-a"), sure(CoreSource::Pattern, "e=a"));
+    }
+
+    #[test]
+    fn an_absolute_pattern_counts_in_its_folder() {
+        assert_eq!(recognise("/cores/d.%p.dump", "/cores/d.7.dump"), sure(CoreSource::Pattern, "p=7"));
+        assert_eq!(recognise("/cores/d.%p.dump", "/job/d.7.dump"), sure(CoreSource::UsualName, "p=7"));
+    }
+
+    #[test]
+    fn a_pattern_that_fits_any_name_is_vague() {
+        assert_eq!(recognise("%e.%p", "/job/a.7").unwrap().0, Likeness::Vague);
+        assert_eq!(recognise("/cores/%e.%p", "/job/a.7"), None);
+    }
+
+    #[test]
+    fn usual_names_are_known_whatever_the_pattern_is() {
+        let usual = |name: &str| recognise("|/bin/false", &format!("/job/{name}"));
+        for (name, fields) in [
+            ("core", ""),
+            ("core.12", "p=12"),
+            ("core.parser.12", "e=parser p=12"),
+            ("core-parser.12", "e=parser p=12"),
+            ("parser.12.core", "e=parser p=12"),
+            ("12.core", "p=12"),
+            ("vgcore.12", "p=12"),
+        ] {
+            assert_eq!(usual(name), sure(CoreSource::UsualName, fields), "{name}");
+        }
+        assert_eq!(usual("parser.core").unwrap().0, Likeness::Likely);
+        for name in ["core.js", "core.py", "core-utils", "core.parser"] {
+            assert_eq!(usual(name).unwrap().0, Likeness::Vague, "{name}");
+        }
+        for name in ["cores", "score.12", "Core", "corefile", "main.c", ".core.12"] {
+            assert_eq!(usual(name), None, "{name}");
+        }
+    }
+}

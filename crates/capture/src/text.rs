@@ -1,0 +1,60 @@
+//! Bytes of names as text: they need not be UTF-8, and may hold anything but NUL.
+
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+/// Returns `bytes` as text that loses nothing: what isn't UTF-8 is written as `\xNN`.
+///
+/// Control characters stay: whoever prints the text escapes them for its medium.
+pub(crate) fn lossless(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+/// Returns a path as text that loses nothing, see [`lossless`].
+pub(crate) fn path_text(path: &Path) -> String {
+    lossless(path.as_os_str().as_bytes())
+}
+
+/// Returns `bytes` for a sentence: in backquotes, control characters escaped.
+pub(crate) fn quoted(bytes: &[u8]) -> String {
+    let mut text = String::from("`");
+    for character in lossless(bytes).chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text.push('`');
+    text
+}
+
+/// Returns a path for a sentence, see [`quoted`].
+pub(crate) fn quoted_path(path: &Path) -> String {
+    quoted(path.as_os_str().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_kept_readable() {
+        assert_eq!(lossless(b"a\xffb\xc3\xa9\xc3"), "a\\xffb\u{e9}\\xc3");
+        assert_eq!(lossless(b"a\nb"), "a\nb");
+    }
+
+    #[test]
+    fn a_sentence_stays_one_line() {
+        assert_eq!(quoted(b"a\nb\x1b[0m\xfe"), "`a\\nb\\u{1b}[0m\\xfe`");
+    }
+}

@@ -1,0 +1,26 @@
+//! What the kernel's settings forbid outright.
+
+use super::{Row, send_cores_to_files, words};
+use crate::error::CaptureError;
+use crate::pattern::FilePattern;
+
+pub(super) const ROWS: &[Row] = &[
+    Row::reason("no_core_pattern", |situation| match &situation.pattern {
+        Err(error @ CaptureError::NoCorePattern { .. }) => words(
+            format!("this kernel writes no cores ({error})"),
+            "run the job on a kernel with CONFIG_COREDUMP and with /proc mounted",
+        ),
+        _ => None,
+    }),
+    Row::reason("core_pattern_unreadable", |situation| match &situation.pattern {
+        Err(error @ CaptureError::Read { source, .. }) => words(
+            format!("it is unknown where cores go: {error}: {source}"),
+            "make /proc/sys/kernel/core_pattern readable, or name the folder of the cores as an argument",
+        ),
+        _ => None,
+    }),
+    Row::reason("pattern_empty", |situation| {
+        situation.pattern.as_ref().ok()?.file().filter(|file| FilePattern::is_empty(file))?;
+        words("the kernel's core pattern is empty, so it writes no cores", send_cores_to_files(situation))
+    }),
+];

@@ -1,0 +1,231 @@
+//! The command line. Every option can also be given by the variable that its help names.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Collects core dumps and tells what died, where and why.
+#[derive(Debug, Parser)]
+#[command(name = "epitaph", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done (also when crashes were found), 1 failed, 2 wrong usage, \
+    3 crashes were found and --fail-on-crash was given. `run` gives the command's own status \
+    (128 + signal), 125 if epitaph itself failed before the start, 126 and 127 as env(1).")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tell what died, where and why: from cores, collected folders or downloaded ones
+    Show(ShowArgs),
+    /// Find the cores that a job left, tell their stories, and keep them with what explains them (the on_fail step)
+    Collect(CollectArgs),
+    /// Run a command so that its crashes leave cores, and collect them
+    Run(RunArgs),
+    /// Render crashes as text, JSON, Markdown or JUnit
+    Report(ReportArgs),
+    /// Copy any files and folders into a store, as artifacts of this job
+    Push(PushArgs),
+    /// Copy the artifacts of a job from a store or from CircleCI
+    Pull(PullArgs),
+    /// List the jobs and artifacts in a store, or of a CircleCI job
+    Ls(LsArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// Where the files of crashed programs are looked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SearchArgs {
+    /// The program that crashed, if it is not where the core says
+    #[arg(long, value_name = "FILE", env = "EPITAPH_EXE")]
+    pub(crate) exe: Option<PathBuf>,
+    /// A folder that holds the crashed machine's root file system
+    #[arg(long, value_name = "DIR", env = "EPITAPH_SYSROOT")]
+    pub(crate) sysroot: Option<PathBuf>,
+    /// A folder of debug files, besides /usr/lib/debug (may be repeated)
+    #[arg(long, value_name = "DIR", env = "EPITAPH_DEBUG_DIR", value_delimiter = ':')]
+    pub(crate) debug_dir: Vec<PathBuf>,
+    /// Use a program or library of another build rather than none: names and lines may be wrong
+    #[arg(long, env = "EPITAPH_ALLOW_MISMATCH")]
+    pub(crate) allow_mismatch: bool,
+}
+
+/// Which threads are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Threads {
+    /// Every thread, those with equal stacks once
+    All,
+    /// The crashing thread only
+    Crashed,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Cores, summaries, or folders with some
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print the summaries as JSON, one object a line
+    #[arg(long, env = "EPITAPH_JSON")]
+    pub(crate) json: bool,
+    /// Which threads to show
+    #[arg(long, value_enum, default_value = "all", env = "EPITAPH_THREADS")]
+    pub(crate) threads: Threads,
+    /// Most frames of a thread that are named from its inner end; 0 names all
+    #[arg(long, value_name = "N", default_value_t = 256, env = "EPITAPH_FRAMES")]
+    pub(crate) frames: usize,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+/// What is kept of a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeepCore {
+    /// The whole core, compressed
+    Full,
+    /// Nothing but the summary
+    None,
+    /// The whole core; in a CI system with a warning, because a core holds the environment
+    Auto,
+}
+
+/// How crashes are kept.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeepArgs {
+    /// The folder that crashes are kept in, for the CI system to store
+    #[arg(long, value_name = "DIR", default_value = "epitaph-out", env = "EPITAPH_OUT")]
+    pub(crate) out: PathBuf,
+    /// What to keep of each core
+    #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_CORE")]
+    pub(crate) core: KeepCore,
+    /// Largest compressed core that is kept, in bytes (CircleCI stores files up to 3 GB)
+    #[arg(long, value_name = "BYTES", default_value_t = 3_000_000_000, env = "EPITAPH_MAX_CORE_SIZE")]
+    pub(crate) max_core_size: u64,
+    /// End with status 3 if there were crashes
+    #[arg(long, env = "EPITAPH_FAIL_ON_CRASH")]
+    pub(crate) fail_on_crash: bool,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CollectArgs {
+    /// Cores, and folders to search instead of this one and the usual places
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
+    /// Fail when a crash could not be read or kept
+    #[arg(long, env = "EPITAPH_STRICT")]
+    pub(crate) strict: bool,
+    /// Remove each core once its copy in the folder is complete and verified
+    #[arg(long, env = "EPITAPH_REMOVE")]
+    pub(crate) remove: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// Summaries, cores, or folders with some
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How to render them
+    #[arg(long, value_enum, default_value = "text", env = "EPITAPH_FORMAT")]
+    pub(crate) format: ReportFormat,
+    /// Write to a file instead of stdout
+    #[arg(long, short, value_name = "FILE", env = "EPITAPH_OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// Which threads to render
+    #[arg(long, value_enum, default_value = "all", env = "EPITAPH_THREADS")]
+    pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+/// The formats of `report`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people, in a log or a terminal
+    Text,
+    /// One object; one a line where there are several
+    Json,
+    /// One object a line
+    Jsonl,
+    /// For job summaries and pull requests
+    Markdown,
+    /// JUnit XML, for test tabs
+    Junit,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PushArgs {
+    /// Files and folders to copy
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The store: a folder, as a plain path or file:///absolute/path
+    #[arg(required = true)]
+    pub(crate) url: String,
+    /// What to put before the artifacts' paths, as store_artifacts does
+    #[arg(long, value_name = "PREFIX", env = "EPITAPH_DESTINATION")]
+    pub(crate) destination: Option<String>,
+    /// The job that the artifacts are of, where no CI system says
+    #[arg(long, value_name = "NAME", env = "EPITAPH_JOB")]
+    pub(crate) job: Option<String>,
+}
+
+/// Which job of a store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SelectArgs {
+    /// Only jobs of this repository
+    #[arg(long, env = "EPITAPH_REPO")]
+    pub(crate) repo: Option<String>,
+    /// Only this job
+    #[arg(long, env = "EPITAPH_JOB")]
+    pub(crate) job: Option<String>,
+    /// Only artifacts of this node of a parallel job
+    #[arg(long, env = "EPITAPH_NODE")]
+    pub(crate) node: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PullArgs {
+    /// The store, or circleci://github/ORG/REPO/BUILD_NUMBER (token in CIRCLE_TOKEN)
+    pub(crate) url: String,
+    /// The folder to copy into
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// How many files to download at once
+    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS")]
+    pub(crate) jobs: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LsArgs {
+    /// The store, or circleci://github/ORG/REPO/BUILD_NUMBER (token in CIRCLE_TOKEN)
+    pub(crate) url: String,
+    /// Print JSON, one artifact a line
+    #[arg(long, env = "EPITAPH_JSON")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}

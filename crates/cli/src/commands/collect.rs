@@ -1,0 +1,106 @@
+//! `epitaph collect`: the step that runs after a job has failed.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use epitaph_bundle::OutputFolder;
+use epitaph_capture::{CorePattern, Found, Host, NoCore, Search, Situation, explain};
+use epitaph_summary::Collection;
+
+use crate::args::CollectArgs;
+use crate::environment::variable;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::keep::{Kept, keep, refresh, tell};
+use crate::terminal;
+
+/// Finds the cores, tells their stories, and keeps them. It never makes a failed job worse: trouble is told, and the
+/// exit code is 0 unless `--strict` or `--fail-on-crash` ask for another.
+pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
+    let mut kept = Kept::default();
+    // First of all: the steps that store this folder must find it, whatever happens next.
+    let folder = OutputFolder::open(&args.keep.out).map_err(|error| {
+        kept.failed += 1;
+        Error::from(error).print();
+    });
+    let host = Host::real();
+    let found = search(&host, args).run();
+    tell_trouble(&found);
+    let cores = found.candidates.len();
+    let why = (cores == 0).then(|| explain(&Situation::of(&host).after_search(&found)));
+
+    let mut out = terminal::stdout();
+    let told = tell(found.candidates, &args.keep, &collection(&host), &mut out, &mut kept)?;
+    match why {
+        Some(why) => no_cores(&why, &mut out)?,
+        None => out.flush()?,
+    }
+    drop(out);
+    if let Ok(folder) = &folder {
+        if told.is_empty() {
+            refresh(folder).unwrap_or_else(|error| error.print_as_warning());
+        } else {
+            keep(folder, told, &args.keep, args.remove, &mut kept);
+        }
+        terminal::note(&format!(
+            "{} new, {} known, {} failed; the folder to store is {}",
+            kept.new,
+            kept.known,
+            kept.failed,
+            folder.path().display()
+        ));
+    }
+    Ok(match () {
+        () if args.strict && kept.failed > 0 => Exit::Failed,
+        () if args.keep.fail_on_crash && cores > 0 => Exit::Crashes,
+        () => Exit::Done,
+    })
+}
+
+fn search(host: &Host, args: &CollectArgs) -> Search {
+    let search = Search::new(host);
+    if !args.paths.is_empty() {
+        return args.paths.iter().fold(search, |search, path| search.given(path));
+    }
+    let home = variable("HOME").map(PathBuf::from);
+    search.tree(".").usual_places(home.as_deref())
+}
+
+/// The facts about this host that every collected crash carries.
+pub(crate) fn collection(host: &Host) -> Collection {
+    let pattern = CorePattern::of(host).ok();
+    Collection {
+        command: Some("collect".to_owned()),
+        core_pattern: pattern.map(|pattern| String::from_utf8_lossy(pattern.raw()).into_owned()),
+        ..Collection::default()
+    }
+}
+
+/// Tells what looked like a core and was not taken, and what was not searched.
+pub(crate) fn tell_trouble(found: &Found) {
+    for rejected in &found.rejected {
+        terminal::warning(&rejected.sentence());
+        if let Some(hint) = rejected.reason.hint() {
+            terminal::hint(hint);
+        }
+    }
+    if found.rejected_more > 0 {
+        terminal::warning(&format!("{} more such files were not taken", found.rejected_more));
+    }
+    for limit in &found.limits_hit {
+        terminal::warning(&format!("the search for cores is not complete: {limit}"));
+    }
+    for place in &found.places {
+        if let Some(problem) = &place.problem {
+            terminal::warning(&format!("{}: {problem}", place.path));
+        }
+    }
+}
+
+/// Says why there is no core, which is never silent.
+fn no_cores(why: &NoCore, out: &mut impl Write) -> Result<(), Error> {
+    writeln!(out, "No core was found: {} ({}).", terminal::clean(&why.sentence), why.code)?;
+    writeln!(out, "What to do: {}.", terminal::clean(&why.advice))?;
+    out.flush()?;
+    Ok(())
+}

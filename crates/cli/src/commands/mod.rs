@@ -1,0 +1,10 @@
+//! The commands, one module each.
+
+pub(crate) mod collect;
+pub(crate) mod documents;
+pub(crate) mod ls;
+pub(crate) mod pull;
+pub(crate) mod push;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod show;

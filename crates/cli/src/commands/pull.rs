@@ -1,0 +1,42 @@
+//! `epitaph pull`: copy a job's artifacts to this machine.
+
+use epitaph_store::{Selection, Store};
+
+use crate::args::{PullArgs, SelectArgs};
+use crate::environment::store_options;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::progress::Transfers;
+use crate::terminal;
+
+/// Copies the artifacts of one job into a folder.
+pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
+    let store = Store::open_with(&args.url, &store_options(Some(args.jobs))?)?;
+    let pulled = store.pull(&args.dir, &selection(&args.select), &Transfers::new())?;
+    for warned in &pulled.warnings {
+        terminal::warning(&format!("{}: {}", warned.path, warned.message));
+    }
+    let failed = pulled.failed.len();
+    for failure in pulled.failed {
+        Error::from(failure.error).context(failure.path).print();
+    }
+    terminal::note(&format!(
+        "job {} of {}: {} files copied ({}), {} were there already, {failed} failed",
+        pulled.job,
+        pulled.repo,
+        pulled.fetched,
+        terminal::bytes(pulled.bytes),
+        pulled.present,
+    ));
+    if failed > 0 {
+        terminal::hint("run the same command again: what is complete is not copied again");
+        return Ok(Exit::Failed);
+    }
+    terminal::note(&format!("`epitaph show {}` tells what died", args.dir.display()));
+    Ok(Exit::Done)
+}
+
+/// Which jobs and nodes the options select.
+pub(crate) fn selection(args: &SelectArgs) -> Selection {
+    Selection { repo: args.repo.clone(), job: args.job.clone(), node: args.node.clone() }
+}

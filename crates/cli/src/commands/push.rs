@@ -1,0 +1,43 @@
+//! `epitaph push`: copy files into a store.
+
+use epitaph_store::{JobId, PushOptions, Store};
+
+use crate::args::PushArgs;
+use crate::environment::{store_options, variable};
+use crate::error::{Error, message};
+use crate::exit::Exit;
+use crate::progress::Transfers;
+use crate::terminal;
+
+/// Copies the paths into the store.
+pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
+    let store = Store::open_with(&args.url, &store_options(None)?)?;
+    let mut job = JobId::from_env(variable);
+    if let Some(name) = &args.job {
+        job.job.clone_from(name);
+    }
+    let options = PushOptions { destination: args.destination.clone(), job };
+    let pushed = store.push(&args.paths, &options, &Transfers::new())?;
+    for skipped in &pushed.skipped {
+        terminal::warning(&format!("{} was left out: {}", skipped.path, skipped.reason));
+    }
+    for warned in &pushed.warnings {
+        terminal::warning(&format!("{}: {}", warned.path, warned.message));
+    }
+    let failed = !pushed.failed.is_empty();
+    for failure in pushed.failed {
+        Error::from(failure.error).context(failure.path).print();
+    }
+    terminal::note(&format!(
+        "{} artifacts ({}) are in {} as job {} of {}",
+        pushed.artifacts.len(),
+        terminal::bytes(pushed.bytes),
+        store.url(),
+        options.job.job,
+        options.job.repo,
+    ));
+    if pushed.manifest_key.is_none() && !failed {
+        return Err(message("there was nothing to push", Some("the folders given are empty")));
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}

@@ -1,0 +1,84 @@
+//! `epitaph report`: render crashes in a format.
+
+use std::io::Write;
+
+use epitaph_bundle::{CoreInTree, open_core, read_summaries};
+use epitaph_report::{Format, Options, render};
+use epitaph_summary::CrashSummary;
+use epitaph_triage::Silent;
+
+use crate::args::{ReportArgs, ReportFormat, Threads};
+use crate::commands::show::crashes_at;
+use crate::error::Error;
+use crate::examine::Examiner;
+use crate::exit::Exit;
+use crate::terminal;
+
+/// Renders every crash at the given paths into one document.
+pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
+    let examiner = Examiner::new(&args.search).crashed_thread_only(args.threads == Threads::Crashed);
+    let mut summaries = Vec::new();
+    let mut failed = false;
+    for path in &args.paths {
+        let crashes = crashes_at(path).unwrap_or_else(|error| {
+            error.print();
+            failed = true;
+            Vec::new()
+        });
+        for crash in crashes {
+            match summaries_of(&crash, &examiner) {
+                Ok(found) => summaries.extend(found),
+                Err(error) => {
+                    error.print();
+                    failed = true;
+                }
+            }
+        }
+    }
+    let options = Options {
+        color: args.output.is_none(),
+        width: if args.output.is_none() { terminal::width() } else { None },
+        threads: match args.threads {
+            Threads::All => epitaph_report::Threads::All,
+            Threads::Crashed => epitaph_report::Threads::Crashed,
+        },
+        ..Options::default()
+    };
+    let mut document = Vec::new();
+    render(&summaries, format(args.format), &options, &mut document)?;
+    match &args.output {
+        Some(path) => std::fs::write(path, &document)
+            .map_err(|error| Error::from(error).context(format!("cannot write {}", path.display())))?,
+        None => {
+            let mut out = terminal::stdout();
+            out.write_all(&document)?;
+            out.flush()?;
+        }
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Returns a crash's summary as it was kept, or else the one that its core gives.
+fn summaries_of(crash: &CoreInTree, examiner: &Examiner<'_>) -> Result<Vec<CrashSummary>, Error> {
+    if let Some(summary) = &crash.summary {
+        let crashes = read_summaries(summary)?;
+        terminal::warnings(&crashes.warnings);
+        if !crashes.summaries.is_empty() {
+            return Ok(crashes.summaries);
+        }
+    }
+    match &crash.core {
+        Some(core) => Ok(vec![examiner.examine(&open_core(core)?, &mut Silent)?.summary]),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn format(format: ReportFormat) -> Format {
+    match format {
+        ReportFormat::Text => Format::Text,
+        ReportFormat::Json => Format::Json,
+        ReportFormat::Jsonl => Format::Jsonl,
+        ReportFormat::Markdown => Format::Markdown,
+        ReportFormat::Junit => Format::Junit,
+    }
+}

@@ -1,0 +1,68 @@
+//! `epitaph run`: run the job's command, and collect what it leaves.
+
+use epitaph_bundle::OutputFolder;
+use epitaph_capture::{
+    Exit as Ended, Host, RunCommand, RunOptions, RunOutcome, Search, Situation, explain, risks,
+};
+use epitaph_summary::Collection;
+
+use crate::args::RunArgs;
+use crate::commands::collect::{collection, tell_trouble};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::keep::{Kept, keep, refresh, tell};
+use crate::terminal;
+
+/// Runs a command and gives its status. Whatever goes wrong on our side is told and changes nothing for the job.
+pub(crate) fn run(args: &RunArgs) -> Exit {
+    let Some((program, arguments)) = args.command.split_first() else { return Exit::Usage };
+    let command = RunCommand::new(program, arguments);
+    let outcome = match epitaph_capture::run(&command, &RunOptions::default()) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let (status, hint) = (error.status(), error.hint());
+            Error::new(error, hint).print();
+            return Exit::Command(status);
+        }
+    };
+    let crashes = collect(args, &outcome).unwrap_or_else(|error| {
+        error.print_as_warning();
+        0
+    });
+    let status = outcome.exit.status();
+    if status == 0 && crashes > 0 && args.keep.fail_on_crash { Exit::Crashes } else { Exit::Command(status) }
+}
+
+/// Collects the cores that the command left; returns how many there are. Everything goes to stderr: stdout is the
+/// command's.
+fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
+    let folder = OutputFolder::open(&args.keep.out)?;
+    let host = Host::real();
+    let found = Search::new(&host).tree(&outcome.cwd).usual_places(None).newer_than(outcome.started).run();
+    let cores = found.candidates.len();
+    if cores == 0 {
+        if let Ended::Signal(_) | Ended::Code(129..) = outcome.exit {
+            tell_trouble(&found);
+            let why = explain(&Situation::of(&host).after_run(outcome).after_search(&found));
+            terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
+            terminal::hint(&why.advice);
+        }
+        refresh(&folder)?;
+        return Ok(0);
+    }
+    tell_trouble(&found);
+    let mut kept = Kept::default();
+    let collection = Collection {
+        command: Some("run".to_owned()),
+        exit_status: Some(outcome.exit.status()),
+        ..collection(&host)
+    };
+    let told = tell(found.candidates, &args.keep, &collection, &mut terminal::stderr(), &mut kept)?;
+    keep(&folder, told, &args.keep, false, &mut kept);
+    for risk in risks(&Situation::of(&host).after_run(outcome)) {
+        terminal::warning(&format!("{} ({})", risk.sentence, risk.code));
+        terminal::hint(&risk.advice);
+    }
+    terminal::note(&format!("{} new, {} known, {} failed", kept.new, kept.known, kept.failed));
+    Ok(cores)
+}

@@ -1,0 +1,142 @@
+//! `epitaph show`: tell what died.
+
+use std::io::Write;
+use std::path::Path;
+
+use epitaph_bundle::{CoreInTree, find_cores, open_core, read_summaries};
+use epitaph_report::{Format, Options, render, text};
+use epitaph_summary::CrashSummary;
+use epitaph_triage::{Observer, Silent};
+
+use crate::args::{ShowArgs, Threads};
+use crate::error::{Error, message};
+use crate::examine::{Examiner, with_kept};
+use crate::exit::Exit;
+use crate::terminal;
+
+/// Shows every crash at the given paths; what can't be read is told, and the others are shown.
+pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
+    let mut shown = Shown::new(args);
+    let mut failed = false;
+    for path in &args.paths {
+        match crashes_at(path) {
+            Ok(crashes) => {
+                for crash in crashes {
+                    if let Err(error) = shown.show(&crash) {
+                        if error.is_broken_pipe() {
+                            return Err(error);
+                        }
+                        error.print();
+                        failed = true;
+                    }
+                }
+            }
+            Err(error) => {
+                error.print();
+                failed = true;
+            }
+        }
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Finds the crashes at a path; none at all is an error.
+pub(crate) fn crashes_at(path: &Path) -> Result<Vec<CoreInTree>, Error> {
+    let found = find_cores(path)?;
+    terminal::warnings(&found.warnings);
+    if found.crashes.is_empty() {
+        return Err(message(
+            format!("{}: there is neither a core nor a summary in it", path.display()),
+            Some("give a core file, or a folder that `epitaph collect` or `epitaph pull` wrote"),
+        ));
+    }
+    Ok(found.crashes)
+}
+
+/// Shows crashes one after the other.
+struct Shown<'a> {
+    examiner: Examiner<'a>,
+    options: Options,
+    json: bool,
+    count: usize,
+}
+
+impl<'a> Shown<'a> {
+    fn new(args: &'a ShowArgs) -> Shown<'a> {
+        let crashed_only = args.threads == Threads::Crashed;
+        let threads =
+            if crashed_only { epitaph_report::Threads::Crashed } else { epitaph_report::Threads::All };
+        Shown {
+            examiner: Examiner::new(&args.search).crashed_thread_only(crashed_only).frames(args.frames),
+            options: Options { color: true, width: terminal::width(), threads, ..Options::default() },
+            json: args.json,
+            count: 0,
+        }
+    }
+
+    fn show(&mut self, crash: &CoreInTree) -> Result<(), Error> {
+        if let Some(core) = &crash.core {
+            let done = open_core(core).map_err(Error::from).and_then(|opened| {
+                // Where a summary was kept, which of the two tells more is known only at the end.
+                if self.json || crash.summary.is_some() {
+                    Ok((self.examiner.examine(&opened, &mut Silent)?.summary, false))
+                } else {
+                    self.separate()?;
+                    let mut first = StoryFirst { options: &self.options, result: Ok(()) };
+                    let summary = self.examiner.examine(&opened, &mut first)?.summary;
+                    first.result?;
+                    Ok((summary, true))
+                }
+            });
+            match (done, &crash.summary) {
+                (Ok((summary, story_told)), None) => return self.print(&summary, story_told),
+                (Ok((summary, _)), Some(kept)) => return self.print(&with_kept(summary, kept), false),
+                (Err(error), None) => return Err(error),
+                (Err(error), Some(_)) => error.print_as_warning(),
+            }
+        }
+        let Some(kept) = &crash.summary else { return Ok(()) };
+        let crashes = read_summaries(kept)?;
+        terminal::warnings(&crashes.warnings);
+        crashes.summaries.iter().try_for_each(|summary| self.print(summary, false))
+    }
+
+    /// Sets one crash apart from the next.
+    fn separate(&mut self) -> Result<(), Error> {
+        self.count += 1;
+        if self.count > 1 && !self.json {
+            writeln!(terminal::stdout(), "\n{}\n", "=".repeat(72))?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, summary: &CrashSummary, story_told: bool) -> Result<(), Error> {
+        if !story_told {
+            self.separate()?;
+        }
+        let mut out = terminal::stdout();
+        if self.json {
+            render(std::slice::from_ref(summary), Format::Jsonl, &self.options, &mut out)?;
+        } else {
+            if !story_told {
+                text::story(summary, &self.options, &mut out)?;
+            }
+            text::rest(summary, &self.options, &mut out)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// Prints the crashing thread's story before the other threads are named.
+struct StoryFirst<'a> {
+    options: &'a Options,
+    result: std::io::Result<()>,
+}
+
+impl Observer for StoryFirst<'_> {
+    fn crashing_thread_done(&mut self, partial: &CrashSummary) {
+        let mut out = terminal::stdout();
+        self.result = text::story(partial, self.options, &mut out).and_then(|()| out.flush());
+    }
+}

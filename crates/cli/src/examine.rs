@@ -1,0 +1,116 @@
+//! One core, from its file to its summary.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
+use epitaph_elf::{BuildId, CoreFile};
+use epitaph_summary::{Core, CrashSummary, Warning};
+use epitaph_symbols::{CameWithCore, FileSearch, SearchOptions};
+use epitaph_triage::{Observer, Options, Triaged, triage};
+
+use crate::args::SearchArgs;
+use crate::environment;
+use crate::error::{Error, of_core};
+
+/// Lets the search for files ask the folder that a core came in.
+struct CameWith(Binaries);
+
+impl CameWithCore for CameWith {
+    fn by_build_id(&self, id: &BuildId) -> Vec<PathBuf> {
+        self.0.by_build_id(id)
+    }
+
+    fn debug_by_build_id(&self, id: &BuildId) -> Vec<PathBuf> {
+        self.0.debug_by_build_id(id)
+    }
+
+    fn by_name(&self, name: &OsStr) -> Vec<PathBuf> {
+        self.0.by_name(name)
+    }
+}
+
+/// How cores are examined.
+pub(crate) struct Examiner<'a> {
+    search: &'a SearchArgs,
+    options: Options,
+}
+
+impl<'a> Examiner<'a> {
+    pub(crate) fn new(search: &'a SearchArgs) -> Examiner<'a> {
+        Examiner { search, options: Options { masks: environment::masks(), ..Options::default() } }
+    }
+
+    /// Walks only the crashing thread.
+    pub(crate) fn crashed_thread_only(mut self, only: bool) -> Examiner<'a> {
+        self.options.crashed_thread_only = only;
+        self
+    }
+
+    /// Names at most this many frames from a thread's inner end.
+    pub(crate) fn frames(mut self, frames: usize) -> Examiner<'a> {
+        self.options.inner_frames = frames;
+        self
+    }
+
+    /// Finds every module's file, to keep them all.
+    pub(crate) fn all_files(mut self) -> Examiner<'a> {
+        self.options.all_files = true;
+        self
+    }
+
+    /// Reads a core and tells its story.
+    pub(crate) fn examine(&self, opened: &OpenedCore, observer: &mut dyn Observer) -> Result<Triaged, Error> {
+        let core = CoreFile::open(opened.source.clone()).map_err(|error| of_core(&opened.path, error))?;
+        let came_with = CameWith(Binaries::beside(&opened.path));
+        let files = FileSearch::new(SearchOptions {
+            executable: self.search.exe.clone(),
+            sysroot: self.search.sysroot.clone(),
+            debug_dirs: self.search.debug_dir.clone(),
+            allow_mismatch: self.search.allow_mismatch,
+            core_time: opened.modified,
+            beside: opened.path.parent().map(Path::to_owned),
+            came_with: Some(&came_with),
+        });
+        let options = Options {
+            time: opened.modified.and_then(rfc3339),
+            core: Core {
+                path: Some(opened.path.to_string_lossy().into_owned()),
+                size: Some(opened.size),
+                size_on_disk: Some(opened.size_on_disk),
+                ..Core::default()
+            },
+            ..self.options.clone()
+        };
+        let mut triaged = triage(core.process(), &core, &files, &options, observer);
+        if let Some(damage) = &opened.damage {
+            let text = format!("{}: {damage}", opened.path.display());
+            triaged.summary.warnings.insert(0, Warning::new("core_damaged", text));
+        }
+        Ok(triaged)
+    }
+}
+
+/// Reads the summary that was kept with a core, and adds to a fresh one what only the old one can know: where the
+/// core came from, and names that need files which did not come along.
+pub(crate) fn with_kept(fresh: CrashSummary, kept: &Path) -> CrashSummary {
+    let Some(kept) = read_summaries(kept).ok().and_then(|crashes| crashes.summaries.into_iter().next())
+    else {
+        return fresh;
+    };
+    let named = |summary: &CrashSummary| {
+        let frames = summary.threads.iter().flat_map(|thread| &thread.frames);
+        frames.filter(|frame| frame.function.is_some()).count()
+    };
+    if named(&kept) > named(&fresh) {
+        return kept;
+    }
+    CrashSummary { id: kept.id, time: kept.time, core: kept.core, collection: kept.collection, ..fresh }
+}
+
+/// Says a time in UTC, to the second.
+fn rfc3339(time: SystemTime) -> Option<String> {
+    let time = jiff::Timestamp::try_from(time).ok()?;
+    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}

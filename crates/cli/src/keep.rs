@@ -1,0 +1,211 @@
+//! Keeping crashes: tell each story, then seal, then rewrite the reports. `collect` and `run` both end here.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use epitaph_bundle::{
+    BinarySource, BinaryToKeep, CoreInput, Identity, OpenedCore, OutputFolder, SealRequest, Sealed, crash_id,
+    open_core, remove_sealed_original,
+};
+use epitaph_capture::Candidate;
+use epitaph_report::{Format, Options, render, text};
+use epitaph_summary::{Collection, CrashSummary, Warning};
+use epitaph_triage::{Observer, Triaged};
+
+use crate::args::{KeepArgs, KeepCore};
+use crate::environment;
+use crate::error::Error;
+use crate::examine::Examiner;
+use crate::{progress, terminal};
+
+/// A crash whose story was told, and that is still to be kept.
+pub(crate) struct Told {
+    opened: OpenedCore,
+    triaged: Triaged,
+    collection: Collection,
+}
+
+/// What keeping came to.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Crashes that are in the folder now and were not before.
+    pub(crate) new: usize,
+    /// Crashes that were there already.
+    pub(crate) known: usize,
+    /// Cores that could not be read, or crashes that could not be kept.
+    pub(crate) failed: usize,
+}
+
+/// Prints the crashing thread's story as soon as it is known.
+struct TellFirst<'a, W: Write> {
+    out: &'a mut W,
+    options: &'a Options,
+    result: std::io::Result<()>,
+}
+
+impl<W: Write> Observer for TellFirst<'_, W> {
+    fn crashing_thread_done(&mut self, partial: &CrashSummary) {
+        self.result = text::story(partial, self.options, &mut *self.out).and_then(|()| self.out.flush());
+    }
+}
+
+/// Reads the cores and tells their stories, before anything is copied: a log that ends early has told them all.
+pub(crate) fn tell(
+    candidates: Vec<Candidate>,
+    args: &KeepArgs,
+    collection: &Collection,
+    out: &mut impl Write,
+    kept: &mut Kept,
+) -> Result<Vec<Told>, Error> {
+    let examiner = Examiner::new(&args.search).all_files();
+    let options = Options { color: true, width: terminal::width(), ..Options::default() };
+    let mut told: Vec<Told> = Vec::new();
+    for candidate in candidates {
+        if !told.is_empty() {
+            writeln!(out)?;
+        }
+        let opened = match open_core(&candidate.path) {
+            Ok(opened) => opened,
+            Err(error) => {
+                Error::from(error).print_as_warning();
+                kept.failed += 1;
+                continue;
+            }
+        };
+        let mut observer = TellFirst { out, options: &options, result: Ok(()) };
+        let triaged = match examiner.examine(&opened, &mut observer) {
+            Ok(triaged) => triaged,
+            Err(error) => {
+                error.print_as_warning();
+                kept.failed += 1;
+                continue;
+            }
+        };
+        observer.result?;
+        text::rest(&triaged.summary, &options, out)?;
+        let collection = Collection {
+            source: Some(candidate.source),
+            name_fields: candidate.name_fields,
+            ..collection.clone()
+        };
+        told.push(Told { opened, triaged, collection });
+    }
+    out.flush()?;
+    Ok(told)
+}
+
+/// Seals the crashes into the folder, and rewrites its reports.
+pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remove: bool, kept: &mut Kept) {
+    if args.core == KeepCore::Auto && !told.is_empty() && environment::in_ci() {
+        terminal::warning(
+            "the whole cores are kept, and a core holds the environment of its process, secrets included",
+        );
+        terminal::hint(
+            "give --core none to keep only the summaries, or --core full if the artifacts are private",
+        );
+    }
+    for crash in told {
+        let path = crash.opened.path.clone();
+        match seal(folder, crash, args) {
+            Ok(sealed) => {
+                let id = match &sealed {
+                    Sealed::Stored(stored) => {
+                        kept.new += 1;
+                        terminal::warnings(&stored.warnings);
+                        terminal::warnings(&not_stored(&stored.summary));
+                        stored.summary.id.clone().unwrap_or_default()
+                    }
+                    Sealed::AlreadyThere { id } => {
+                        kept.known += 1;
+                        id.clone()
+                    }
+                };
+                terminal::note(&format!(
+                    "{} is kept as {}/crashes/{id}",
+                    path.display(),
+                    folder.path().display()
+                ));
+                if remove {
+                    remove_original(&path, &sealed);
+                }
+            }
+            Err(error) => {
+                kept.failed += 1;
+                error.context(format!("cannot keep {}, which stays where it is", path.display())).print();
+            }
+        }
+    }
+    if let Err(error) = refresh(folder) {
+        kept.failed += 1;
+        error.print();
+    }
+}
+
+/// Rewrites the reports over all crashes of the folder.
+pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
+    let crashes = folder.refresh(|summaries| {
+        let reports = [
+            ("summary.md", Format::Markdown),
+            ("crashes.jsonl", Format::Jsonl),
+            ("junit/epitaph.xml", Format::Junit),
+        ];
+        reports
+            .into_iter()
+            .filter_map(|(name, format)| {
+                let mut bytes = Vec::new();
+                render(summaries, format, &Options::default(), &mut bytes).ok()?;
+                Some((name.to_owned(), bytes))
+            })
+            .collect()
+    })?;
+    terminal::warnings(&crashes.warnings);
+    Ok(())
+}
+
+fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, Error> {
+    let Told { opened, triaged: Triaged { mut summary, files }, collection } = crash;
+    summary.collection = Some(collection);
+    let process = summary.process.as_ref();
+    let identity = Identity::on_this_host(&*opened.source, process.and_then(|process| process.pid))?;
+    let executable = process
+        .and_then(|process| process.executable.as_deref().or(process.name.as_deref()))
+        .map(PathBuf::from)
+        .and_then(|path| Some(path.file_name()?.to_owned()))
+        .unwrap_or_else(|| "unknown".into());
+    let signal =
+        summary.signal.as_ref().and_then(|signal| signal.name.clone()).unwrap_or_else(|| "none".into());
+    let id = crash_id(opened.modified.unwrap_or_else(SystemTime::now), &executable, &signal, &identity);
+    let binaries = files
+        .into_iter()
+        .map(|file| BinaryToKeep {
+            module: file.module,
+            source: BinarySource::Path(file.path),
+            build_id: file.build_id,
+            debug: file.debug,
+        })
+        .collect();
+    let bar = progress::bytes("keeping", opened.size);
+    let mut request = SealRequest::new(&id, summary).with_progress(|done, _| bar.set_position(done));
+    if args.core != KeepCore::None {
+        request = request
+            .with_core(CoreInput::from(&opened))
+            .with_binaries(binaries)
+            .with_max_core_bytes(args.max_core_size);
+    }
+    let sealed = folder.seal(request);
+    bar.finish_and_clear();
+    Ok(sealed?)
+}
+
+/// The warnings of a summary that say what sealing left out: the others were told with the story.
+fn not_stored(summary: &CrashSummary) -> Vec<Warning> {
+    summary.warnings.iter().filter(|warning| warning.code.ends_with("_not_stored")).cloned().collect()
+}
+
+fn remove_original(path: &std::path::Path, sealed: &Sealed) {
+    match remove_sealed_original(path, sealed) {
+        Ok(()) => terminal::note(&format!("{} was removed: its copy is complete", path.display())),
+        Err(error) => Error::from(error).print_as_warning(),
+    }
+}

@@ -1,0 +1,51 @@
+//! `epitaph`: collects core dumps and tells what died, where and why.
+//!
+//! This crate holds what a command line needs and nothing that a library could do: arguments, the wiring of the
+//! other crates, printing, and exit codes. Data goes to stdout, everything else to stderr.
+
+mod args;
+mod commands;
+mod environment;
+mod error;
+mod examine;
+mod exit;
+mod keep;
+mod progress;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are no errors. What can't be printed is nobody's to read.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let done = match args.command {
+        Command::Show(args) => commands::show::run(&args),
+        Command::Collect(args) => commands::collect::run(&args),
+        Command::Run(args) => Ok(commands::run::run(&args)),
+        Command::Report(args) => commands::report::run(&args),
+        Command::Push(args) => commands::push::run(&args),
+        Command::Pull(args) => commands::pull::run(&args),
+        Command::Ls(args) => commands::ls::run(&args),
+        Command::Completions(args) => commands::documents::completions(&args),
+        Command::Man => commands::documents::man(),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) if error.is_broken_pipe() => Exit::Done.into(),
+        Err(error) => {
+            error.print();
+            Exit::Failed.into()
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The one door to all kinds of stores.
+
+use std::path::{Path, PathBuf};
+
+use crate::circleci::CircleCi;
+use crate::folder::FolderStore;
+use crate::listing::Listing;
+use crate::location::Location;
+use crate::outcome::{Pulled, Pushed};
+use crate::{Progress, PushOptions, Selection, StoreError, StoreOptions};
+
+/// A place that artifacts are pushed to and pulled from.
+///
+/// All methods block. Those of a store on the network panic if they are called from within a worker of an
+/// asynchronous runtime; a thread for blocking work is fine.
+#[derive(Debug)]
+pub struct Store {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Folder(FolderStore),
+    CircleCi(Box<CircleCi>),
+}
+
+impl Store {
+    /// Opens a store with the default options: [`open_with`](Self::open_with).
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_with(url, &StoreOptions::default())
+    }
+
+    /// Opens a store: a folder, by a plain path or `file:///absolute/path`, or a CircleCI job, by
+    /// `circleci://github/ORG/REPO/BUILD_NUMBER`. Nothing is read, created or asked for yet.
+    pub fn open_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let kind = match Location::parse(url)? {
+            Location::Folder(path) => Kind::Folder(FolderStore::new(path)),
+            Location::CircleCi(job) => Kind::CircleCi(Box::new(CircleCi::new(job, options)?)),
+        };
+        Ok(Self { kind })
+    }
+
+    /// Where the store is, as a person may see it.
+    pub fn url(&self) -> String {
+        match &self.kind {
+            Kind::Folder(store) => store.root().display().to_string(),
+            Kind::CircleCi(store) => store.url(),
+        }
+    }
+
+    /// Copies files and folders into the store. Links inside of a folder are not followed, and what is no file is
+    /// left out; [`Pushed`] tells. The push becomes visible as a whole, at its end.
+    ///
+    /// An error means that nothing became visible. A file that can't be read or stored is no such error.
+    pub fn push(
+        &self,
+        sources: &[PathBuf],
+        options: &PushOptions,
+        progress: &dyn Progress,
+    ) -> Result<Pushed, StoreError> {
+        match &self.kind {
+            Kind::Folder(store) => store.push(sources, options, progress),
+            Kind::CircleCi(store) => Err(StoreError::ReadOnly { store: store.url() }),
+        }
+    }
+
+    /// Lists the selected jobs and artifacts, the newest job first.
+    pub fn ls(&self, selection: &Selection) -> Result<Listing, StoreError> {
+        match &self.kind {
+            Kind::Folder(store) => store.ls(selection),
+            Kind::CircleCi(store) => store.ls(selection),
+        }
+    }
+
+    /// Copies the selected artifacts of one job, the newest that is selected, into a folder.
+    ///
+    /// Files go to `<path>`; to `<node>/<path>` if several nodes of the job have the same path, and always from
+    /// CircleCI. Files that are there already are not copied again, and a transfer that was interrupted goes on where
+    /// it stopped. An error means that nothing was copied; files that failed are listed in [`Pulled`].
+    pub fn pull(
+        &self,
+        dir: &Path,
+        selection: &Selection,
+        progress: &dyn Progress,
+    ) -> Result<Pulled, StoreError> {
+        match &self.kind {
+            Kind::Folder(store) => store.pull(dir, selection, progress),
+            Kind::CircleCi(store) => store.pull(dir, selection, progress),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_can_be_shared_between_threads() {
+        fn is_shared<T: Send + Sync>(_: &T) {}
+        is_shared(&Store::open("circleci://gh/acme/app/1").unwrap());
+    }
+
+    #[test]
+    fn opening_touches_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        assert_eq!(Store::open(path.to_str().unwrap()).unwrap().url(), path.display().to_string());
+        assert!(!path.exists());
+        assert_eq!(Store::open("circleci://gh/acme/app/1").unwrap().url(), "circleci://github/acme/app/1");
+    }
+}

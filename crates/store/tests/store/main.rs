@@ -1,0 +1,14 @@
+//! Whole transfers: the folder store on disk, CircleCI's API on loopback.
+
+#[cfg(test)]
+mod circleci;
+#[cfg(test)]
+mod circleci_faults;
+#[cfg(test)]
+mod circleci_hostile;
+#[cfg(test)]
+mod folder;
+#[cfg(test)]
+mod folder_faults;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,96 @@
+//! Building the programs, once: builds are kept beside the test binaries, by everything that they depend on.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::programs::{Program, sources_folder};
+use super::{CrashError, programs};
+use crate::tools;
+
+/// Returns the folder that holds the built program: `exe`, and what else its steps make.
+///
+/// A build depends on the sources, the steps and the compilers' versions, and is made again when one changes.
+/// Two that make the same at once both build, and the first to finish wins.
+pub(super) fn built(program: &Program) -> Result<PathBuf, CrashError> {
+    let missing: Vec<&str> = program.tools().filter(|tool| !tools::have(tool)).collect();
+    if !missing.is_empty() {
+        return Err(CrashError::Unavailable(format!(
+            "not installed: {} (make setup installs it)",
+            missing.join(", ")
+        )));
+    }
+    let builds = builds_folder();
+    let folder = builds.join(format!("{}-{:016x}", program.name, fingerprint(program)?));
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    fs::create_dir_all(&builds).map_err(CrashError::io(format!("creating {}", builds.display())))?;
+    let making = tempfile::Builder::new()
+        .prefix(".making-")
+        .tempdir_in(&builds)
+        .map_err(CrashError::io(format!("creating a folder in {}", builds.display())))?;
+    for step in program.build {
+        run_step(program, step, making.path())?;
+    }
+    match fs::rename(making.path(), &folder) {
+        Err(_) if folder.is_dir() => {} // somebody else was faster
+        other => {
+            other.map_err(CrashError::io(format!("moving a build to {}", folder.display())))?;
+            let _gone = making.keep();
+        }
+    }
+    Ok(folder)
+}
+
+/// `epitaph-testkit` in cargo's profile folder, or in the temporary folder where a test binary lies elsewhere
+/// (documentation tests do).
+fn builds_folder() -> PathBuf {
+    let exe = std::env::current_exe().unwrap_or_default();
+    let profile = exe.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
+    match profile {
+        Some(folder) => folder.join("epitaph-testkit"),
+        None => std::env::temp_dir().join(format!("epitaph-testkit-{}", nix::unistd::geteuid())),
+    }
+}
+
+fn fingerprint(program: &Program) -> Result<u64, CrashError> {
+    let mut hasher = DefaultHasher::new();
+    program.build.hash(&mut hasher);
+    for source in program.sources() {
+        let path = sources_folder().join(source);
+        fs::read(&path).map_err(CrashError::io(format!("reading {}", path.display())))?.hash(&mut hasher);
+        path.hash(&mut hasher); // it stands in the debug information
+    }
+    for tool in program.tools() {
+        let version = Command::new(tool).arg("--version").stdin(Stdio::null()).output();
+        version.map_err(CrashError::io(format!("running {tool} --version")))?.stdout.hash(&mut hasher);
+    }
+    Ok(hasher.finish())
+}
+
+/// Runs one build step in `folder`; `@NAME` in it is a file of `testdata/programs`.
+fn run_step(program: &Program, step: &str, folder: &Path) -> Result<(), CrashError> {
+    let mut words = step.split_whitespace().map(|word| match word.strip_prefix(programs::SOURCE_MARK) {
+        Some(source) => sources_folder().join(source).into_os_string(),
+        None => word.into(),
+    });
+    let tool = words.next().unwrap_or_default();
+    let output = Command::new(&tool)
+        .args(words)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(CrashError::io(format!("running {}", tool.display())))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(CrashError::Build {
+        program: program.name,
+        step: step.to_owned(),
+        output: String::from_utf8_lossy(&said).into_owned(),
+    })
+}

@@ -1,0 +1,36 @@
+//! What the tests of epitaph stand on: made-up cores, real crashes, and gdb's opinion of them.
+//!
+//! - [`core`] writes core files byte by byte, whole or damaged on purpose. Every layout in it is written down
+//!   anew from the kernel's and the ABI's own documents, so that a mistake of the parser under test can't be
+//!   repeated here.
+//! - [`crash`] builds the programs of `testdata/programs`, lets the real kernel kill them, and finds the core.
+//! - [`gdb`] asks gdb for the backtrace of a core, as data, and compares two backtraces.
+//! - [`tools`] and [`skip`] say what this machine can't do, so that no test is left out silently.
+//!
+//! It is *not* a parser and depends on no other crate of epitaph. It is used by tests only: where a fixture
+//! can't be made it panics with the reason, which is how a test fails.
+//!
+//! ```
+//! use epitaph_testkit::core::{CoreBuilder, Damage, Segment, Siginfo, Thread};
+//!
+//! let core = CoreBuilder::new()
+//!     .thread(Thread::new(4711).signal(11).register("rip", 0x401136).register("rsp", 0x7ffd_1000))
+//!     .siginfo(Siginfo::fault(11, 1, 0x0))
+//!     .segment(Segment::data(0x7ffd_1000, vec![0; 64]))
+//!     .build();
+//! assert_eq!(&core.to_vec()[..4], b"\x7fELF");
+//! let hostile = core.damaged(Damage::ProgramHeadersBeyondEnd);
+//! assert_eq!(hostile.len(), core.to_vec().len());
+//! ```
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "only tests use this crate, and a fixture that can't be made has to stop its test there and then"
+)]
+
+pub mod core;
+pub mod crash;
+pub mod gdb;
+pub mod skip;
+pub mod tools;

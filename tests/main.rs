@@ -1,0 +1,31 @@
+//! End to end: one test binary, one module per command or concern.
+//!
+//! `EPITAPH_TEST_ALL=1` (`make test-all`) also runs the long sweeps.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of this is test code; clippy takes its helpers, outside #[test] functions, for production code"
+)]
+
+mod architecture;
+mod oracle;
+mod support;
+
+/// A file of this folder that no `mod` line names would never be compiled, and its tests never run.
+#[test]
+fn no_test_file_is_forgotten() {
+    let folder = support::repository().join("tests");
+    let listed = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let module = match path.extension() {
+            Some(extension) if extension == "rs" && !path.ends_with("main.rs") => path.file_stem().unwrap(),
+            None if path.join("mod.rs").is_file() => path.file_name().unwrap(),
+            _ => continue,
+        };
+        let line = format!("mod {};", module.display());
+        assert!(listed.lines().any(|known| known == line), "tests/main.rs lacks `{line}`");
+    }
+}

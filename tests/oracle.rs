@@ -1,0 +1,146 @@
+//! `epitaph show` and gdb, asked about the same crashes: every program of `testdata/programs`, every thread.
+
+use epitaph_testkit::crash::{Crash, PROGRAMS, Program};
+use epitaph_testkit::gdb::{self, Difference, Frame, Oracle, Stack, What};
+use epitaph_testkit::need_tool;
+use serde_json::Value;
+
+use crate::support::{epitaph, test_all};
+
+/// Frames of each thread that are compared: gdb takes long over deep stacks.
+fn depth() -> usize {
+    if test_all() { 5000 } else { 64 }
+}
+
+/// A difference that is not a mistake of ours, and why. What isn't listed here is one.
+struct Excuse {
+    applies: fn(&str, &Difference) -> bool,
+    why: &'static str,
+}
+
+const EXCUSES: [Excuse; 4] = [
+    Excuse {
+        applies: |program, difference| {
+            program == "smashed_stack" && difference.what == What::Missing && difference.index > 0
+        },
+        why: "gdb is wrong: the return address was overwritten, and it goes on through the garbage, word by word",
+    },
+    Excuse {
+        applies: |_, difference| names(difference) == Some(("__libc_start_main", "__libc_start_main_impl")),
+        why: "both right: two symbols of one address in a libc.a without debug information",
+    },
+    Excuse {
+        applies: |_, difference| names(difference) == Some(("__vdso_clock_gettime", "clock_gettime")),
+        why: "both right: two symbols of one address in the vDSO, the second one weak",
+    },
+    Excuse {
+        applies: |_, difference| names(difference).is_some_and(|(ours, _)| ours.starts_with("__rustc::")),
+        why: "both right: the runtime's hooks (rust_panic, rust_begin_unwind, …) are linked under a name of rustc's \
+              own, and gdb says where in the standard library's sources they are defined",
+    },
+];
+
+/// Returns our name and gdb's name of a frame, if it is the names that differ.
+fn names(difference: &Difference) -> Option<(&str, &str)> {
+    let ours = difference.ours.as_ref()?.function.as_deref()?;
+    let theirs = difference.gdb.as_ref()?.function.as_deref()?;
+    (difference.what == What::Function).then_some((ours, theirs))
+}
+
+/// One test per program, so that each one fails by name; [`every_program_has_a_test`] keeps the list whole.
+macro_rules! agree {
+    ($($program:ident)+) => {
+        const TESTED: &[&str] = &[$(stringify!($program)),+];
+        $(#[test]
+        fn $program() {
+            agree_on(stringify!($program));
+        })+
+    };
+}
+
+agree! {
+    dump dump_no_build_id null_deref assert stack_overflow deep_recursion null_call wild_jump signal_handler alt_stack
+    divide threads plugin vdso frame_pointers smashed_stack libc_fault callback inlined inlined_dwarf4 inlined_clang
+    inlined_no_pie inlined_static inlined_compressed inlined_debug_frame inlined_debuglink inlined_stripped
+    cxx_exception cxx_templates rust_panic rust_unwrap
+}
+
+#[test]
+fn every_program_has_a_test() {
+    let programs: Vec<&str> = PROGRAMS.iter().map(|program| program.name).collect();
+    assert_eq!(programs, TESTED);
+}
+
+/// Lets `name` crash, and compares what epitaph and gdb say about it.
+fn agree_on(name: &str) {
+    need_tool!("gdb");
+    let program = epitaph_testkit::crash::program(name);
+    let Some(crash) = Crash::of_or_skip(program) else { return };
+    let oracle = gdb::backtrace(&crash.exe, &crash.core, depth()).unwrap();
+    let told = oracle.crashed_stack().is_some_and(|stack| shows(stack, program.chain));
+    assert!(told, "gdb itself doesn't show {:?}: {:#?}", program.chain, oracle.crashed_stack());
+
+    let answer = epitaph().args(["show", "--json", "--exe"]).arg(&crash.exe).arg(&crash.core).run().code(0);
+    let differences = differences(program, &answer.json(), &oracle);
+    assert!(differences.is_empty(), "{}\n{}", differences.join("\n"), answer.stderr());
+}
+
+/// Tells whether the names of `chain` are among the stack's functions, in that order.
+fn shows(stack: &Stack, chain: &[&str]) -> bool {
+    let mut functions = stack.frames.iter().filter_map(|frame| frame.function.as_deref());
+    chain.iter().all(|name| functions.any(|function| gdb::same_function(function, name)))
+}
+
+/// Compares all threads.
+fn differences(program: &Program, summary: &Value, oracle: &Oracle) -> Vec<String> {
+    let threads = summary["threads"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut found = Vec::new();
+    if threads.len() != oracle.threads.len() {
+        found.push(format!("{} threads, gdb has {}", threads.len(), oracle.threads.len()));
+    }
+    let crashed: Vec<bool> = threads.iter().map(|thread| thread["crashed"] == Value::Bool(true)).collect();
+    if crashed.first() != Some(&true) || crashed[1..].contains(&true) {
+        found.push(format!("the crashed thread is not the first one, alone: {crashed:?}"));
+    }
+    if threads.first().and_then(|thread| thread["tid"].as_u64()) != oracle.crashed.map(u64::from) {
+        found.push(format!("crashed thread {}, gdb says {:?}", threads[0]["tid"], oracle.crashed));
+    }
+    for theirs in &oracle.threads {
+        let Some(ours) = threads.iter().find(|thread| thread["tid"] == theirs.tid) else {
+            found.push(format!("no thread {}", theirs.tid));
+            continue;
+        };
+        let wrong = gdb::compare(&stack_of(ours), &theirs.stack);
+        let wrong = wrong.iter().filter(|difference| excuse(program, difference).is_none());
+        found.extend(wrong.map(|difference| format!("thread {} {difference}", theirs.tid)));
+    }
+    found
+}
+
+/// Returns why this difference is not a mistake of ours, if it is known not to be.
+fn excuse(program: &Program, difference: &Difference) -> Option<&'static str> {
+    let excuse = EXCUSES.iter().find(|excuse| (excuse.applies)(program.name, difference));
+    excuse.map(|excuse| excuse.why)
+}
+
+/// The frames of one thread of a summary, up to where some were left out.
+fn stack_of(thread: &Value) -> Stack {
+    let all = thread["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let total = thread["frames_total"].as_u64().unwrap_or(all.len() as u64);
+    let before_gap = thread["omitted_after"].as_u64().map_or(all.len(), |last| last as usize + 1);
+    let frames: Vec<Frame> = all.iter().take(before_gap).map(frame).collect();
+    Stack { cut: (frames.len() as u64) < total, frames, ..Stack::default() }
+}
+
+fn frame(json: &Value) -> Frame {
+    let text = |key: &str| json[key].as_str().map(str::to_owned);
+    let pc = json["pc"].as_str().and_then(|pc| u64::from_str_radix(pc.trim_start_matches("0x"), 16).ok());
+    Frame {
+        function: text("function"),
+        file: text("file"),
+        line: json["line"].as_u64().map(|line| line as u32),
+        inlined: json["inlined"] == Value::Bool(true),
+        pc: pc.expect("a frame has a pc"),
+        ..Frame::default()
+    }
+}
