@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -119,6 +120,9 @@ pub(crate) struct CollectArgs {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
+    /// Leave cores alone that are older, such as `90min`, `6h`, `2d`; `0` takes all. Cores given by name are taken
+    #[arg(long, value_name = "AGE", default_value = "1d", env = "EPITAPH_MAX_AGE", value_parser = parse_age)]
+    pub(crate) max_age: Duration,
     /// Fail when a crash could not be read or kept
     #[arg(long, env = "EPITAPH_STRICT")]
     pub(crate) strict: bool,
@@ -228,4 +232,40 @@ pub(crate) struct LsArgs {
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// Parses an age: `90min`, `6h`, `2d`, or seconds without a unit.
+fn parse_age(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let age: jiff::Span =
+        text.parse().map_err(|_| "an age is a number with a unit, such as 6h".to_owned())?;
+    let age = age
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|error| format!("it has no fixed length: {error}"))?;
+    Duration::try_from(age).map_err(|_| "an age can't be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn ages_have_units() {
+        for (text, seconds) in
+            [("0", 0), ("90", 90), ("90min", 5400), ("6h", 21_600), ("2d", 172_800), ("1d 1h", 90_000)]
+        {
+            assert_eq!(parse_age(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "x", "-1h", "1 month"] {
+            assert!(parse_age(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -228,6 +228,9 @@ impl StoreError {
                     "delete blobs/sha256/{folder}/{expected} in the store, and push the file again if it still exists"
                 ));
             }
+            Self::Tls { .. } => {
+                "check the file of certificate authorities that is configured (SSL_CERT_FILE)"
+            }
             Self::Busy { .. } => "wait for it to end, or pull into another folder",
             Self::Stalled { .. } | Self::CutShort { .. } | Self::Network { .. } => {
                 "check the connection, then pull again into the same folder: it goes on where it stopped"

@@ -141,6 +141,8 @@ fn make_folder(path: &Path) -> Result<(), BundleError> {
     }
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(()),
+        // Made, and removed by somebody who tidied up: whoever locks it next notices and makes it again.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         _ => Err(BundleError::NotAFolder { path: path.to_owned() }),
     }
 }

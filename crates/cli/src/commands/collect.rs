@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{CorePattern, Found, Host, NoCore, Search, Situation, explain};
@@ -63,7 +64,13 @@ fn search(host: &Host, args: &CollectArgs) -> Search {
         return args.paths.iter().fold(search, |search, path| search.given(path));
     }
     let home = variable("HOME").map(PathBuf::from);
-    search.tree(".").usual_places(home.as_deref())
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let search = search.tree(here).usual_places(home.as_deref());
+    // What an earlier job left on this machine is not this job's.
+    match SystemTime::now().checked_sub(args.max_age) {
+        Some(oldest) if !args.max_age.is_zero() => search.newer_than(oldest),
+        _ => search,
+    }
 }
 
 /// The facts about this host that every collected crash carries.
@@ -83,6 +90,9 @@ pub(crate) fn tell_trouble(found: &Found) {
         if let Some(hint) = rejected.reason.hint() {
             terminal::hint(hint);
         }
+    }
+    if found.older > 0 {
+        terminal::note(&format!("{} older cores were left alone", found.older));
     }
     if found.rejected_more > 0 {
         terminal::warning(&format!("{} more such files were not taken", found.rejected_more));

@@ -192,6 +192,15 @@ mod tests {
     }
 
     #[test]
+    fn this_host_needs_no_proxy() {
+        let is = |url: &str| is_loopback(&Url::parse(url).unwrap());
+        assert!(is("http://127.0.0.1:1/") && is("http://localhost/") && is("http://[::1]/"));
+        assert!(
+            !is("https://circleci.com/") && !is("http://127.0.0.1.evil.example/") && !is("http://10.0.0.1/")
+        );
+    }
+
+    #[test]
     fn where_redirects_lead() {
         let follow = |url: &str, location: &str| {
             let location = HeaderValue::from_str(location).unwrap();

@@ -7,6 +7,8 @@ mod circleci_faults;
 #[cfg(test)]
 mod circleci_hostile;
 #[cfg(test)]
+mod circleci_tls;
+#[cfg(test)]
 mod folder;
 #[cfg(test)]
 mod folder_faults;

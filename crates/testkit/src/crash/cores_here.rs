@@ -40,6 +40,22 @@ impl CoresHere {
         Ok(here)
     }
 
+    /// Sets `pattern`, which has to be a plain file name, whatever the host's own is. Needs root.
+    ///
+    /// # Errors
+    /// As [`CoresHere::acquire`].
+    ///
+    /// # Panics
+    /// When cores of this pattern don't land in the working folder.
+    pub fn with_pattern(pattern: &str) -> Result<CoresHere, CrashError> {
+        assert!(lands_in_working_folder(pattern), "{pattern:?} is not a plain file name");
+        let guard = PatternGuard::set(pattern)
+            .map_err(|error| CrashError::Unavailable(format!("the core pattern can't be set: {error}")))?;
+        let here = CoresHere { hold: Hold::OurPattern(guard) };
+        can_dump(&here)?;
+        Ok(here)
+    }
+
     /// Returns the pattern in force.
     pub fn pattern(&self) -> &str {
         match &self.hold {

@@ -26,6 +26,7 @@ use tempfile::TempDir;
 pub use cores_here::{CoresHere, PLAIN_PATTERN};
 pub use pattern::PatternGuard;
 pub use programs::{PROGRAMS, Program, program, sources_folder};
+pub use run::{Built, without_core_limit};
 
 use crate::skip;
 
@@ -102,14 +103,8 @@ pub struct Crash {
 impl Crash {
     /// Builds `program` (or takes the build of an earlier call) and lets it crash, now.
     pub fn of(program: &Program) -> Result<Crash, CrashError> {
-        let built = build::built(program)?;
-        let here = CoresHere::acquire()?;
-        run::run(program, &built, &here)
-    }
-
-    /// As [`Crash::of`], under a pattern that the caller holds already.
-    pub fn under(here: &CoresHere, program: &Program) -> Result<Crash, CrashError> {
-        run::run(program, &build::built(program)?, here)
+        let built = Built::of(program)?;
+        built.crash(&CoresHere::acquire()?)
     }
 
     /// As [`Crash::of`]; where this machine can't do it, says that the test is skipped and returns nothing.
@@ -118,13 +113,22 @@ impl Crash {
     /// When it should have worked and didn't.
     #[track_caller]
     pub fn of_or_skip(program: &Program) -> Option<Crash> {
-        match Crash::of(program) {
-            Ok(crash) => Some(crash),
-            Err(CrashError::Unavailable(reason)) => {
-                skip::skipped(&format!("no crash of {}: {reason}", program.name));
-                None
-            }
-            Err(error) => panic!("{error}"),
+        or_skip(Crash::of(program))
+    }
+}
+
+/// Returns what was made; where this machine can't make it, says that the running test is skipped.
+///
+/// # Panics
+/// When it should have worked and didn't.
+#[track_caller]
+pub fn or_skip<T>(made: Result<T, CrashError>) -> Option<T> {
+    match made {
+        Ok(made) => Some(made),
+        Err(CrashError::Unavailable(reason)) => {
+            skip::skipped(&format!("no crash: {reason}"));
+            None
         }
+        Err(error) => panic!("{error}"),
     }
 }

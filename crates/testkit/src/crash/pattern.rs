@@ -47,6 +47,7 @@ impl PatternFile {
 
     /// Sets the pattern, and returns the guard that puts the old one back.
     pub(super) fn set(&self, new: &str) -> io::Result<PatternGuard> {
+        drop(OpenOptions::new().write(true).open(&self.pattern)?); // first of all: may we?
         let lock = lock(self.open_lock()?, FlockArg::LockExclusive)?;
         self.refuse_foreign(&lock)?;
         self.recover()?;
@@ -95,7 +96,7 @@ impl PatternFile {
         if ours && metadata.is_file() {
             return Ok(());
         }
-        Err(io::Error::other(format!("{} belongs to somebody else", self.lock.display())))
+        Err(io::Error::other(format!("{} belongs to somebody else: remove it", self.lock.display())))
     }
 
     fn start_helper(&self, lock: &File, new: &str, old: &str) -> io::Result<Child> {

@@ -1,5 +1,6 @@
 //! Running a program until it dies.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -7,53 +8,84 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use super::cores_here::CoresHere;
 use super::programs::Program;
-use super::{Crash, CrashError};
+use super::{Crash, CrashError, build};
 
 /// How long a program may take to die; its core is written within that time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs `program`, built in `built`, from a copy in a folder of its own, with no limit on the core's size and
-/// with an environment that holds no secrets.
-pub(super) fn run(program: &Program, built: &Path, _here: &CoresHere) -> Result<Crash, CrashError> {
-    let dir =
-        tempfile::Builder::new().prefix("crash-").tempdir().map_err(CrashError::io("a temporary folder"))?;
-    let (bin, work) = (dir.path().join("bin"), dir.path().join("work"));
-    copy_files(built, &bin)?;
-    fs::create_dir(&work).map_err(CrashError::io(format!("creating {}", work.display())))?;
-    let exe = bin.join(program.executable);
+/// A program that is built, in a folder of its own, and has not run yet.
+#[derive(Debug)]
+pub struct Built {
+    /// The executable, with whatever was built beside it.
+    pub exe: PathBuf,
+    /// An empty folder to run it in.
+    pub work: PathBuf,
+    /// The folder that holds both.
+    pub dir: TempDir,
+    program: &'static str,
+    arguments: &'static [&'static str],
+    signal: i32,
+}
 
-    let mut stderr = tempfile::tempfile().map_err(CrashError::io("a temporary file"))?;
-    let mut child = Command::new("sh")
-        .args(["-c", r#"ulimit -c unlimited && exec "$0" "$@""#])
-        .arg(&exe)
-        .args(program.arguments)
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .current_dir(&work)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::from(stderr.try_clone().map_err(CrashError::io("a temporary file"))?))
-        .spawn()
-        .map_err(CrashError::io(format!("starting {}", exe.display())))?;
-    let pid = child.id();
-    let status = wait(&mut child).map_err(CrashError::io(format!("waiting for {}", program.name)))?;
-    let mut said = Vec::new();
-    stderr
-        .rewind()
-        .and_then(|()| stderr.read_to_end(&mut said))
-        .map_err(CrashError::io("a temporary file"))?;
-    let said = String::from_utf8_lossy(&said).into_owned();
-
-    if status.signal() != Some(program.signal) {
-        let got = format!("{status}\n{said}");
-        return Err(CrashError::Survived { program: program.name, expected: program.signal, got });
+impl Built {
+    /// Builds `program`, or takes the build of an earlier call.
+    pub fn of(program: &Program) -> Result<Built, CrashError> {
+        let built = build::built(program)?;
+        let dir = tempfile::Builder::new()
+            .prefix("crash-")
+            .tempdir()
+            .map_err(CrashError::io("a temporary folder"))?;
+        let (bin, work) = (dir.path().join("bin"), dir.path().join("work"));
+        copy_files(&built, &bin)?;
+        fs::create_dir(&work).map_err(CrashError::io(format!("creating {}", work.display())))?;
+        let exe = bin.join(program.executable);
+        let &Program { name, arguments, signal, .. } = program;
+        Ok(Built { exe, work, dir, program: name, arguments, signal })
     }
-    let Some(core) = CoresHere::core_in(&work) else {
-        return Err(CrashError::NoCore { program: program.name, folder: work });
-    };
-    Ok(Crash { exe, core, work, status, pid, stderr: said, dir })
+
+    /// Lets it crash, with no limit on the core's size and in an environment that holds no secrets.
+    pub fn crash(self, _here: &CoresHere) -> Result<Crash, CrashError> {
+        let mut stderr = tempfile::tempfile().map_err(CrashError::io("a temporary file"))?;
+        let mut child = without_core_limit(&self.exe)
+            .args(self.arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(&self.work)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(stderr.try_clone().map_err(CrashError::io("a temporary file"))?))
+            .spawn()
+            .map_err(CrashError::io(format!("starting {}", self.exe.display())))?;
+        let pid = child.id();
+        let status = wait(&mut child).map_err(CrashError::io(format!("waiting for {}", self.program)))?;
+        let mut said = Vec::new();
+        stderr
+            .rewind()
+            .and_then(|()| stderr.read_to_end(&mut said))
+            .map_err(CrashError::io("a temporary file"))?;
+        let stderr = String::from_utf8_lossy(&said).into_owned();
+
+        if status.signal() != Some(self.signal) {
+            let got = format!("{status}\n{stderr}");
+            return Err(CrashError::Survived { program: self.program, expected: self.signal, got });
+        }
+        let Some(core) = CoresHere::core_in(&self.work) else {
+            return Err(CrashError::NoCore { program: self.program, folder: self.work });
+        };
+        let Built { exe, work, dir, .. } = self;
+        Ok(Crash { exe, core, work, status, pid, stderr, dir })
+    }
+}
+
+/// Returns a command that runs `program` with no limit on the size of its core.
+pub fn without_core_limit(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -c unlimited && exec "$0" "$@""#]).arg(program);
+    command
 }
 
 /// Copies a build, with its times: a binary has to look older than the core of its process.
@@ -100,6 +132,19 @@ mod tests {
         assert!(crash.core.starts_with(&crash.work));
         let older = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
         assert!(older(&crash.exe) <= older(&crash.core));
+    }
+
+    /// Changes the host for a moment, and so runs with the long sweeps only.
+    #[test]
+    fn a_pattern_of_the_tests_own_names_the_core() {
+        if std::env::var_os("EPITAPH_TEST_ALL").is_none() {
+            return;
+        }
+        let Some(here) = crate::crash::or_skip(CoresHere::with_pattern("epitaph.%e.%p.%s")) else { return };
+        let built = Built::of(program("dump")).unwrap();
+        let crash = built.crash(&here).unwrap();
+        let name = crash.core.file_name().unwrap().to_str().unwrap();
+        assert_eq!(name, format!("epitaph.dump.{}.6", crash.pid));
     }
 
     #[test]

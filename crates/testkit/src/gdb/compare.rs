@@ -11,6 +11,8 @@ pub enum What {
     Missing,
     /// We have this frame, and gdb has none there.
     Extra,
+    /// We infer a tail call here, and gdb doesn't. The frames that follow are compared all the same.
+    TailCall,
     /// The program counter.
     Pc,
     /// Whether the frame is an inlined call.
@@ -69,34 +71,51 @@ fn shown(frame: Option<&Frame>) -> String {
 ///
 /// What gdb doesn't know (a name, a file, a line) can't be wrong. Names are compared leniently ([`same_function`]),
 /// files by the end of their paths. A signal trampoline has no name. A frame that gdb inferred from a tail call may
-/// be missing, since nothing of it is on the stack. After the first difference in the
+/// be missing, since nothing of it is on the stack, and may be told as inlined; gdb doesn't unfold
+/// the calls that were inlined into it, and we do. After the first difference in the
 /// chain itself (a frame that is missing, extra, elsewhere, or inlined on one side only) the rest is not compared,
 /// since it would all differ. Where one side was cut, only the frames before the cut are compared.
 pub fn compare(ours: &Stack, gdb: &Stack) -> Vec<Difference> {
     let mut differences = Vec::new();
-    let mut theirs = gdb.frames.iter().peekable();
-    for index in 0.. {
-        let our = ours.frames.get(index);
-        while theirs.next_if(|their| their.tail_call && our.is_none_or(|our| our.pc != their.pc)).is_some() {}
-        let their = theirs.next();
-        let what = match (our, their) {
+    let mut ours_left = ours.frames.iter().enumerate().peekable();
+    let mut gdb_left = gdb.frames.iter().peekable();
+    let mut inferred = None; // where gdb's last frame stands, if gdb inferred it
+    loop {
+        let (our, their) = (ours_left.peek().map(|(_, our)| *our), gdb_left.peek().copied());
+        let index = ours_left.peek().map_or(ours.frames.len(), |(index, _)| *index);
+        let mut report =
+            |what| differences.push(Difference { index, what, ours: our.cloned(), gdb: their.cloned() });
+        let apart = our.map(|frame| frame.pc) != their.map(|frame| frame.pc);
+        if apart && their.is_some_and(|frame| frame.tail_call) {
+            gdb_left.next();
+            continue;
+        }
+        if apart && our.is_some_and(|frame| frame.tail_call) && !(their.is_none() && gdb.cut) {
+            if inferred != our.map(|frame| frame.pc) {
+                report(What::TailCall);
+            }
+            ours_left.next();
+            continue;
+        }
+        match (our, their) {
             (None, None) => break,
-            (None, _) if ours.cut => break,
-            (_, None) if gdb.cut => break,
-            (None, _) => Some(What::Missing),
-            (_, None) => Some(What::Extra),
-            (Some(our), Some(their)) if our.pc != their.pc => Some(What::Pc),
-            (Some(our), Some(their)) if our.inlined != their.inlined => Some(What::Inlined),
-            _ => None,
-        };
-        let difference = |what| Difference { index, what, ours: our.cloned(), gdb: their.cloned() };
-        if let Some(what) = what {
-            differences.push(difference(what));
-            break;
+            (None, Some(_)) if ours.cut => break,
+            (Some(_), None) if gdb.cut => break,
+            (None, Some(_)) => report(What::Missing),
+            (Some(_), None) => report(What::Extra),
+            (Some(_), Some(_)) if apart => report(What::Pc),
+            (Some(our), Some(their)) if our.inlined != their.inlined && !their.tail_call => {
+                report(What::Inlined);
+            }
+            (Some(our), Some(their)) => {
+                details(our, their).for_each(report);
+                inferred = their.tail_call.then_some(their.pc);
+                ours_left.next();
+                gdb_left.next();
+                continue;
+            }
         }
-        if let (Some(our), Some(their)) = (our, their) {
-            differences.extend(details(our, their).map(difference));
-        }
+        break;
     }
     differences
 }
@@ -204,6 +223,24 @@ mod tests {
         assert_eq!(found(&gdb, &gdb), []);
         assert_eq!(found(&gdb[..1], &gdb), [(1, What::Missing)]);
         assert_eq!(found(&gdb[..1], &gdb[..2]), []);
+        let mut inlined = gdb.clone();
+        inlined[1].inlined = true;
+        assert_eq!(found(&inlined, &gdb), []);
+        let outer = Frame { tail_call: true, ..frame("outer", 7, 0x18) };
+        let unfolded = [gdb[0].clone(), inlined[1].clone(), outer, gdb[2].clone()];
+        assert_eq!(found(&unfolded, &gdb), []);
+    }
+
+    #[test]
+    fn a_tail_call_that_gdb_does_not_infer_is_told_and_passed() {
+        let ours = [
+            frame("leaf", 3, 0x10),
+            Frame { tail_call: true, ..frame("tail", 5, 0x18) },
+            frame("main", 9, 0x20),
+        ];
+        let gdb = [ours[0].clone(), frame("main", 8, 0x20)];
+        assert_eq!(found(&ours, &gdb), [(1, What::TailCall), (2, What::Line)]);
+        assert_eq!(found(&ours[..2], &gdb[..1]), [(1, What::TailCall)]);
     }
 
     #[test]
