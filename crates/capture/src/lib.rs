@@ -43,7 +43,7 @@ mod why;
 
 pub use error::CaptureError;
 pub use host::{Host, Settings};
-pub use limits::{CoreLimit, LEAST_FOR_A_CORE};
+pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
 pub use pattern::{
     CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,
     Target,

@@ -1,6 +1,7 @@
 //! How large a core this process and its children may leave.
 
 use std::io;
+use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -35,6 +36,14 @@ impl CoreLimit {
     fn set(self) -> io::Result<()> {
         Ok(setrlimit(Resource::Core, Rlimit { current: self.soft, maximum: self.hard })?)
     }
+}
+
+/// Makes a write beyond the limit on file sizes (`ulimit -f`) fail with an error, instead of ending this process by
+/// SIGXFSZ: what can't be stored is then told, and the rest is kept.
+///
+/// By a handler that does nothing, so that programs which are started later have the signal's default again.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::signal::SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// Keeps this process's soft limit at the hard one, and puts it back when dropped.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use epitaph_bundle::OutputFolder;
-use epitaph_capture::{CorePattern, Found, Host, NoCore, Search, Situation, explain};
+use epitaph_capture::{
+    CorePattern, Found, Host, NoCore, Search, Situation, explain, survive_file_size_limit,
+};
 use epitaph_summary::Collection;
 
 use crate::args::CollectArgs;
@@ -19,6 +21,8 @@ use crate::terminal;
 /// exit code is 0 unless `--strict` or `--fail-on-crash` ask for another.
 pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     let mut kept = Kept::default();
+    // Where this fails, a core that is too large for `ulimit -f` ends us: nothing else is lost.
+    let _ = survive_file_size_limit();
     // First of all: the steps that store this folder must find it, whatever happens next.
     let folder = OutputFolder::open(&args.keep.out).map_err(|error| {
         kept.failed += 1;
@@ -61,7 +65,9 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
 fn search(host: &Host, args: &CollectArgs) -> Search {
     let search = Search::new(host);
     if !args.paths.is_empty() {
-        return args.paths.iter().fold(search, |search, path| search.given(path));
+        // Absolute, so that what the summaries say of the core's place can be understood elsewhere.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        return args.paths.iter().fold(search, |search, path| search.given(absolute(path)));
     }
     let home = variable("HOME").map(PathBuf::from);
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));

@@ -3,6 +3,7 @@
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{
     Exit as Ended, Host, RunCommand, RunOptions, RunOutcome, Search, Situation, explain, risks,
+    survive_file_size_limit,
 };
 use epitaph_summary::Collection;
 
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 /// Collects the cores that the command left; returns how many there are. Everything goes to stderr: stdout is the
 /// command's.
 fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
+    let _ = survive_file_size_limit();
     let folder = OutputFolder::open(&args.keep.out)?;
     let host = Host::real();
     let found = Search::new(&host).tree(&outcome.cwd).usual_places(None).newer_than(outcome.started).run();
