@@ -1,6 +1,7 @@
 //! One core, from its file to its summary.
 
 use std::ffi::OsStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -12,22 +13,34 @@ use epitaph_triage::{Observer, Options, Triaged, triage};
 
 use crate::args::SearchArgs;
 use crate::environment;
-use crate::error::{Error, of_core};
+use crate::error::{Error, message, of_core};
 
-/// Lets the search for files ask the folder that a core came in.
-struct CameWith(Binaries);
+/// Lets the search for files ask the folders that a core came in, the nearest first.
+struct CameWith(Vec<Binaries>);
+
+impl CameWith {
+    fn new(core: &Path, tree: Option<&Path>) -> CameWith {
+        let nearest = Binaries::beside(core);
+        let tree = tree.and_then(|tree| std::path::absolute(tree).ok()).filter(|tree| tree != nearest.root());
+        CameWith([nearest].into_iter().chain(tree.map(|tree| Binaries::in_tree(&tree))).collect())
+    }
+
+    fn first(&self, ask: impl Fn(&Binaries) -> Vec<PathBuf>) -> Vec<PathBuf> {
+        self.0.iter().map(ask).find(|found| !found.is_empty()).unwrap_or_default()
+    }
+}
 
 impl CameWithCore for CameWith {
     fn by_build_id(&self, id: &BuildId) -> Vec<PathBuf> {
-        self.0.by_build_id(id)
+        self.first(|binaries| binaries.by_build_id(id))
     }
 
     fn debug_by_build_id(&self, id: &BuildId) -> Vec<PathBuf> {
-        self.0.debug_by_build_id(id)
+        self.first(|binaries| binaries.debug_by_build_id(id))
     }
 
     fn by_name(&self, name: &OsStr) -> Vec<PathBuf> {
-        self.0.by_name(name)
+        self.first(|binaries| binaries.by_name(name))
     }
 }
 
@@ -60,10 +73,16 @@ impl<'a> Examiner<'a> {
         self
     }
 
-    /// Reads a core and tells its story.
-    pub(crate) fn examine(&self, opened: &OpenedCore, observer: &mut dyn Observer) -> Result<Triaged, Error> {
+    /// Reads a core and tells its story. A core that was found in a `tree` of files, such as a pulled job, may have its
+    /// binaries anywhere in there.
+    pub(crate) fn examine(
+        &self,
+        opened: &OpenedCore,
+        tree: Option<&Path>,
+        observer: &mut dyn Observer,
+    ) -> Result<Triaged, Error> {
         let core = CoreFile::open(opened.source.clone()).map_err(|error| of_core(&opened.path, error))?;
-        let came_with = CameWith(Binaries::beside(&opened.path));
+        let came_with = CameWith::new(&opened.path, tree);
         let files = FileSearch::new(SearchOptions {
             executable: self.search.exe.clone(),
             sysroot: self.search.sysroot.clone(),
@@ -83,7 +102,12 @@ impl<'a> Examiner<'a> {
             },
             ..self.options.clone()
         };
-        let mut triaged = triage(core.process(), &core, &files, &options, observer);
+        // A fault of ours that a crafted core finds must cost neither this core nor the others: it is told, and kept.
+        let triage = || triage(core.process(), &core, &files, &options, observer);
+        let mut triaged = catch_unwind(AssertUnwindSafe(triage)).map_err(|_| {
+            let hint = "this is a bug of epitaph: please report it with the message above";
+            message(format!("{}: reading this core failed", opened.path.display()), Some(hint))
+        })?;
         if let Some(damage) = &opened.damage {
             let text = format!("{}: {damage}", opened.path.display());
             triaged.summary.warnings.insert(0, Warning::new("core_damaged", text));

@@ -10,7 +10,7 @@ use epitaph_bundle::{
 };
 use epitaph_capture::Candidate;
 use epitaph_report::{Format, Options, render, text};
-use epitaph_summary::{Collection, CrashSummary, Warning};
+use epitaph_summary::{Collection, Core, CrashSummary, Warning};
 use epitaph_triage::{Observer, Triaged};
 
 use crate::args::{KeepArgs, KeepCore};
@@ -35,6 +35,13 @@ pub(crate) struct Kept {
     pub(crate) known: usize,
     /// Cores that could not be read, or crashes that could not be kept.
     pub(crate) failed: usize,
+}
+
+impl Told {
+    /// The process that died, as its core says.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.triaged.summary.process.as_ref()?.pid
+    }
 }
 
 /// Prints the crashing thread's story as soon as it is known.
@@ -74,16 +81,20 @@ pub(crate) fn tell(
             }
         };
         let mut observer = TellFirst { out, options: &options, result: Ok(()) };
-        let triaged = match examiner.examine(&opened, &mut observer) {
-            Ok(triaged) => triaged,
+        let triaged = examiner.examine(&opened, None, &mut observer);
+        observer.result?;
+        let triaged = match triaged {
+            Ok(triaged) => {
+                text::rest(&triaged.summary, &options, out)?;
+                triaged
+            }
+            // What can't be read here may be readable elsewhere: the core is kept all the same.
             Err(error) => {
                 error.print_as_warning();
                 kept.failed += 1;
-                continue;
+                unread(&opened, &error)
             }
         };
-        observer.result?;
-        text::rest(&triaged.summary, &options, out)?;
         let collection = Collection {
             source: Some(candidate.source),
             name_fields: candidate.name_fields,
@@ -93,6 +104,19 @@ pub(crate) fn tell(
     }
     out.flush()?;
     Ok(told)
+}
+
+/// Says of a core no more than that it is there, and why nothing else is known.
+fn unread(opened: &OpenedCore, error: &Error) -> Triaged {
+    let mut summary = CrashSummary::new(env!("CARGO_PKG_VERSION"));
+    summary.core = Some(Core {
+        path: Some(opened.path.to_string_lossy().into_owned()),
+        size: Some(opened.size),
+        size_on_disk: Some(opened.size_on_disk),
+        ..Core::default()
+    });
+    summary.warnings.push(Warning::new("core_not_read", error.to_string()));
+    Triaged { summary, files: Vec::new() }
 }
 
 /// Seals the crashes into the folder, and rewrites its reports.
@@ -121,11 +145,9 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
                         id.clone()
                     }
                 };
-                terminal::note(&format!(
-                    "{} is kept as {}/crashes/{id}",
-                    path.display(),
-                    folder.path().display()
-                ));
+                let place = folder.path().join("crashes").join(&id);
+                let what = if place.join("core.zst").is_file() { "" } else { "the summary of " };
+                terminal::note(&format!("{what}{} is kept as {}", path.display(), place.display()));
                 if remove {
                     remove_original(&path, &sealed);
                 }

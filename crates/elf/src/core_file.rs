@@ -93,19 +93,25 @@ impl CoreFile {
             .ok_or(CoreError::Architecture { machine: machine_name(header.machine) })?;
 
         let mut defects = Vec::new();
-        let headers = program_headers(&source, &header, &mut defects)?;
+        let (headers, headers_end) = program_headers(&source, &header, &mut defects)?;
         let mut segments: Vec<Segment> =
             headers.iter().filter(|header| header.p_type == PT_LOAD).map(Segment::new).collect();
+        let notes_end = headers
+            .iter()
+            .filter(|header| header.p_type == PT_NOTE)
+            .map(|header| header.p_offset.saturating_add(header.p_filesz));
+        // An empty segment has an offset too, which nothing need be at.
         let promised_end = segments
             .iter()
+            .filter(|segment| segment.file_size > 0)
             .map(|segment| segment.offset.saturating_add(segment.file_size))
-            .max()
-            .unwrap_or(0);
+            .chain(notes_end)
+            .fold(headers_end, u64::max);
         let missing = promised_end.saturating_sub(size);
         if missing > 0 {
             defects.push(Defect::Truncated { missing });
         }
-        segments.sort_by_key(|segment| segment.address);
+        make_disjoint(&mut segments);
 
         let mut notes = NoteReader::new(arch, header.endian);
         let mut read = 0;
@@ -161,12 +167,13 @@ impl Memory for CoreFile {
             }
             let len = rest.len().min(usize::try_from(dumped).unwrap_or(usize::MAX));
             let part = rest.get_mut(..len).unwrap_or_default();
-            let truncated = MemoryError::Truncated { address: at };
-            let offset = segment.offset.checked_add(within).ok_or(truncated)?;
-            match fill(&self.source, offset, part) {
-                Ok(count) if count == len => done += count,
-                _ => return Err(truncated),
+            let truncated = |count| MemoryError::Truncated { address: at.saturating_add(count) };
+            let offset = segment.offset.checked_add(within).ok_or(truncated(0))?;
+            let count = fill(&self.source, offset, part).map_err(|_| truncated(0))?;
+            if count < len {
+                return Err(truncated(count as u64));
             }
+            done += count;
         }
         Ok(())
     }
@@ -176,12 +183,26 @@ impl Memory for CoreFile {
     }
 }
 
-/// Reads the program headers: as many as there are, where the file is cut short.
+/// Sorts segments by address and sees to it that an address is in one of them only, so that it is found by a binary
+/// search: of two that overlap (no kernel writes such), the one that starts last has it. Empty ones are dropped.
+fn make_disjoint(segments: &mut Vec<Segment>) {
+    segments.sort_by_key(|segment| segment.address);
+    segments.retain(|segment| segment.memory_size > 0);
+    let mut next = u64::MAX;
+    for segment in segments.iter_mut().rev() {
+        segment.memory_size = segment.memory_size.min(next - segment.address);
+        segment.file_size = segment.file_size.min(segment.memory_size);
+        next = segment.address;
+    }
+    segments.retain(|segment| segment.memory_size > 0);
+}
+
+/// Reads the program headers: as many as there are, where the file is cut short. Returns where they should end, too.
 fn program_headers(
     source: &dyn ReadAt,
     header: &ElfHeader,
     defects: &mut Vec<Defect>,
-) -> Result<Vec<ProgramHeader>, CoreError> {
+) -> Result<(Vec<ProgramHeader>, u64), CoreError> {
     let table = header.program_headers;
     let mut count = table.count;
     if count == u64::from(PN_XNUM) {
@@ -205,17 +226,12 @@ fn program_headers(
         defects.push(Defect::TooManySegments { promised: count });
         count = MOST_SEGMENTS;
     }
-    let bytes = read_up_to(source, table.offset, (count * header.program_header_size()) as usize)?;
-    let headers = header.parse_program_headers(&bytes);
+    let size = count * header.program_header_size();
+    let headers = header.parse_program_headers(&read_up_to(source, table.offset, size as usize)?);
     if headers.is_empty() || table.offset == 0 {
         return Err(CoreError::NoProgramHeaders);
     }
-    if (headers.len() as u64) < count {
-        defects.push(Defect::Truncated {
-            missing: (count - headers.len() as u64) * header.program_header_size(),
-        });
-    }
-    Ok(headers)
+    Ok((headers, table.offset.saturating_add(size)))
 }
 
 /// Reads the real number of program headers from section header 0's `sh_info` (gABI, `PN_XNUM`).
@@ -262,7 +278,15 @@ impl NoteReader {
             }
         }
         if notes.broken() {
-            self.process.defects.push(Defect::BrokenNote);
+            self.defect(Defect::BrokenNote);
+        }
+    }
+
+    /// Notes a defect, unless one of its kind is noted already: a crafted core may have millions.
+    fn defect(&mut self, defect: Defect) {
+        let defects = &mut self.process.defects;
+        if defects.iter().all(|known| known.code() != defect.code()) {
+            defects.push(defect);
         }
     }
 
@@ -272,7 +296,7 @@ impl NoteReader {
         match note.kind {
             NT_PRSTATUS => match prstatus::thread(process.arch, note.desc) {
                 Some(thread) => process.threads.push(thread),
-                None => process.defects.push(Defect::OddThread { size: note.desc.len() }),
+                None => self.defect(Defect::OddThread { size: note.desc.len() }),
             },
             NT_PRPSINFO if process.info.is_none() => {
                 process.info = prstatus::process_info(process.arch, note.desc);
@@ -285,7 +309,7 @@ impl NoteReader {
                 let (mappings, whole) = prstatus::file_mappings(process.arch, note.desc);
                 process.mappings = mappings;
                 if !whole {
-                    process.defects.push(Defect::NoFileList);
+                    self.defect(Defect::NoFileList);
                 }
             }
             _ => {}

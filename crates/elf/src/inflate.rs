@@ -33,6 +33,9 @@ pub enum InflateError {
     /// The compressed bytes are corrupt, or give another size than promised.
     #[error("its compressed bytes are corrupt: {0}")]
     Corrupt(String),
+    /// Its compression header is cut short.
+    #[error("its compression header is cut short")]
+    NoHeader,
     /// A codec that no specification names.
     #[error("it is compressed in an unknown way ({0})")]
     UnknownCodec(u32),
@@ -76,10 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deflated_comes_back() {
+    fn what_was_compressed_comes_back() {
+        use ruzstd::encoding::{CompressionLevel, compress_to_vec};
         let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-        assert_eq!(inflate(Codec::Zlib, &deflated(&bytes), bytes.len() as u64, u64::MAX).unwrap(), bytes);
-        assert_eq!(inflate(Codec::Zlib, &deflated(&bytes), bytes.len() as u64, 1000).unwrap(), bytes[..1000]);
+        let by_zstd = compress_to_vec(bytes.as_slice(), CompressionLevel::Fastest);
+        for (codec, compressed) in [(Codec::Zlib, deflated(&bytes)), (Codec::Zstd, by_zstd)] {
+            let inflated = |len| inflate(codec, &compressed, bytes.len() as u64, len).unwrap();
+            assert_eq!(inflated(u64::MAX), bytes, "{codec:?}");
+            assert_eq!(inflated(1000), bytes[..1000], "{codec:?}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod registers;
 mod segment;
 mod symbols;
 
-pub use arch::{Arch, Jump, Target};
+pub use arch::{Arch, Jump, Target, X86_64};
 pub use auxv::AuxVector;
 pub use build_id::BuildId;
 pub use bytes::Bytes;

@@ -21,6 +21,8 @@ const FIRST_PAGE: u64 = 4096;
 const MOST_HEADERS: u64 = 64;
 /// Largest note segment that is searched for a build ID.
 const LARGEST_NOTE: u64 = 1 << 16;
+/// Most mappings of a module that are asked for its load bias: a real one has a handful.
+const MOST_VOTERS: usize = 256;
 /// Largest vDSO that is believed.
 const LARGEST_VDSO: u64 = 1 << 20;
 
@@ -258,8 +260,8 @@ impl ImageHeader {
 /// where the loader has changed the protection of the part before it. Executable pairs count most, because linkers
 /// may pack several segments into one page of the file.
 fn vote(mappings: &[Mapped], segments: &[Segment]) -> Option<u64> {
-    let mut votes: Vec<(u64, u32)> = Vec::new();
-    for mapped in mappings {
+    let mut votes: HashMap<u64, u32> = HashMap::new();
+    for mapped in mappings.iter().take(MOST_VOTERS) {
         for segment in segments {
             let (first, last) = (floor(segment.offset), segment.offset.saturating_add(segment.file_size));
             if !(first..last).contains(&mapped.offset) {
@@ -268,10 +270,7 @@ fn vote(mappings: &[Mapped], segments: &[Segment]) -> Option<u64> {
             let address = floor(segment.address).wrapping_add(mapped.offset - first);
             let bias = mapped.start.wrapping_sub(address);
             let weight = if mapped.execute && segment.execute { 3 } else { 1 };
-            match votes.iter_mut().find(|(candidate, _)| *candidate == bias) {
-                Some((_, count)) => *count += weight,
-                None => votes.push((bias, weight)),
-            }
+            *votes.entry(bias).or_default() += weight;
         }
     }
     votes.into_iter().max_by_key(|(bias, count)| (*count, std::cmp::Reverse(*bias))).map(|(bias, _)| bias)

@@ -304,10 +304,15 @@ impl Object {
         raw: &'a [u8],
     ) -> Option<(Result<Codec, InflateError>, &'a [u8], u64)> {
         if section.header.sh_flags & u64::from(SHF_COMPRESSED) != 0 {
-            let header = CompressionHeader::parse(raw, 0, self.header.ctx()).ok()?;
             let size = match self.header.class {
                 Class::Elf32 => 12,
                 Class::Elf64 => 24,
+            };
+            let Some(header) = raw
+                .get(..size)
+                .and_then(|header| CompressionHeader::parse(header, 0, self.header.ctx()).ok())
+            else {
+                return Some((Err(InflateError::NoHeader), raw, 0));
             };
             let codec = match header.ch_type {
                 ELFCOMPRESS_ZLIB => Ok(Codec::Zlib),

@@ -11,11 +11,14 @@ pub enum SymbolTable {
     Dynamic,
 }
 
+/// Longest name that is read, in bytes: without a NUL every name would reach to the end of the table.
+const LONGEST_NAME: usize = 16 << 10;
+
 /// A defined symbol that code may be at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Symbol<'a> {
-    /// Name, as the linker knows it; bytes, not text.
-    pub name: &'a [u8],
+    /// The table of names, from its own on: where it ends is looked for when somebody asks.
+    names: &'a [u8],
     /// Address, before the load bias.
     pub address: u64,
     /// Size in bytes; 0 if it isn't known (assembler).
@@ -24,6 +27,14 @@ pub struct Symbol<'a> {
     pub kind: SymbolKind,
     /// Who sees it.
     pub binding: Binding,
+}
+
+impl<'a> Symbol<'a> {
+    /// Returns its name, as the linker knows it; bytes, not text.
+    pub fn name(&self) -> &'a [u8] {
+        let longest = self.names.get(..LONGEST_NAME).unwrap_or(self.names);
+        longest.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
 }
 
 /// What a symbol names.
@@ -64,14 +75,14 @@ pub(crate) fn code_symbols<'a>(
         if [SHN_UNDEF, SHN_ABS].contains(&symbol.st_shndx) {
             return None;
         }
-        let name = names.get(symbol.st_name..)?.split(|byte| *byte == 0).next()?;
+        let names = names.get(symbol.st_name..)?;
         let binding = match symbol.st_bind() {
             STB_GLOBAL | STB_GNU_UNIQUE => Binding::Global,
             STB_WEAK => Binding::Weak,
             _ => Binding::Local,
         };
-        (!name.is_empty()).then_some(Symbol {
-            name,
+        names.first().is_some_and(|first| *first != 0).then_some(Symbol {
+            names,
             address: symbol.st_value,
             size: symbol.st_size,
             kind,

@@ -307,8 +307,13 @@ pub enum Trust {
     Context,
     /// Call frame information.
     Cfi,
+    /// A frame that left nothing on the stack, because its function jumped on: the call before it leads to it, and
+    /// it leads to the next one's function.
+    TailCall,
     /// Registers that the kernel saved when it delivered a signal.
     Signal,
+    /// The return address at the top of the stack, after a call to where no code is, or in a stub that pushes nothing.
+    CallTarget,
     /// The saved frame pointer.
     FramePointer,
     /// A scanned word that follows a call of the very function that it returns from.

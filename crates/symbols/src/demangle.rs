@@ -7,7 +7,7 @@ const LONGEST: usize = 16 << 10;
 /// Nesting that real names stay far below, and that keeps the demangler off the end of its stack.
 const DEEPEST: u32 = 160;
 /// Longest demangled name: substitutions may expand without end.
-const LONGEST_RESULT: usize = 64 << 10;
+pub(crate) const LONGEST_RESULT: usize = 64 << 10;
 
 /// Demangles a C++ or Rust name, without parameters and return type; `None` for a name that isn't mangled.
 ///
@@ -23,12 +23,20 @@ pub fn demangle(name: &str) -> Option<String> {
         // The alternate form leaves the hash out, which differs from build to build.
         return Some(format!("{rust:#}")).filter(|name| name.len() <= LONGEST_RESULT);
     }
-    if !name.starts_with("_Z") && !name.starts_with("__Z") {
+    demangle_cpp(name, DemangleOptions::new().no_params())
+}
+
+/// Demangles a C++ function's name with its parameters, as it stands in front of the names of what is in it.
+pub(crate) fn demangle_signature(name: &str) -> Option<String> {
+    demangle_cpp(name, DemangleOptions::new())
+}
+
+fn demangle_cpp(name: &str, options: DemangleOptions) -> Option<String> {
+    if name.len() > LONGEST || (!name.starts_with("_Z") && !name.starts_with("__Z")) {
         return None;
     }
-    let options = ParseOptions::default().recursion_limit(DEEPEST);
-    let symbol = Symbol::new_with_options(name, &options).ok()?;
-    let options = DemangleOptions::new().no_params().no_return_type().recursion_limit(DEEPEST);
+    let symbol = Symbol::new_with_options(name, &ParseOptions::default().recursion_limit(DEEPEST)).ok()?;
+    let options = options.no_return_type().recursion_limit(DEEPEST);
     symbol.demangle_with_options(&options).ok().filter(|name| name.len() <= LONGEST_RESULT)
 }
 
@@ -47,6 +55,17 @@ mod tests {
         ] {
             assert_eq!(demangle(raw).as_deref(), Some(name), "{raw}");
         }
+    }
+
+    #[test]
+    fn a_signature_has_the_parameters_and_no_return_type() {
+        for (raw, name) in [
+            ("_ZN4shop3runEPKci", "shop::run(char const*, int)"),
+            ("_ZN4shop5twiceIiEET_S1_", "shop::twice<int>(int)"),
+        ] {
+            assert_eq!(demangle_signature(raw).as_deref(), Some(name), "{raw}");
+        }
+        assert_eq!(demangle_signature("main"), None);
     }
 
     #[test]

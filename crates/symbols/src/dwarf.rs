@@ -79,7 +79,7 @@ impl<'a> Sections<'a> {
     /// Returns the debug information as if it had one unit only. Offsets within `.debug_info` are from the unit's
     /// start then, so `.debug_aranges`, which has them from the section's, is left out. Nothing is copied.
     ///
-    /// Right for every unit that doesn't refer to another (see [`crate::root::Root::refers_elsewhere`]).
+    /// Right for every unit that doesn't refer to another (see [`crate::root::refers_elsewhere`]).
     pub(crate) fn unit(&self, range: std::ops::Range<usize>) -> Dwarf<Slice<'a>> {
         self.with(|id, bytes| match id {
             SectionId::DebugInfo => bytes.get(range.clone()).unwrap_or_default(),

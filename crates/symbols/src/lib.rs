@@ -14,11 +14,17 @@
 //! ```
 
 mod demangle;
+mod die_names;
 mod dwarf;
+mod entries;
+mod frames;
 mod root;
+mod scopes;
 mod search;
 mod symbolizer;
 mod symtab;
+#[cfg(test)]
+mod synth;
 mod units;
 mod verify;
 

@@ -3,18 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use addr2line::{Context, LookupContinuation, LookupResult};
+use addr2line::Context;
 use epitaph_elf::{LoadedModules, Object, SymbolTable};
 use gimli::DebugInfoOffset;
 
 use crate::demangle::demangle;
 use crate::dwarf::{Sections, Slice};
+use crate::frames::Frames;
 use crate::root::refers_elsewhere;
 use crate::symtab::{self, Hit};
 use crate::units::{ByUnit, by_index, by_root};
-
-/// Longest chain of inlined calls at one address: real ones have a few dozen.
-const DEEPEST_INLINE: usize = 1000;
 
 /// Bytes of `.debug_info` that most units don't exceed.
 const USUAL_UNIT: usize = 64 << 10;
@@ -165,63 +163,23 @@ impl Named {
             Ok(context) => context,
             Err(error) => return self.problem("debug_info_unreadable", &error),
         };
+        let mut lookup = Frames::new(&context);
         for address in addresses {
-            match self.frames_at(&context, address) {
-                Ok(frames) if is_better(&frames, self.frames.get(&address)) => {
-                    self.frames.insert(address, frames);
-                }
-                Ok(_) => {}
-                Err(error) => self.problem("debug_info_unreadable", &error),
-            }
-        }
-    }
-
-    fn frames_at(
-        &mut self,
-        context: &Context<Slice<'_>>,
-        address: u64,
-    ) -> Result<Vec<SourceFrame>, gimli::Error> {
-        let mut lookup = context.find_frames(address);
-        let mut frames = loop {
-            lookup = match lookup {
-                LookupResult::Output(frames) => break frames?,
-                LookupResult::Load { load, continuation } => {
-                    let path = load.path.map(|path| String::from_utf8_lossy(path.slice()).into_owned());
-                    self.problem(
-                        "split_dwarf_not_read",
-                        &format!("functions and inlined calls are in {}", path.unwrap_or_default()),
-                    );
-                    continuation.resume(None)
+            let found = match lookup.at(address) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.problem("debug_info_unreadable", &error);
+                    continue;
                 }
             };
-        };
-        let mut out: Vec<SourceFrame> = Vec::new();
-        while let Some(frame) = frames.next()? {
-            let raw = frame
-                .function
-                .as_ref()
-                .and_then(|function| function.raw_name().ok())
-                .map(|name| name.into_owned());
-            let demangled = raw.as_deref().and_then(demangle);
-            let location = frame.location.as_ref();
-            out.push(SourceFrame {
-                source: raw.is_some().then_some(SymbolSource::Dwarf),
-                raw_name: raw.clone().filter(|_| demangled.is_some()),
-                function: demangled.or(raw),
-                offset: None,
-                file: location.and_then(|location| location.file).map(str::to_owned),
-                line: location.and_then(|location| location.line).filter(|line| *line > 0),
-                column: location.and_then(|location| location.column).filter(|column| *column > 0),
-                inlined: true,
-            });
-            if out.len() >= DEEPEST_INLINE {
-                break;
+            for path in found.unread {
+                let text = format!("functions and inlined calls are in {path}");
+                self.problem("split_dwarf_not_read", &text);
+            }
+            if is_better(&found.frames, self.frames.get(&address)) {
+                self.frames.insert(address, found.frames);
             }
         }
-        if let Some(outermost) = out.last_mut() {
-            outermost.inlined = false;
-        }
-        Ok(out)
     }
 
     /// Names by symbol table what DWARF didn't: an address without any frame, or a frame with a line and no name.

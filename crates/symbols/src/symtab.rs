@@ -19,14 +19,15 @@ impl Best<'_> {
     /// Prefers the symbol that starts nearest, then a function, then the one most widely seen, then the name
     /// without underscores in front (`abort`, not `__GI_abort`), then the shorter and the first one.
     fn rank(&self) -> impl Ord + use<'_> {
-        let underscores = self.symbol.name.iter().take_while(|byte| **byte == b'_').count();
+        let name = self.symbol.name();
+        let underscores = name.iter().take_while(|byte| **byte == b'_').count();
         (
             std::cmp::Reverse(self.symbol.address),
             self.symbol.kind != SymbolKind::Function,
             self.symbol.binding,
             underscores,
-            self.symbol.name.len(),
-            self.symbol.name,
+            name.len(),
+            name,
         )
     }
 }
@@ -53,7 +54,7 @@ pub(crate) fn find(object: &Object, table: SymbolTable, addresses: &[u64]) -> Ve
     best.into_iter()
         .map(|best| {
             best.map(|best| Hit {
-                name: strip_version(&String::from_utf8_lossy(best.symbol.name)).to_owned(),
+                name: strip_version(&String::from_utf8_lossy(best.symbol.name())).to_owned(),
                 start: best.symbol.address,
             })
         })

@@ -69,8 +69,11 @@ impl<'a> Stacks<'a> {
         threads: &[epitaph_elf::Thread],
         crashed: bool,
     ) -> Vec<summary::Thread> {
-        let walked: Vec<Walked> = threads.iter().map(|thread| self.walk(&thread.registers)).collect();
+        let mut walked: Vec<Walked> = threads.iter().map(|thread| self.walk(&thread.registers)).collect();
         self.name(&walked);
+        for walked in &mut walked {
+            self.join_parts(walked);
+        }
         let main = process.info.as_ref();
         threads
             .iter()
@@ -140,6 +143,36 @@ impl<'a> Stacks<'a> {
         }
     }
 
+    /// Takes out the frames of tail calls that only led from one part of a function to another: compilers split
+    /// unlikely code off a function, and by the machine code alone each part is a function.
+    fn join_parts(&self, walked: &mut Walked) {
+        if walked.frames.iter().all(|frame| frame.trust != Trust::TailCall) {
+            return;
+        }
+        let cut = walked.inner;
+        let mut index = 0;
+        let mut inside = None;
+        walked.frames.retain(|frame| {
+            // Across the cut, the frame before isn't the one that was jumped to.
+            let jumped_to = inside.filter(|_| cut != Some(index));
+            let function = self.function(frame);
+            let joined = frame.trust == Trust::TailCall && function.is_some() && function == jumped_to;
+            if joined {
+                walked.total -= 1;
+                walked.inner = walked.inner.map(|inner| inner - usize::from(Some(index) < cut));
+            }
+            index += 1;
+            inside = function;
+            !joined
+        });
+    }
+
+    /// Names the function that a frame's code was compiled into.
+    fn function(&self, frame: &Frame) -> Option<&str> {
+        let name = self.names.get(&frame.address.lookup())?.last()?;
+        Some(whole_function(name.raw_name.as_deref().or(name.function.as_deref())?))
+    }
+
     /// Lays a walked stack out as logical frames.
     fn logical(&self, walked: &Walked) -> summary::Thread {
         let mut thread = summary::Thread::default();
@@ -197,13 +230,25 @@ impl<'a> Stacks<'a> {
     }
 }
 
+/// Takes off a symbol's name what GCC and LLVM add to it for a part of a function: `.cold`, `.cold.1`, `.part.0`.
+fn whole_function(symbol: &str) -> &str {
+    let unnumbered = symbol.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let numbered = unnumbered.len() < symbol.len();
+    let part = if numbered {
+        unnumbered.strip_suffix(".cold.").or_else(|| unnumbered.strip_suffix(".part."))
+    } else {
+        symbol.strip_suffix(".cold")
+    };
+    part.map_or(symbol, whole_function)
+}
+
 fn trust(trust: Trust) -> summary::Trust {
     match trust {
         Trust::Context => summary::Trust::Context,
         Trust::Cfi => summary::Trust::Cfi,
+        Trust::TailCall => summary::Trust::TailCall,
         Trust::Signal => summary::Trust::Signal,
-        // The return address of the very call that led here: verified, but by no CFI.
-        Trust::CallTarget => summary::Trust::CallScan,
+        Trust::CallTarget => summary::Trust::CallTarget,
         Trust::FramePointer => summary::Trust::FramePointer,
     }
 }
@@ -227,5 +272,24 @@ fn stop(stop: Stop) -> summary::Stop {
         Stop::Loop { .. } => summary::Stop::Loop,
         Stop::Limit => summary::Stop::Limit,
         Stop::NoRegisters => summary::Stop::NoRegisters,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_bear_the_name_of_their_function() {
+        for part in ["f", "f.cold", "f.cold.12", "f.part.0", "f.part.0.cold"] {
+            assert_eq!(whole_function(part), "f", "{part}");
+        }
+    }
+
+    #[test]
+    fn other_functions_keep_their_own() {
+        for name in ["f.constprop.0", "f.cold.", "f.cold_start", "f2", "alloc..cold..f", ""] {
+            assert_eq!(whole_function(name), name);
+        }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct ModuleCfi<'a> {
 /// `.eh_frame`, loaded with the program.
 pub(crate) struct EhFrameCfi<'a> {
     pub(crate) section: EhFrame<Slice<'a>>,
+    /// The section's address (before the load bias).
+    start: u64,
     bases: BaseAddresses,
     table: Option<ParsedEhFrameHdr<Slice<'a>>>,
     index: OnceCell<FrameIndex>,
@@ -121,7 +123,10 @@ impl<'a> EhFrameCfi<'a> {
                 if let Pointer::Direct(eh_frame) = parsed.eh_frame_ptr() {
                     start = Some(eh_frame);
                 }
-                table = parsed.table().is_some().then_some(parsed);
+                // An entry takes four bytes at least: a table that promises more than there can be is none.
+                let fits =
+                    |table: gimli::EhHdrTable<'_, _>| table.iter(&bases).size_hint().0 <= bytes.len() / 4;
+                table = parsed.table().is_some_and(fits).then_some(parsed);
             }
         }
         let (start, bytes) = match start.and_then(|start| Some((start, object.data_from(start)?))) {
@@ -130,16 +135,16 @@ impl<'a> EhFrameCfi<'a> {
         };
         let mut section = EhFrame::from(Slice::new(bytes, endian));
         section.set_address_size(word);
-        Some(EhFrameCfi { section, bases: bases.set_eh_frame(start), table, index: OnceCell::new() })
+        Some(EhFrameCfi { section, start, bases: bases.set_eh_frame(start), table, index: OnceCell::new() })
     }
 
     fn find(&self, address: u64) -> Option<FrameDescriptionEntry<Slice<'a>>> {
         if let Some(table) = self.table.as_ref().and_then(ParsedEhFrameHdr::table) {
+            let Pointer::Direct(entry) = table.lookup(address, &self.bases).ok()? else { return None };
+            let offset = usize::try_from(entry.checked_sub(self.start)?).ok()?;
+            let fde = self.section.fde_from_offset(&self.bases, offset.into(), EhFrame::cie_from_offset);
             // The search table can't tell where an entry ends: the entry itself must say that it has the address.
-            return table
-                .fde_for_address(&self.section, &self.bases, address, EhFrame::cie_from_offset)
-                .ok()
-                .filter(|fde| fde.contains(address));
+            return fde.ok().filter(|fde| fde.contains(address));
         }
         let index = self.index.get_or_init(|| FrameIndex::new(&self.section, &self.bases));
         index.find(&self.section, &self.bases, address)

@@ -26,6 +26,9 @@ pub enum Trust {
     Context,
     /// Call frame information.
     Cfi,
+    /// A tail call: the frame left nothing on the stack, because its function jumped on. The call before it leads to
+    /// it, and it leads to the next one's function.
+    TailCall,
     /// Registers that the kernel saved when it delivered a signal.
     Signal,
     /// The return address at the top of the stack, after a call to where no code is, or in a stub.

@@ -2,7 +2,7 @@
 //!
 //! The unwinder recovers *all* registers of every frame by the CFI of its module (`.eh_frame`, `.debug_frame`),
 //! passes through signal trampolines, and knows what to do where there is no CFI: after a call to NULL or to a
-//! wild address, in a PLT stub, and along frame pointers. It is *not* a symbolizer (frames have addresses and no
+//! wild address, in a PLT stub, and along frame pointers. It adds the frames that tail calls left out. It is *not* a symbolizer (frames have addresses and no
 //! names), and it never fails: a stack that can't be walked further is a shorter stack with a reason.
 //!
 //! ```
@@ -16,11 +16,13 @@
 
 mod address;
 mod cfi;
+mod code;
 mod expression;
 mod fallback;
 mod frame;
 mod index;
 mod row;
+mod tail;
 mod walk;
 
 pub use address::CodeAddress;

@@ -1,5 +1,8 @@
 //! A row of the CFI table: how to recover the caller's registers from those at one address (DWARF 5, 6.4.1).
 
+use std::cell::Cell;
+use std::ops::Range;
+
 use epitaph_elf::{Arch, Memory, MemoryError, Registers, read_u64};
 use gimli::{
     BaseAddresses, CfaRule, Encoding, FrameDescriptionEntry, Register, RegisterRule, UnwindContext,
@@ -15,8 +18,13 @@ pub(crate) struct Row {
     pub(crate) module: usize,
     /// The section that the expressions are in.
     pub(crate) section: SectionKind,
+    /// The addresses of the entry: those of its function, or of a part that was split off one.
+    pub(crate) function: Range<u64>,
     /// Whether this is the code that a signal handler returns to (augmentation `S`).
     pub(crate) signal: bool,
+    /// The return address to which a frame here last returned with no frame left out between: in a recursion it is
+    /// the same each time.
+    pub(crate) complete_to: Cell<Option<u64>>,
     return_address: u16,
     cfa: CfaRule<usize>,
     registers: Box<[(Register, RegisterRule<usize>)]>,
@@ -51,12 +59,20 @@ impl Row {
         Some(Row {
             module,
             section: kind,
+            function: fde.initial_address()..fde.end_address(),
             signal: fde.cie().is_signal_trampoline(),
+            complete_to: Cell::new(None),
             return_address: fde.cie().return_address_register().0,
             cfa: row.cfa().clone(),
             registers: row.registers().cloned().collect(),
             encoding: fde.cie().encoding(),
         })
+    }
+
+    /// Tells whether the stack is here as a call leaves it.
+    pub(crate) fn is_entry(&self, arch: &Arch) -> bool {
+        let offset = i64::from(arch.sp_to_cfa_at_entry);
+        self.cfa == CfaRule::RegisterAndOffset { register: Register(arch.sp), offset }
     }
 
     /// Recovers the caller's registers. A register whose rule fails is unknown in the caller, and only the CFA

@@ -1,17 +1,20 @@
 //! The walk: from the innermost frame to the first one.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use epitaph_elf::{Arch, LoadedModules, Memory, Registers};
-use gimli::UnwindContext;
 
 use crate::address::CodeAddress;
-use crate::cfi::ModuleCfi;
+use crate::code::Code;
 use crate::fallback;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::row::{Applied, Row};
+use crate::tail::{Layout, TailCalls};
+
+/// Most signals that are unwound through. Real handlers interrupt each other a few times; a frame of a signal may
+/// lead to any address, so that nothing else ends a stack on which one leads back to itself.
+const MOST_SIGNALS: usize = 128;
 
 /// Bounds of a walk.
 #[derive(Clone, Copy, Debug)]
@@ -26,22 +29,19 @@ impl Default for Limits {
     }
 }
 
-/// Walks the stacks of one process. Rows of CFI are kept from thread to thread: stacks of a process go through the
-/// same code.
+/// Walks the stacks of one process. What is found out about its code is kept from thread to thread.
 pub struct Unwinder<'a> {
     arch: &'static Arch,
-    modules: &'a LoadedModules<'a>,
     memory: &'a dyn Memory,
     limits: Limits,
-    cfi: Vec<OnceCell<ModuleCfi<'a>>>,
-    rows: HashMap<u64, Option<Rc<Row>>>,
+    code: Code<'a>,
+    tail_calls: TailCalls,
     sigreturns: HashMap<u64, bool>,
-    context: UnwindContext<usize>,
 }
 
 impl std::fmt::Debug for Unwinder<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unwinder").field("rows", &self.rows.len()).finish_non_exhaustive()
+        f.debug_struct("Unwinder").field("rows", &self.code.rows_kept()).finish_non_exhaustive()
     }
 }
 
@@ -52,6 +52,25 @@ struct Step {
     trust: Trust,
     /// Whether the step led through a signal trampoline, so that the caller was interrupted and called nothing.
     signal: bool,
+    /// The row that led to a caller.
+    row: Option<Rc<Row>>,
+}
+
+impl Step {
+    /// Makes the frame of a function that jumped to the one that was left, with its registers as they were at the
+    /// jump: it had already given its caller's back.
+    fn jumped(&self, arch: &Arch, jump_end: u64) -> (Frame, Registers) {
+        let mut registers = self.registers;
+        registers.set(arch.pc, Some(jump_end));
+        registers.set(arch.sp, self.cfa.and_then(|cfa| cfa.checked_sub(arch.sp_to_cfa_at_entry.into())));
+        let frame = Frame {
+            address: CodeAddress::Return(jump_end),
+            cfa: self.cfa,
+            trust: Trust::TailCall,
+            signal_trampoline: false,
+        };
+        (frame, registers)
+    }
 }
 
 impl<'a> Unwinder<'a> {
@@ -64,13 +83,11 @@ impl<'a> Unwinder<'a> {
     ) -> Unwinder<'a> {
         Unwinder {
             arch,
-            modules,
             memory,
             limits,
-            cfi: modules.modules().iter().map(|_| OnceCell::new()).collect(),
-            rows: HashMap::new(),
+            code: Code::new(arch, modules),
+            tail_calls: TailCalls::new(arch),
             sigreturns: HashMap::new(),
-            context: UnwindContext::new(),
         }
     }
 
@@ -83,6 +100,7 @@ impl<'a> Unwinder<'a> {
     /// can be known) to `visit`.
     pub fn walk_with(&mut self, registers: &Registers, mut visit: impl FnMut(&Frame, &Registers)) -> Unwound {
         let mut frames = Vec::new();
+        let mut signals = 0;
         let mut registers = *registers;
         let Some(pc) = registers.get(self.arch.pc) else {
             return Unwound { frames, stop: Stop::NoRegisters };
@@ -105,16 +123,25 @@ impl<'a> Unwinder<'a> {
                 Ok(step) => step,
                 Err(stop) => break stop,
             };
+            let next = match self.accept(&registers, &step, frame.address.pc()) {
+                Ok(next) => next,
+                Err(stop) => break stop,
+            };
+            let (arch, room) = (self.arch, self.limits.frames.saturating_sub(frames.len()));
+            for jump_end in self.left_out(&step, &next).iter().take(room) {
+                let (frame, registers) = step.jumped(arch, *jump_end);
+                visit(&frame, &registers);
+                frames.push(frame);
+            }
             if frames.len() >= self.limits.frames {
                 break Stop::Limit;
             }
-            match self.accept(&registers, &step, frame.address.pc()) {
-                Ok(next) => {
-                    frame = next;
-                    registers = step.registers;
-                }
-                Err(stop) => break stop,
+            signals += usize::from(step.signal);
+            if signals > MOST_SIGNALS {
+                break Stop::Loop { pc: frame.address.pc() };
             }
+            frame = next;
+            registers = step.registers;
         };
         Unwound { frames, stop }
     }
@@ -139,28 +166,35 @@ impl<'a> Unwinder<'a> {
         Ok(frame(CodeAddress::Return(pc)))
     }
 
+    /// Finds the jumps between a frame and its caller that left no frame, the last one first.
+    fn left_out(&mut self, step: &Step, caller: &Frame) -> &[u64] {
+        let (Some(row), CodeAddress::Return(address)) = (&step.row, caller.address) else { return &[] };
+        if row.complete_to.get() == Some(address) {
+            return &[];
+        }
+        let jumps = self.tail_calls.between(address, &row.function, &mut self.code, self.memory);
+        row.complete_to.set(jumps.is_empty().then_some(address));
+        jumps
+    }
+
     /// Recovers the registers of a frame's caller.
     fn step(&mut self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
         let pc = frame.address.pc();
         if self.is_sigreturn(pc) {
             let caller = (self.arch.after_sigreturn)(registers, self.memory).ok_or(Stop::BadCfi { pc })?;
-            return Ok(Step { registers: caller, cfa: None, trust: Trust::Signal, signal: true });
+            return Ok(Step { registers: caller, cfa: None, trust: Trust::Signal, signal: true, row: None });
         }
-        let Some(row) = self.row(frame.address.lookup()) else {
+        let Some(row) = self.code.row(frame.address.lookup()) else {
             return self.step_without_cfi(registers, frame);
         };
-        let section = self
-            .cfi
-            .get(row.module)
-            .and_then(OnceCell::get)
-            .and_then(|cfi| cfi.section(row.section))
-            .ok_or(Stop::BadCfi { pc })?;
+        let section = self.code.section(&row).ok_or(Stop::BadCfi { pc })?;
         match row.apply(self.arch, registers, section, self.memory) {
             Applied::Caller(caller, cfa) => Ok(Step {
                 registers: caller,
                 cfa: Some(cfa),
                 trust: if row.signal { Trust::Signal } else { Trust::Cfi },
                 signal: row.signal,
+                row: (!row.signal).then_some(row),
             }),
             Applied::First => Err(Stop::End),
             Applied::Unusable => Err(Stop::BadCfi { pc }),
@@ -172,10 +206,10 @@ impl<'a> Unwinder<'a> {
         let (arch, memory, pc) = (self.arch, self.memory, frame.address.pc());
         let step = |caller: Registers, trust| {
             let cfa = caller.get(arch.sp);
-            Step { registers: caller, cfa, trust, signal: false }
+            Step { registers: caller, cfa, trust, signal: false, row: None }
         };
-        let nothing_pushed_yet =
-            matches!(frame.address, CodeAddress::Exact(_)) && (!memory.is_executable(pc) || self.is_plt(pc));
+        let nothing_pushed_yet = matches!(frame.address, CodeAddress::Exact(_))
+            && (!memory.is_executable(pc) || self.code.is_plt(pc));
         if nothing_pushed_yet && let Some(caller) = fallback::after_call(arch, registers, memory) {
             return Ok(step(caller, Trust::CallTarget));
         }
@@ -185,32 +219,8 @@ impl<'a> Unwinder<'a> {
         Err(Stop::NoCfi { pc })
     }
 
-    fn is_plt(&self, pc: u64) -> bool {
-        let found = self.modules.find(pc).and_then(|module| {
-            let address = pc.wrapping_sub(self.modules.bias(module)?);
-            Some(self.modules.object(module)?.is_plt(address))
-        });
-        found.unwrap_or(false)
-    }
-
     fn is_sigreturn(&mut self, pc: u64) -> bool {
         let (arch, memory) = (self.arch, self.memory);
         *self.sigreturns.entry(pc).or_insert_with(|| fallback::is_sigreturn(arch, pc, memory))
-    }
-
-    fn row(&mut self, lookup: u64) -> Option<Rc<Row>> {
-        if let Some(row) = self.rows.get(&lookup) {
-            return row.clone();
-        }
-        let row = self.read_row(lookup).map(Rc::new);
-        self.rows.insert(lookup, row.clone());
-        row
-    }
-
-    fn read_row(&mut self, lookup: u64) -> Option<Row> {
-        let module = self.modules.find(lookup)?;
-        let cfi = self.cfi.get(module)?.get_or_init(|| ModuleCfi::new(self.modules, module));
-        let address = lookup.wrapping_sub(self.modules.bias(module)?);
-        cfi.row(self.modules, module, address, &mut self.context)
     }
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{
-    CorePattern, Found, Host, NoCore, Search, Situation, explain, survive_file_size_limit,
+    CorePattern, Found, Host, NoCore, Reason, Search, Situation, explain, risks, survive_file_size_limit,
 };
 use epitaph_summary::Collection;
 
@@ -31,6 +31,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     let host = Host::real();
     let found = search(&host, args).run();
     tell_trouble(&found);
+    kept.failed += not_had(&found, args);
     let cores = found.candidates.len();
     let why = (cores == 0).then(|| explain(&Situation::of(&host).after_search(&found)));
 
@@ -46,6 +47,10 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
             refresh(folder).unwrap_or_else(|error| error.print_as_warning());
         } else {
             keep(folder, told, &args.keep, args.remove, &mut kept);
+        }
+        for risk in if cores > 0 { risks(&Situation::of(&host)) } else { Vec::new() } {
+            terminal::warning(&format!("{} ({})", risk.sentence, risk.code));
+            terminal::hint(&risk.advice);
         }
         terminal::note(&format!(
             "{} new, {} known, {} failed; the folder to store is {}",
@@ -65,9 +70,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
 fn search(host: &Host, args: &CollectArgs) -> Search {
     let search = Search::new(host);
     if !args.paths.is_empty() {
-        // Absolute, so that what the summaries say of the core's place can be understood elsewhere.
-        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        return args.paths.iter().fold(search, |search, path| search.given(absolute(path)));
+        return given(args).fold(search, Search::given);
     }
     let home = variable("HOME").map(PathBuf::from);
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
@@ -77,6 +80,24 @@ fn search(host: &Host, args: &CollectArgs) -> Search {
         Some(oldest) if !args.max_age.is_zero() => search.newer_than(oldest),
         _ => search,
     }
+}
+
+/// Returns the paths that were given, made absolute, so that what the summaries say of a core's place can be understood
+/// elsewhere.
+fn given(args: &CollectArgs) -> impl Iterator<Item = PathBuf> {
+    args.paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+}
+
+/// Returns how many of the files that were not taken are a failure: cores that can't be had, and whatever was given.
+fn not_had(found: &Found, args: &CollectArgs) -> usize {
+    let is_loss = |reason: &Reason| {
+        matches!(reason, Reason::Empty | Reason::BrokenElf | Reason::Unreadable(_) | Reason::ForeignOwner(_))
+    };
+    let lost = found
+        .rejected
+        .iter()
+        .filter(|rejected| is_loss(&rejected.reason) || given(args).any(|path| path == rejected.path));
+    lost.count()
 }
 
 /// The facts about this host that every collected crash carries.

@@ -1,6 +1,7 @@
 //! `epitaph report`: render crashes in a format.
 
 use std::io::Write;
+use std::path::Path;
 
 use epitaph_bundle::{CoreInTree, open_core, read_summaries};
 use epitaph_report::{Format, Options, render};
@@ -8,7 +9,7 @@ use epitaph_summary::CrashSummary;
 use epitaph_triage::Silent;
 
 use crate::args::{ReportArgs, ReportFormat, Threads};
-use crate::commands::show::crashes_at;
+use crate::commands::show::{crashes_at, tree};
 use crate::error::Error;
 use crate::examine::Examiner;
 use crate::exit::Exit;
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
             Vec::new()
         });
         for crash in crashes {
-            match summaries_of(&crash, &examiner) {
+            match summaries_of(&crash, tree(path), &examiner) {
                 Ok(found) => summaries.extend(found),
                 Err(error) => {
                     error.print();
@@ -59,7 +60,11 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
 }
 
 /// Returns a crash's summary as it was kept, or else the one that its core gives.
-fn summaries_of(crash: &CoreInTree, examiner: &Examiner<'_>) -> Result<Vec<CrashSummary>, Error> {
+fn summaries_of(
+    crash: &CoreInTree,
+    tree: Option<&Path>,
+    examiner: &Examiner<'_>,
+) -> Result<Vec<CrashSummary>, Error> {
     if let Some(summary) = &crash.summary {
         let crashes = read_summaries(summary)?;
         terminal::warnings(&crashes.warnings);
@@ -68,7 +73,7 @@ fn summaries_of(crash: &CoreInTree, examiner: &Examiner<'_>) -> Result<Vec<Crash
         }
     }
     match &crash.core {
-        Some(core) => Ok(vec![examiner.examine(&open_core(core)?, &mut Silent)?.summary]),
+        Some(core) => Ok(vec![examiner.examine(&open_core(core)?, tree, &mut Silent)?.summary]),
         None => Ok(Vec::new()),
     }
 }

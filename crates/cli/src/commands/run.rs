@@ -38,21 +38,15 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 /// command's.
 fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
     let _ = survive_file_size_limit();
-    let folder = OutputFolder::open(&args.keep.out)?;
+    let folder = OutputFolder::open(&args.keep.out).map_err(|error| Error::from(error).print_as_warning());
     let host = Host::real();
     let found = Search::new(&host).tree(&outcome.cwd).usual_places(None).newer_than(outcome.started).run();
     let cores = found.candidates.len();
-    if cores == 0 {
-        if let Ended::Signal(_) | Ended::Code(129..) = outcome.exit {
-            tell_trouble(&found);
-            let why = explain(&Situation::of(&host).after_run(outcome).after_search(&found));
-            terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
-            terminal::hint(&why.advice);
-        }
-        refresh(&folder)?;
-        return Ok(0);
+    let seems_dead = matches!(outcome.exit, Ended::Signal(_) | Ended::Code(129..));
+    if cores > 0 || seems_dead {
+        tell_trouble(&found);
     }
-    tell_trouble(&found);
+    let why = seems_dead.then(|| explain(&Situation::of(&host).after_run(outcome).after_search(&found)));
     let mut kept = Kept::default();
     let collection = Collection {
         command: Some("run".to_owned()),
@@ -60,7 +54,26 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
         ..collection(&host)
     };
     let told = tell(found.candidates, &args.keep, &collection, &mut terminal::stderr(), &mut kept)?;
-    keep(&folder, told, &args.keep, false, &mut kept);
+    // The cores may be those of others: of the command itself, its process id is known.
+    let untold = if outcome.exit.is_crash() {
+        !told.iter().any(|crash| crash.pid() == Some(outcome.pid))
+    } else {
+        cores == 0
+    };
+    if let Some(why) = why.filter(|_| untold) {
+        terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
+        terminal::hint(&why.advice);
+    }
+    if let Ok(folder) = &folder {
+        if told.is_empty() {
+            refresh(folder)?;
+        } else {
+            keep(folder, told, &args.keep, false, &mut kept);
+        }
+    }
+    if cores == 0 {
+        return Ok(0);
+    }
     for risk in risks(&Situation::of(&host).after_run(outcome)) {
         terminal::warning(&format!("{} ({})", risk.sentence, risk.code));
         terminal::hint(&risk.advice);

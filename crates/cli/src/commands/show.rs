@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
         match crashes_at(path) {
             Ok(crashes) => {
                 for crash in crashes {
-                    if let Err(error) = shown.show(&crash) {
+                    if let Err(error) = shown.show(&crash, tree(path)) {
                         if error.is_broken_pipe() {
                             return Err(error);
                         }
@@ -40,17 +40,26 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
-/// Finds the crashes at a path; none at all is an error.
+/// Finds the crashes at a path; none at all is an error, unless it is an output folder, which can do without.
 pub(crate) fn crashes_at(path: &Path) -> Result<Vec<CoreInTree>, Error> {
     let found = find_cores(path)?;
     terminal::warnings(&found.warnings);
     if found.crashes.is_empty() {
+        if path.join("crashes").is_dir() && path.join("manifest.json").is_file() {
+            terminal::note(&format!("{}: no crash was collected into it", path.display()));
+            return Ok(Vec::new());
+        }
         return Err(message(
             format!("{}: there is neither a core nor a summary in it", path.display()),
             Some("give a core file, or a folder that `epitaph collect` or `epitaph pull` wrote"),
         ));
     }
     Ok(found.crashes)
+}
+
+/// Returns what a core at this path came in, if it is a folder.
+pub(crate) fn tree(path: &Path) -> Option<&Path> {
+    path.is_dir().then_some(path)
 }
 
 /// Shows crashes one after the other.
@@ -74,16 +83,16 @@ impl<'a> Shown<'a> {
         }
     }
 
-    fn show(&mut self, crash: &CoreInTree) -> Result<(), Error> {
+    fn show(&mut self, crash: &CoreInTree, tree: Option<&Path>) -> Result<(), Error> {
         if let Some(core) = &crash.core {
             let done = open_core(core).map_err(Error::from).and_then(|opened| {
                 // Where a summary was kept, which of the two tells more is known only at the end.
                 if self.json || crash.summary.is_some() {
-                    Ok((self.examiner.examine(&opened, &mut Silent)?.summary, false))
+                    Ok((self.examiner.examine(&opened, tree, &mut Silent)?.summary, false))
                 } else {
                     self.separate()?;
                     let mut first = StoryFirst { options: &self.options, result: Ok(()) };
-                    let summary = self.examiner.examine(&opened, &mut first)?.summary;
+                    let summary = self.examiner.examine(&opened, tree, &mut first)?.summary;
                     first.result?;
                     Ok((summary, true))
                 }

@@ -1,0 +1,188 @@
+//! What debugging entries tell about a thing, and where they stand.
+//!
+//! One thing may have several entries, each referring to the next: an inlined call to the function, the function to
+//! its declaration (DWARF 5, 2.13.2 and 3.3.8). Link-time optimization puts them into different units.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
+use std::ops::Deref;
+
+use gimli::{AttributeValue, DebugInfoOffset, DwTag, Dwarf, Unit, UnitOffset, UnitRef};
+
+use crate::dwarf::Slice;
+use crate::scopes::{Parent, Scopes};
+
+/// Most references from one entry to the next: real chains have two or three.
+const LONGEST_CHAIN: usize = 16;
+
+/// The entries of some units.
+#[derive(Default)]
+pub(crate) struct Entries<'c, 'a> {
+    /// By offset in `.debug_info`.
+    units: BTreeMap<usize, Known<'c, 'a>>,
+    /// Start and end of every unit: where references lead to.
+    extents: Option<Vec<(usize, usize)>>,
+}
+
+/// A unit, and what was read of it.
+struct Known<'c, 'a> {
+    unit: Source<'c, 'a>,
+    scopes: Scopes,
+}
+
+enum Source<'c, 'a> {
+    /// One that the caller has.
+    Lent(&'c Unit<Slice<'a>>),
+    /// One that another refers to.
+    Own(Box<Unit<Slice<'a>>>),
+}
+
+/// Where an entry is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The unit's offset in `.debug_info`.
+    unit: usize,
+    offset: UnitOffset,
+}
+
+/// What the entries of one thing tell.
+#[derive(Debug)]
+pub(crate) struct Told<'a> {
+    /// The last of the entries: what encloses it encloses the thing.
+    pub(crate) place: Place,
+    /// The last entry's kind.
+    pub(crate) tag: DwTag,
+    pub(crate) name: Option<Slice<'a>>,
+    pub(crate) linkage_name: Option<Slice<'a>>,
+    /// Whether the rest stands in a type unit.
+    pub(crate) is_elsewhere: bool,
+}
+
+impl<'c, 'a> Entries<'c, 'a> {
+    /// Returns the place of one of a unit's entries.
+    pub(crate) fn place(&mut self, unit: UnitRef<'c, Slice<'a>>, offset: UnitOffset) -> Option<Place> {
+        let DebugInfoOffset(start) = unit.header.debug_info_offset()?;
+        self.units.entry(start).or_insert_with(|| Known::new(Source::Lent(unit.unit)));
+        Some(Place { unit: start, offset })
+    }
+
+    /// Returns the place of what encloses a scope, or nothing if only the unit does. An error if the place is no
+    /// scope's.
+    pub(crate) fn parent(&mut self, place: Place) -> Result<Option<Place>, NoScope> {
+        let known = self.units.get_mut(&place.unit).ok_or(NoScope)?;
+        match known.scopes.parent(&known.unit, place.offset).ok_or(NoScope)? {
+            Parent::Scope(offset) => Ok(Some(Place { offset, ..place })),
+            Parent::Unit => Ok(None),
+        }
+    }
+
+    /// Collects what an entry tells and those that it refers to; `None` where they can't all be read.
+    pub(crate) fn follow(&mut self, dwarf: &Dwarf<Slice<'a>>, mut place: Place) -> Option<Told<'a>> {
+        let (mut name, mut linkage_name, mut is_elsewhere) = (None, None, false);
+        for _ in 0..LONGEST_CHAIN {
+            let known = self.units.get(&place.unit)?;
+            let entry = Entry::read(UnitRef::new(dwarf, &known.unit), place.offset)?;
+            name = name.or(entry.name);
+            linkage_name = linkage_name.or(entry.linkage_name);
+            is_elsewhere |= entry.is_elsewhere;
+            let Some(next) = entry.next else {
+                return Some(Told { place, tag: entry.tag, name, linkage_name, is_elsewhere });
+            };
+            place = match next {
+                AttributeValue::UnitRef(offset) => Place { offset, ..place },
+                AttributeValue::DebugInfoRef(offset) => self.locate(dwarf, offset)?,
+                _ => return None,
+            };
+        }
+        None
+    }
+
+    /// Finds the unit that an offset in `.debug_info` is in, and takes it up.
+    fn locate(&mut self, dwarf: &Dwarf<Slice<'a>>, offset: DebugInfoOffset) -> Option<Place> {
+        let extents = self.extents.get_or_insert_with(|| extents(dwarf));
+        let index = extents.partition_point(|(start, _)| *start <= offset.0).checked_sub(1)?;
+        let (start, end) = *extents.get(index)?;
+        if offset.0 >= end {
+            return None;
+        }
+        if let MapEntry::Vacant(vacant) = self.units.entry(start) {
+            let header = dwarf.debug_info.header_from_offset(DebugInfoOffset(start)).ok()?;
+            vacant.insert(Known::new(Source::Own(Box::new(dwarf.unit(header).ok()?))));
+        }
+        Some(Place { unit: start, offset: UnitOffset(offset.0 - start) })
+    }
+}
+
+/// There is no scope where one should be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoScope;
+
+impl<'c, 'a> Known<'c, 'a> {
+    fn new(unit: Source<'c, 'a>) -> Known<'c, 'a> {
+        let scopes = Scopes::new(&unit);
+        Known { unit, scopes }
+    }
+}
+
+impl<'a> Deref for Source<'_, 'a> {
+    type Target = Unit<Slice<'a>>;
+
+    fn deref(&self) -> &Unit<Slice<'a>> {
+        match self {
+            Source::Lent(unit) => unit,
+            Source::Own(unit) => unit,
+        }
+    }
+}
+
+/// What one entry tells.
+#[derive(Debug)]
+struct Entry<'a> {
+    tag: DwTag,
+    name: Option<Slice<'a>>,
+    linkage_name: Option<Slice<'a>>,
+    is_elsewhere: bool,
+    /// Reference to the next entry about the same.
+    next: Option<AttributeValue<Slice<'a>>>,
+}
+
+impl<'a> Entry<'a> {
+    fn read(unit: UnitRef<'_, Slice<'a>>, offset: UnitOffset) -> Option<Entry<'a>> {
+        let mut attributes = unit.entries_raw(Some(offset)).ok()?;
+        let abbreviation = attributes.read_abbreviation().ok()??;
+        let mut entry = Entry {
+            tag: abbreviation.tag(),
+            name: None,
+            linkage_name: None,
+            is_elsewhere: false,
+            next: None,
+        };
+        for specification in abbreviation.attributes() {
+            let attribute = attributes.read_attribute(*specification).ok()?;
+            match attribute.name() {
+                gimli::DW_AT_name => entry.name = unit.attr_string(attribute.value()).ok(),
+                gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => {
+                    entry.linkage_name = unit.attr_string(attribute.value()).ok();
+                }
+                gimli::DW_AT_signature => entry.is_elsewhere = true,
+                gimli::DW_AT_abstract_origin | gimli::DW_AT_specification => {
+                    entry.next = Some(attribute.value());
+                }
+                _ => {}
+            }
+        }
+        Some(entry)
+    }
+}
+
+/// Lists where units start and end, in order.
+fn extents(dwarf: &Dwarf<Slice<'_>>) -> Vec<(usize, usize)> {
+    let mut extents = Vec::new();
+    let mut units = dwarf.units();
+    while let Ok(Some(header)) = units.next() {
+        if let Some(DebugInfoOffset(start)) = header.debug_info_offset() {
+            extents.push((start, start.saturating_add(header.length_including_self())));
+        }
+    }
+    extents
+}

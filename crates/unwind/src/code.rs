@@ -1,0 +1,98 @@
+//! What is known of a process's code: its CFI, by address, and what its modules' sections are for.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use epitaph_elf::{Arch, LoadedModules, Object};
+use gimli::UnwindContext;
+
+use crate::cfi::{ModuleCfi, Section};
+use crate::row::Row;
+use crate::tail::Layout;
+
+/// The code of one process. Rows of CFI are kept from thread to thread: stacks of a process go through the same code.
+pub(crate) struct Code<'a> {
+    arch: &'static Arch,
+    modules: &'a LoadedModules<'a>,
+    cfi: Vec<OnceCell<ModuleCfi<'a>>>,
+    rows: HashMap<u64, Option<Rc<Row>>>,
+    context: UnwindContext<usize>,
+}
+
+impl<'a> Code<'a> {
+    pub(crate) fn new(arch: &'static Arch, modules: &'a LoadedModules<'a>) -> Code<'a> {
+        Code {
+            arch,
+            modules,
+            cfi: modules.modules().iter().map(|_| OnceCell::new()).collect(),
+            rows: HashMap::new(),
+            context: UnwindContext::new(),
+        }
+    }
+
+    /// How many addresses were looked up so far.
+    pub(crate) fn rows_kept(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns the row for an address.
+    pub(crate) fn row(&mut self, lookup: u64) -> Option<Rc<Row>> {
+        if let Some(row) = self.rows.get(&lookup) {
+            return row.clone();
+        }
+        let row = self.read_row(lookup).map(Rc::new);
+        self.rows.insert(lookup, row.clone());
+        row
+    }
+
+    /// Returns the section that a row is of.
+    pub(crate) fn section(&self, row: &Row) -> Option<Section<'_, 'a>> {
+        self.cfi.get(row.module)?.get()?.section(row.section)
+    }
+
+    fn read_row(&mut self, lookup: u64) -> Option<Row> {
+        let module = self.modules.find(lookup)?;
+        let cfi = self.cfi.get(module)?.get_or_init(|| ModuleCfi::new(self.modules, module));
+        let bias = self.modules.bias(module)?;
+        let mut row = cfi.row(self.modules, module, lookup.wrapping_sub(bias), &mut self.context)?;
+        row.function = row.function.start.wrapping_add(bias)..row.function.end.wrapping_add(bias);
+        Some(row)
+    }
+
+    /// Finds the file of the module that `address` is in, and the address in it.
+    fn object(&self, address: u64) -> Option<(&'a Object, u64)> {
+        let module = self.modules.find(address)?;
+        let in_file = address.wrapping_sub(self.modules.bias(module)?);
+        Some((self.modules.object(module)?, in_file))
+    }
+}
+
+impl Layout for Code<'_> {
+    fn module(&self, address: u64) -> Option<usize> {
+        self.modules.find(address)
+    }
+
+    fn function(&mut self, address: u64) -> Option<Range<u64>> {
+        self.row(address).map(|row| row.function.clone())
+    }
+
+    fn starts_at(&mut self, address: u64) -> bool {
+        let arch = self.arch;
+        self.row(address).is_some_and(|row| row.function.start == address && row.is_entry(arch))
+    }
+
+    fn is_plt(&self, address: u64) -> bool {
+        self.object(address).is_some_and(|(object, address)| object.is_plt(address))
+    }
+
+    fn is_got(&self, slot: u64) -> bool {
+        let Some((object, slot)) = self.object(slot) else { return false };
+        [".got", ".got.plt"].into_iter().any(|name| {
+            let start = object.section_address(name);
+            let len = object.section(name).ok().flatten().map_or(0, <[u8]>::len) as u64;
+            start.is_some_and(|start| slot.checked_sub(start).is_some_and(|within| within < len))
+        })
+    }
+}
