@@ -23,21 +23,52 @@ pub fn demangle(name: &str) -> Option<String> {
         // The alternate form leaves the hash out, which differs from build to build.
         return Some(format!("{rust:#}")).filter(|name| name.len() <= LONGEST_RESULT);
     }
-    demangle_cpp(name, DemangleOptions::new().no_params())
-}
-
-/// Demangles a C++ function's name with its parameters, as it stands in front of the names of what is in it.
-pub(crate) fn demangle_signature(name: &str) -> Option<String> {
-    demangle_cpp(name, DemangleOptions::new())
-}
-
-fn demangle_cpp(name: &str, options: DemangleOptions) -> Option<String> {
-    if name.len() > LONGEST || (!name.starts_with("_Z") && !name.starts_with("__Z")) {
+    if !name.starts_with("_Z") && !name.starts_with("__Z") {
         return None;
     }
     let symbol = Symbol::new_with_options(name, &ParseOptions::default().recursion_limit(DEEPEST)).ok()?;
-    let options = options.no_return_type().recursion_limit(DEEPEST);
-    symbol.demangle_with_options(&options).ok().filter(|name| name.len() <= LONGEST_RESULT)
+    let options = DemangleOptions::new().no_params().no_return_type().recursion_limit(DEEPEST);
+    let name = symbol.demangle_with_options(&options).ok().filter(|name| name.len() <= LONGEST_RESULT)?;
+    Some(without_parameters(&name))
+}
+
+/// Takes out the parameters of the functions that enclose a name, which the demangler leaves in:
+/// `run(int)::{lambda(char)#1}::operator()` becomes `run::{lambda(char)#1}::operator()`.
+fn without_parameters(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut rest = name;
+    let mut depth = 0_usize;
+    while let Some(c) = rest.chars().next() {
+        if c == '(' && depth == 0 && !out.ends_with("operator") && !rest.starts_with("(anonymous ") {
+            let after = after_parentheses(rest).trim_start_matches(" const").trim_start_matches(" volatile");
+            if after.starts_with("::") {
+                rest = after;
+                continue;
+            }
+        }
+        match c {
+            '<' | '{' if !out.ends_with("operator") => depth += 1,
+            '>' | '}' if !out.ends_with('-') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        out.push(c);
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+    }
+    out
+}
+
+/// Returns what follows the parentheses that `text` begins with.
+fn after_parentheses(text: &str) -> &str {
+    let mut depth = 0_usize;
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'(' => depth += 1,
+            b')' if depth == 1 => return text.get(index + 1..).unwrap_or_default(),
+            b')' => depth -= 1,
+            _ => {}
+        }
+    }
+    ""
 }
 
 #[cfg(test)]
@@ -58,14 +89,17 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_has_the_parameters_and_no_return_type() {
+    fn enclosing_functions_have_no_parameters_either() {
         for (raw, name) in [
-            ("_ZN4shop3runEPKci", "shop::run(char const*, int)"),
-            ("_ZN4shop5twiceIiEET_S1_", "shop::twice<int>(int)"),
+            ("_ZZN4shop3runEPKciENKUlcE_clEc", "shop::run::{lambda(char)#1}::operator()"),
+            ("_ZZN12_GLOBAL__N_13runEvEN5Local2goEv", "(anonymous namespace)::run::Local::go"),
         ] {
-            assert_eq!(demangle_signature(raw).as_deref(), Some(name), "{raw}");
+            let demangled = demangle(raw).unwrap_or_default();
+            assert_eq!(demangled.trim_end_matches(" const"), name, "{raw}");
         }
-        assert_eq!(demangle_signature("main"), None);
+        assert_eq!(without_parameters("a<f(int)::X>::operator()(int)"), "a<f(int)::X>::operator()(int)");
+        assert_eq!(without_parameters("f((("), "f(((");
+        assert_eq!(without_parameters("f(int) const::g"), "f::g");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use gimli::{DwLang, UnitOffset, UnitRef};
 
-use crate::demangle::{LONGEST_RESULT, demangle_signature};
+use crate::demangle::{LONGEST_RESULT, demangle};
 use crate::dwarf::Slice;
 use crate::entries::{Entries, Told};
 
@@ -103,9 +103,9 @@ struct Part {
 fn part(scope: &Told<'_>, inner: &str, style: Style) -> Option<Part> {
     if scope.tag == gimli::DW_TAG_subprogram
         && style == Style::Cpp
-        && let Some(text) = scope.linkage_name.and_then(text).and_then(|name| demangle_signature(&name))
+        && let Some(text) = scope.linkage_name.and_then(text).and_then(|name| demangle(&name))
     {
-        // As in the demangled names of what is in functions: with the parameters, since it may be overloaded.
+        // Without parameters, as every function's name here.
         return Some(Part { text, is_whole: true });
     }
     if let Some(name) = scope.name {
@@ -240,7 +240,7 @@ mod tests {
 
     /// What is in an overloaded function is told apart by the function's parameters.
     #[test]
-    fn an_enclosing_cpp_function_has_its_parameters() {
+    fn an_enclosing_cpp_function_has_its_path() {
         let mut synth = Synth::new(CPP);
         let shop = synth.named(synth.root(), DW_TAG_namespace, "shop");
         let declaration = synth.named(shop, DW_TAG_subprogram, "run");
@@ -250,7 +250,7 @@ mod tests {
         let local = synth.named(definition, DW_TAG_structure_type, "Local");
         let method = synth.named(local, DW_TAG_subprogram, "go");
         let name = name(&synth.write(), method, Style::Cpp);
-        assert_eq!(name.as_deref(), Some("shop::run(char const*, int)::Local::go"));
+        assert_eq!(name.as_deref(), Some("shop::run::Local::go"));
     }
 
     /// A class that is only declared where it is used has its name in a type unit.

@@ -1,0 +1,14 @@
+//! Files of modules, found or refused; and names of their addresses. The files are made by this machine's tools.
+
+#[cfg(test)]
+mod damaged_dwarf;
+#[cfg(test)]
+mod debug_files;
+#[cfg(test)]
+mod image_files;
+#[cfg(test)]
+mod source_frames;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod symbol_tables;
