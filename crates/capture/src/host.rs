@@ -121,6 +121,18 @@ fn version(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
+impl CorePattern {
+    /// Reads the pattern of the running kernel (once per process).
+    pub fn of_this_host() -> Result<CorePattern, CaptureError> {
+        CorePattern::of(&Host::real())
+    }
+
+    /// Reads the pattern of `host`.
+    pub fn of(host: &Host) -> Result<CorePattern, CaptureError> {
+        host.settings().pattern.clone()
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

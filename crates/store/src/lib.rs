@@ -45,13 +45,15 @@ mod progress;
 mod store;
 mod target;
 mod token;
+mod warning;
 
 pub use error::StoreError;
 pub use folder::PushOptions;
 pub use job::JobId;
 pub use listing::{Artifact, Listing, Run, Selection};
 pub use options::{Network, StoreOptions};
-pub use outcome::{Failed, Pulled, Pushed, Skipped, Warning};
+pub use outcome::{Failed, Pulled, Pushed, Skipped};
 pub use progress::{NoProgress, Progress};
 pub use store::Store;
 pub use token::Token;
+pub use warning::Warning;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::outcome::Warning;
+use crate::warning::Warning;
 
 /// One file of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]

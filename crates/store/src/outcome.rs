@@ -2,6 +2,7 @@
 
 use crate::StoreError;
 use crate::listing::Artifact;
+use crate::warning::Warning;
 
 /// A file that was left out because it is nothing to transfer: a link, a FIFO, the store itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,15 +20,6 @@ pub struct Failed {
     pub path: String,
     /// Why.
     pub error: StoreError,
-}
-
-/// Something a person should know about a transfer that went on regardless.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// The file or manifest it is about.
-    pub path: String,
-    /// What was seen, as a fragment.
-    pub message: String,
 }
 
 /// The outcome of a push. What is listed in `artifacts` is in the store, whatever else happened.

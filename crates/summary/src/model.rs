@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::collection::Collection;
 use crate::hex::Hex;
-use crate::schema::SCHEMA;
+
+/// The value of `schema` in every summary of this version.
+pub const SCHEMA: &str = "epitaph-crash/1";
 
 /// Everything that is known about one crash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

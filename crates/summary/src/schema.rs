@@ -4,9 +4,6 @@ use schemars::Schema;
 
 use crate::model::CrashSummary;
 
-/// The value of `schema` in every summary of this version.
-pub const SCHEMA: &str = "epitaph-crash/1";
-
 /// Returns the JSON schema of [`CrashSummary`]; the committed copy is `schema/crash-summary.v1.json`.
 pub fn json_schema() -> Schema {
     schemars::schema_for!(CrashSummary)

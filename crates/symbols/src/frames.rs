@@ -6,7 +6,7 @@ use gimli::UnitRef;
 use crate::demangle::demangle;
 use crate::die_names::{Composed, DieNames, Style};
 use crate::dwarf::Slice;
-use crate::symbolizer::{SourceFrame, SymbolSource};
+use crate::source_frame::{SourceFrame, SymbolSource};
 
 /// Longest chain of inlined calls at one address: real ones have a few dozen.
 const DEEPEST_INLINE: usize = 1000;

@@ -21,6 +21,7 @@ mod frames;
 mod root;
 mod scopes;
 mod search;
+mod source_frame;
 mod symbolizer;
 mod symtab;
 #[cfg(test)]
@@ -30,4 +31,5 @@ mod verify;
 
 pub use demangle::demangle;
 pub use search::{CameWithCore, FileSearch, SearchOptions};
-pub use symbolizer::{Problem, SourceFrame, SymbolSource, Symbolizer};
+pub use source_frame::{SourceFrame, SymbolSource};
+pub use symbolizer::{Problem, Symbolizer};

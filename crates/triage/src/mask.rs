@@ -19,6 +19,9 @@ pub(crate) fn apply(masks: &Masks, summary: &mut CrashSummary) {
         mask(&mut process.name);
         mask(&mut process.executable);
     }
+    if let Some(core) = &mut summary.core {
+        mask(&mut core.path);
+    }
     for thread in &mut summary.threads {
         mask(&mut thread.name);
         for frame in &mut thread.frames {

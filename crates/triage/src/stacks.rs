@@ -217,7 +217,7 @@ impl<'a> Stacks<'a> {
             function: name.function.clone(),
             raw_name: name.raw_name.clone(),
             // The symbol's offset is that of the address that was looked up; people count from the pc itself.
-            function_offset: name.offset.map(|offset| Hex(offset + (pc - lookup))),
+            function_offset: name.offset.map(|offset| Hex(offset.saturating_add(pc - lookup))),
             file: name.file.clone(),
             line: name.line,
             column: name.column,

@@ -10,8 +10,7 @@ use gimli::{
 
 use crate::index::FrameIndex;
 use crate::row::Row;
-
-pub(crate) type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
+use crate::section::{Section, SectionKind, Slice};
 
 /// The CFI of one module.
 pub(crate) struct ModuleCfi<'a> {
@@ -33,20 +32,6 @@ pub(crate) struct EhFrameCfi<'a> {
 pub(crate) struct DebugFrameCfi<'a> {
     pub(crate) section: DebugFrame<Slice<'a>>,
     index: FrameIndex,
-}
-
-/// A module's section of CFI, as a row's expressions need it.
-#[derive(Clone, Copy)]
-pub(crate) enum Section<'c, 'a> {
-    EhFrame(&'c EhFrame<Slice<'a>>),
-    DebugFrame(&'c DebugFrame<Slice<'a>>),
-}
-
-/// Which of a module's sections a row is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SectionKind {
-    EhFrame,
-    DebugFrame,
 }
 
 impl<'a> ModuleCfi<'a> {

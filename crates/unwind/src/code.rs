@@ -8,8 +8,9 @@ use std::rc::Rc;
 use epitaph_elf::{Arch, LoadedModules, Object};
 use gimli::UnwindContext;
 
-use crate::cfi::{ModuleCfi, Section};
+use crate::cfi::ModuleCfi;
 use crate::row::Row;
+use crate::section::Section;
 use crate::tail::Layout;
 
 /// The code of one process. Rows of CFI are kept from thread to thread: stacks of a process go through the same code.

@@ -1,7 +1,9 @@
 //! DWARF expressions in CFI: DWARF 5, sections 2.5 and 6.4.
 
 use epitaph_elf::{Memory, Registers};
-use gimli::{Encoding, EndianSlice, EvaluationResult, Expression, Location, Register, RunTimeEndian, Value};
+use gimli::{Encoding, EvaluationResult, Expression, Location, Register, Value};
+
+use crate::section::Slice;
 
 /// Most operations that are evaluated: CFI of real programs has a dozen, and a crafted expression may loop.
 const MOST_OPERATIONS: u32 = 1000;
@@ -9,7 +11,7 @@ const MOST_OPERATIONS: u32 = 1000;
 /// Evaluates an expression; a register rule's starts with the CFA on its stack. `None` if it can't be evaluated:
 /// it is corrupt, runs too long, or needs what isn't known.
 pub(crate) fn evaluate(
-    expression: Expression<EndianSlice<'_, RunTimeEndian>>,
+    expression: Expression<Slice<'_>>,
     encoding: Encoding,
     registers: &Registers,
     cfa: Option<u64>,

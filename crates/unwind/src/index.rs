@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use gimli::{BaseAddresses, CieOrFde, EndianSlice, FrameDescriptionEntry, RunTimeEndian, UnwindSection};
+use gimli::{BaseAddresses, CieOrFde, FrameDescriptionEntry, UnwindSection};
 
-type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
+use crate::section::Slice;
 
 /// Most entries that are indexed; the largest programs have about a million functions.
 const MOST_ENTRIES: usize = 8 << 20;

@@ -22,6 +22,7 @@ mod fallback;
 mod frame;
 mod index;
 mod row;
+mod section;
 mod tail;
 mod walk;
 

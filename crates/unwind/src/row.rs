@@ -9,8 +9,8 @@ use gimli::{
     UnwindExpression, UnwindSection,
 };
 
-use crate::cfi::{Section, SectionKind, Slice};
 use crate::expression::evaluate;
+use crate::section::{Section, SectionKind, Slice};
 
 /// The rules at one address, taken out of their section so that the next frame there needs no parsing.
 pub(crate) struct Row {

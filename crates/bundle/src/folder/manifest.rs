@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
 use super::disk::{Disk, TEMPORARY, write_file};
-use super::seal::is_sealed;
+use super::is_sealed;
 use super::{BundleError, CRASHES, SUMMARY};
 use crate::digest::sha256_of;
 use crate::regular::{Links, open_regular};

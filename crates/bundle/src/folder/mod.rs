@@ -122,6 +122,11 @@ fn lock_error(path: &Path, waited: Duration, error: NotLocked) -> BundleError {
     }
 }
 
+/// Tells whether the crash in `folder` is sealed.
+fn is_sealed(folder: &Path) -> bool {
+    folder.join(SUMMARY).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
 /// Refuses what belongs neither to us nor to root.
 fn check_owner(path: &Path, owner: u32) -> Result<(), BundleError> {
     if owner == nix::unistd::geteuid().as_raw() || owner == 0 {

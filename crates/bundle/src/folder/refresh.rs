@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use epitaph_summary::{CrashSummary, Warning};
 
 use super::disk::{sweep, write_file};
+use super::is_sealed;
 use super::lock::FolderLock;
 use super::manifest::{self, MANIFEST};
-use super::seal::{is_sealed, not_locked};
+use super::seal::not_locked;
 use super::{BundleError, CRASHES, OutputFolder, SUMMARY, make_folder};
 use crate::names::is_safe_name;
 use crate::summaries::{Crashes, read_into};

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::BundleError;
-use super::seal::{Sealed, is_sealed};
+use super::is_sealed;
+use super::seal::Sealed;
 use crate::digest::sha256_of;
 use crate::open::FileStamp;
 use crate::regular::{Links, open_regular};

@@ -9,7 +9,9 @@ use super::binary::{BinaryToKeep, store_binary};
 use super::core::{CoreInput, StoredCore, store_core};
 use super::disk::{sweep, write_file};
 use super::lock::{FolderLock, NotLocked};
-use super::{BundleError, CRASHES, OutputFolder, SHORT_WAIT, SUMMARY, lock_error, make_folder, manifest};
+use super::{
+    BundleError, CRASHES, OutputFolder, SHORT_WAIT, SUMMARY, is_sealed, lock_error, make_folder, manifest,
+};
 use crate::id::{LONGEST_ID, fingerprint_of};
 use crate::names::is_safe_name;
 use crate::summaries::{Crashes, read_into};
@@ -234,11 +236,6 @@ impl OutputFolder {
             }
         }
     }
-}
-
-/// Tells whether the crash in `folder` is sealed.
-pub(super) fn is_sealed(folder: &Path) -> bool {
-    folder.join(SUMMARY).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Warns of a file system that can't keep writers apart.

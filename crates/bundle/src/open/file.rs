@@ -10,25 +10,10 @@ use epitaph_elf::ReadAt;
 
 use super::OpenError;
 use super::kind::{Content, content};
+use super::limits::OpenLimits;
+use super::refusal::refuse;
 use super::zst::decompress;
 use crate::regular::{Links, open_regular};
-
-/// How far opening a compressed core may go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenLimits {
-    /// Where it is decompressed; the system's temporary folder (`TMPDIR`) by default.
-    pub temp_dir: Option<PathBuf>,
-    /// The most bytes that a core may span, holes included.
-    pub largest: u64,
-    /// Bytes of disk that decompressing leaves free for others.
-    pub keep_free: u64,
-}
-
-impl Default for OpenLimits {
-    fn default() -> OpenLimits {
-        OpenLimits { temp_dir: None, largest: 256 << 30, keep_free: 64 << 20 }
-    }
-}
 
 /// Tells a file, as it was, from any other and from itself after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,26 +103,4 @@ pub fn open_core_within(path: &Path, limits: &OpenLimits) -> Result<OpenedCore, 
         file,
         stamp: FileStamp::of(&metadata),
     })
-}
-
-/// Says why a file with this content is not a core.
-pub(super) fn refuse(path: &Path, content: Content) -> OpenError {
-    let path = path.to_owned();
-    match content {
-        Content::Empty => OpenError::Empty { path },
-        Content::OtherElf(kind) => OpenError::NotACore { path, kind },
-        Content::Compressed { codec, command } => OpenError::Compressed { path, codec, command },
-        Content::Other { kind, advice } => OpenError::NotElf { path, kind, advice },
-        Content::Summary => OpenError::NotElf {
-            path,
-            kind: "a crash summary",
-            advice: Some("give the folder that it is in, or the core that it tells of"),
-        },
-        // A core is never refused; within zstd, one more zstd is no core either.
-        Content::Core | Content::Zstd => OpenError::NotElf {
-            path,
-            kind: "compressed twice",
-            advice: Some("decompress it first: zstd -d FILE"),
-        },
-    }
 }

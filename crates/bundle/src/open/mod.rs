@@ -3,11 +3,14 @@
 mod error;
 mod file;
 mod kind;
+mod limits;
+mod refusal;
 mod tree;
 mod zst;
 
 pub use error::OpenError;
-pub use file::{FileStamp, OpenLimits, OpenedCore, open_core, open_core_within};
+pub use file::{FileStamp, OpenedCore, open_core, open_core_within};
+pub use limits::OpenLimits;
 pub use tree::{CoreInTree, CoresInTree, find_cores};
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
-use super::file::{OpenLimits, refuse};
 use super::kind::{Content, HEAD, content_of};
+use super::limits::OpenLimits;
+use super::refusal::refuse;
 use crate::sparse::SparseWriter;
 
 /// Bytes that are decompressed at a time.

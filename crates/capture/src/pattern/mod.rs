@@ -13,9 +13,6 @@ pub use expand::Facts;
 pub use matcher::{Matcher, NameFields};
 pub use specifier::Specifier;
 
-use crate::error::CaptureError;
-use crate::host::Host;
-
 /// The most bytes of a pattern that the kernel keeps (`CORENAME_MAX_SIZE` without the final NUL).
 pub const LONGEST_PATTERN: usize = 127;
 
@@ -86,16 +83,6 @@ impl Default for Rules {
 }
 
 impl CorePattern {
-    /// Reads the pattern of the running kernel (once per process).
-    pub fn of_this_host() -> Result<CorePattern, CaptureError> {
-        CorePattern::of(&Host::real())
-    }
-
-    /// Reads the pattern of `host`.
-    pub fn of(host: &Host) -> Result<CorePattern, CaptureError> {
-        host.settings().pattern.clone()
-    }
-
     /// Parses the content of `/proc/sys/kernel/core_pattern`: every content means something to the kernel.
     pub fn parse(content: impl AsRef<[u8]>, rules: Rules) -> CorePattern {
         parse::parse(content.as_ref(), rules)

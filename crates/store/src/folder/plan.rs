@@ -11,7 +11,8 @@ use walkdir::{DirEntry, WalkDir};
 use super::layout::Role;
 use super::names::{self, Destination};
 use crate::StoreError;
-use crate::outcome::{Failed, Skipped, Warning};
+use crate::outcome::{Failed, Skipped};
+use crate::warning::Warning;
 
 /// A file to copy.
 #[derive(Debug)]

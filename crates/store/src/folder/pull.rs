@@ -9,9 +9,10 @@ use super::layout::blob_key;
 use crate::files::open_regular;
 use crate::hash::{CopyError, copy_hashed, sha256_of};
 use crate::listing::{Artifact, Run};
-use crate::outcome::{Failed, Pulled, Warning};
+use crate::outcome::{Failed, Pulled};
 use crate::paths::{SafePath, encode_component};
 use crate::target::Target;
+use crate::warning::Warning;
 use crate::{Progress, Selection, StoreError};
 
 /// What became of one artifact.

@@ -14,7 +14,8 @@ use super::writer::Writer;
 use crate::files::{open_regular, read_capped};
 use crate::hash::Copied;
 use crate::listing::Artifact;
-use crate::outcome::{Failed, Pushed, Warning};
+use crate::outcome::{Failed, Pushed};
+use crate::warning::Warning;
 use crate::{JobId, Progress, StoreError};
 
 /// A summary of ten thousand threads is shorter.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::layout::{RUNS, key_value, selected};
 use super::manifest::Manifest;
 use crate::listing::{Artifact, Run};
-use crate::outcome::Warning;
+use crate::warning::Warning;
 use crate::{Selection, StoreError};
 
 /// The levels of a manifest's key above its name.

@@ -8,12 +8,12 @@ use epitaph_testkit::scratch::Scratch;
 
 use crate::support::{Given, core_of, functions, object, symbolize};
 
-const SOURCE: &str = r#"
+const SOURCE: &str = r"
     struct edge { struct edge *next; int weight; };
     static inline int weigh(const struct edge *e) { return e->weight; }
     static inline int all(const struct edge *e) { int n = 0; for (; e; e = e->next) n += weigh(e); return n; }
     int score(const struct edge *e, int n) { return n ? score(e, n - 1) + all(e) : weigh(e); }
-"#;
+";
 
 fn library(tool: &str, options: &str) -> Vec<u8> {
     let scratch = Scratch::new();

@@ -14,21 +14,21 @@ use gimli::{Dwarf, EndianSlice, LittleEndian};
 use crate::support::{Given, core_of, functions, object, symbolize};
 
 /// Two units; calls that are inlined two levels deep, a loop, and a part that is split off (cold).
-const FIRST: &str = r#"
+const FIRST: &str = r"
     int shared(int n);
     extern void give_up(void) __attribute__((cold, noreturn));
     static inline int weigh(int n) { if (n > 1000) give_up(); return shared(n) * 3; }
     static inline int weigh_all(int n) { int sum = 0; while (n-- > 0) sum += weigh(n); return sum; }
     int score(int n) { return weigh_all(n) + weigh(n + 1); }
     int rank(int n) { return score(n) % 7; }
-"#;
-const SECOND: &str = r#"
+";
+const SECOND: &str = r"
     extern void (*hook)(int);
     static int twice(int n) { return n + n; }
     int shared(int n) { hook(n); return twice(n) ^ 5; }
     void give_up(void) { hook(-1); __builtin_trap(); }
     void (*hook)(int);
-"#;
+";
 
 fn build(compiler: &str, options: &str) -> Vec<u8> {
     let scratch = Scratch::new();
@@ -86,7 +86,7 @@ fn assert_same(ours: &[SourceFrame], theirs: &[SourceFrame], context: &str) {
         assert_eq!(place(our), place(their), "{context}");
         match (&our.function, &their.function) {
             (Some(our), Some(their)) => {
-                assert!(our == their || same_function(our, their), "{context}: {our} {their}")
+                assert!(our == their || same_function(our, their), "{context}: {our} {their}");
             }
             (_, None) => {}
             (None, Some(their)) => panic!("{context}: {their} has no name"),
@@ -173,14 +173,14 @@ fn names_of_cxx_functions_are_demangled_and_the_linkers_are_kept() {
     let scratch = Scratch::new();
     scratch.write(
         "a.cpp",
-        r#"
+        r"
         namespace shop {
             struct Item { int price; int total(int n) const; };
             int Item::total(int n) const { return price * n; }
             template <class T> __attribute__((noinline)) T sum(T a, T b) { return a + b; }
             int run(int n) { return sum(n, 1) + (int)sum(n * 1.5, 2.0); }
         }
-        "#,
+        ",
     );
     scratch.run("g++ -g -O1 -shared -nostdlib -fPIC -o lib.so a.cpp");
     let file = scratch.read("lib.so");

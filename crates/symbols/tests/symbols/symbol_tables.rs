@@ -46,6 +46,7 @@ impl Library {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands beside a name that may be none")]
 fn named(name: &str, offset: u64) -> Option<(String, u64)> {
     Some((name.to_owned(), offset))
 }
@@ -100,14 +101,12 @@ fn of_nested_symbols_the_one_that_starts_nearest_is_right() {
 fn of_several_names_the_most_public_and_the_plainest_is_taken() {
     need_tool!("gcc");
     let of = |names: &[(&str, &str)]| {
-        let mut source = ".text\n.balign 16\n".to_owned();
-        for (name, attributes) in names {
-            source.push_str(&format!(".type {name}, @function\n{attributes}\n{name}:\n"));
-        }
-        source.push_str(".space 16\n");
-        for (name, _) in names {
-            source.push_str(&format!(".size {name}, 16\n"));
-        }
+        let starts = names
+            .iter()
+            .map(|(name, attributes)| format!(".type {name}, @function\n{attributes}\n{name}:\n"));
+        let ends = names.iter().map(|(name, _)| format!(".size {name}, 16\n"));
+        let (starts, ends) = (starts.collect::<String>(), ends.collect::<String>());
+        let source = format!(".text\n.balign 16\n{starts}.space 16\n{ends}");
         Library::new(&source).name(names[0].0, 3).unwrap().0
     };
     assert_eq!(of(&[("local", ""), ("weak", ".weak weak"), ("global", ".globl global")]), "global");
@@ -144,10 +143,7 @@ fn names_end_with_their_section() {
         .type there, @function
         there: .space 4
         .data
-        .globl variable
-        .type variable, @object
-        variable: .quad 1
-        .size variable, 8
+        in_data: .quad 1
         ",
     );
     assert_eq!(lib.name("last", 3), named("last", 3));
@@ -158,7 +154,7 @@ fn names_end_with_their_section() {
     assert!(gap > 4);
     assert_eq!(lib.name("there", 3), named("there", 3));
     assert_eq!(lib.name("there", 4), None);
-    assert_eq!(lib.name("variable", 0), None);
+    assert_eq!(lib.name("in_data", 0), None, "no code is there");
 }
 
 #[test]

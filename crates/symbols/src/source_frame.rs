@@ -1,0 +1,33 @@
+//! What is known of an address.
+
+/// One logical frame at an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFrame {
+    /// The function's name, demangled.
+    pub function: Option<String>,
+    /// The name as the linker knows it, where it is another.
+    pub raw_name: Option<String>,
+    /// Bytes from the start of the symbol, where the name came from a symbol table.
+    pub offset: Option<u64>,
+    /// Source file.
+    pub file: Option<String>,
+    /// Line, from 1.
+    pub line: Option<u32>,
+    /// Column, from 1.
+    pub column: Option<u32>,
+    /// Whether this function was inlined into the next frame's.
+    pub inlined: bool,
+    /// Where the name came from.
+    pub source: Option<SymbolSource>,
+}
+
+/// Where a name came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolSource {
+    /// DWARF.
+    Dwarf,
+    /// `.symtab`
+    Static,
+    /// `.dynsym`
+    Dynamic,
+}

@@ -1,0 +1,14 @@
+//! Whole triages: what a summary says of crafted and of real crashes, whatever is missing.
+
+#[cfg(test)]
+mod completeness;
+#[cfg(test)]
+mod masks;
+#[cfg(test)]
+mod observer;
+#[cfg(test)]
+mod real;
+#[cfg(test)]
+mod signals;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,12 @@
+//! Walks of real and of crafted stacks. gdb says what is right where the stack is real.
+
+#[cfg(test)]
+mod crafted;
+#[cfg(test)]
+mod damaged_cfi;
+#[cfg(test)]
+mod real;
+#[cfg(test)]
+mod stops;
+#[cfg(test)]
+mod support;
