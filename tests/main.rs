@@ -10,8 +10,21 @@
 )]
 
 mod architecture;
+mod circle_server;
+mod circleci;
+mod collect;
+mod collect_trouble;
+mod concurrent;
+mod fixtures;
+mod hostile;
 mod oracle;
+mod push_pull;
+mod report;
+mod run;
+mod seed;
+mod show;
 mod support;
+mod surface;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.
 #[test]

@@ -1,0 +1,129 @@
+//! The command line itself: help, completions, manual, and how wrong usage ends.
+
+use crate::support::epitaph;
+
+/// Every command, with the variables that can stand for its options.
+const COMMANDS: [(&str, &[&str]); 9] = [
+    (
+        "show",
+        &[
+            "EPITAPH_JSON",
+            "EPITAPH_THREADS",
+            "EPITAPH_FRAMES",
+            "EPITAPH_EXE",
+            "EPITAPH_SYSROOT",
+            "EPITAPH_DEBUG_DIR",
+            "EPITAPH_ALLOW_MISMATCH",
+        ],
+    ),
+    (
+        "collect",
+        &[
+            "EPITAPH_OUT",
+            "EPITAPH_CORE",
+            "EPITAPH_MAX_CORE_SIZE",
+            "EPITAPH_FAIL_ON_CRASH",
+            "EPITAPH_EXE",
+            "EPITAPH_MAX_AGE",
+            "EPITAPH_STRICT",
+            "EPITAPH_REMOVE",
+        ],
+    ),
+    (
+        "run",
+        &["EPITAPH_OUT", "EPITAPH_CORE", "EPITAPH_MAX_CORE_SIZE", "EPITAPH_FAIL_ON_CRASH", "EPITAPH_SYSROOT"],
+    ),
+    ("report", &["EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),
+    ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB"]),
+    ("pull", &["EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE", "EPITAPH_JOBS"]),
+    ("ls", &["EPITAPH_JSON", "EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE"]),
+    ("completions", &[]),
+    ("man", &[]),
+];
+
+#[test]
+fn every_command_has_help_that_names_its_variables() {
+    let top = epitaph().arg("--help").run().code(0);
+    for (command, variables) in COMMANDS {
+        assert!(
+            top.stdout().lines().any(|line| line.trim_start().starts_with(&format!("{command} "))),
+            "{top}"
+        );
+        let answer = epitaph().args([command, "--help"]).run().code(0);
+        assert!(answer.stderr().is_empty(), "{answer}");
+        let usage = format!("Usage: epitaph {command}");
+        answer.says(&[&usage]).says(variables);
+    }
+}
+
+#[test]
+fn every_option_can_be_given_by_a_variable() {
+    // `--json`, or `-o, --output <FILE>`; a possible value begins with a single hyphen.
+    let is_option = |line: &&str| line.trim_start().starts_with("--") || line.contains(", --");
+    for (command, variables) in COMMANDS {
+        let help = epitaph().args([command, "--help"]).run().code(0);
+        let (_, options) = help.stdout().split_once("\nOptions:\n").unwrap();
+        let count = options.lines().filter(is_option).count();
+        assert!(count > variables.len() || variables.is_empty(), "{help}");
+        assert_eq!(options.matches("EPITAPH_").count(), count - 1, "all but --help: {help}");
+    }
+}
+
+#[test]
+fn exit_codes_are_in_the_help() {
+    epitaph().arg("--help").run().code(0).says(&[
+        "Exit codes: 0 done",
+        "3 crashes were found",
+        "126 and 127",
+    ]);
+}
+
+#[test]
+fn wrong_usage_is_told_apart() {
+    let lines: [(&[&str], &str); 10] = [
+        (&["--nonsense"], "--nonsense"),
+        (&["nonsense"], "nonsense"),
+        (&["show"], "<PATH>"),
+        (&["show", "--nonsense", "core"], "--nonsense"),
+        (&["show", "--threads", "some", "core"], "some"),
+        (&["collect", "--max-age", "soon"], "soon"),
+        (&["run"], "<COMMAND>"),
+        (&["report", "--format", "word", "core"], "word"),
+        (&["push", "only-one"], "<URL>"),
+        (&["completions", "tcsh"], "tcsh"),
+    ];
+    for (arguments, named) in lines {
+        let answer = epitaph().args(arguments).run().code(2);
+        assert_eq!(answer.stdout(), "", "{answer}");
+        answer.tells(&["error: ", named]);
+    }
+    let answer = epitaph().run().code(2);
+    answer.tells(&["Usage: epitaph <COMMAND>"]);
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let answer = epitaph().arg("--version").run().code(0);
+    assert_eq!(answer.stdout(), format!("epitaph {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn shells_get_completions_for_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let answer = epitaph().args(["completions", shell]).run().code(0);
+        for (command, _) in COMMANDS {
+            assert!(answer.stdout().contains(command), "{shell} lacks {command}");
+        }
+        answer.says(&["allow-mismatch"]);
+    }
+}
+
+#[test]
+fn the_manual_has_a_section_for_every_command() {
+    let answer = epitaph().arg("man").run().code(0);
+    assert!(answer.stdout().contains(".TH epitaph 1"), "{answer}");
+    for (command, _) in COMMANDS {
+        let title = format!(".SH \"EPITAPH {}\"", command.to_uppercase());
+        assert!(answer.stdout().contains(&title), "{title}");
+    }
+}
