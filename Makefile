@@ -39,6 +39,14 @@ lint: ## check format, lints and documentation
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences and sources of crates are not checked"; fi
 
+# Which fuzz target, and for how many seconds.
+TARGET ?= core_file
+FUZZ_SECONDS ?= 300
+
+.PHONY: fuzz
+fuzz: ## fuzz TARGET=core_file|object|unwind|symbolize|summary_json
+	$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $(TARGET) -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048
+
 .PHONY: fmt
 fmt: ## format the sources
 	$(CARGO) fmt --all

@@ -258,3 +258,24 @@ fn only_sealed_of(job: &Job) -> (String, Value) {
     }
     (text(crashes[0]["id"].as_str().unwrap()), crashes[0].clone())
 }
+
+/// Others crash on the same machine: a core beyond the command's own folder is its own only if its session is.
+#[test]
+fn cores_of_other_sessions_are_left_alone() {
+    let Some(job) = Job::new() else { return };
+    // Not alone: the folder has to be one of those that everybody's cores may be in.
+    let elsewhere = tempfile::tempdir_in("/tmp").unwrap();
+    let crash = |prefix: &str| {
+        format!("cd '{}' && {prefix} '{}'; true", elsewhere.path().display(), job.exe().display())
+    };
+    let run = |script: String| {
+        let run = epitaph().within(job.folder.path().join("work")).arg("run").arg("--out").arg(job.out());
+        run.args(["--", "sh", "-c", &script]).run().code(0)
+    };
+    let answer = run(crash("setsid --wait"));
+    assert!(answer.stderr().contains("of other sessions were left alone"), "{}", answer.stderr());
+    assert_eq!(job.crashes().len(), 0);
+
+    run(crash(""));
+    assert_eq!(job.crashes().len(), 1);
+}

@@ -75,8 +75,7 @@ pub fn object(sections: &[(&str, &[u8])]) -> Vec<u8> {
 /// A core of a process that had `file` mapped, with a thread of these registers, and this stack.
 pub fn core(file: &[u8], registers: &[(&str, u64)], stack: &[u64]) -> CoreFile {
     let size = (file.len() as u64).next_multiple_of(CODE);
-    let thread =
-        registers.iter().fold(Thread::new(1), |thread, (name, value)| thread.register(name, *value));
+    let thread = registers.iter().fold(Thread::new(1), |thread, (name, value)| thread.register(name, *value));
     let stack: Vec<u8> = stack.iter().flat_map(|word| word.to_le_bytes()).collect();
     let core = CoreBuilder::new()
         .thread(thread)

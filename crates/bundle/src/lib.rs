@@ -59,6 +59,6 @@ pub use folder::{
 pub use id::{Identity, crash_id};
 pub use open::{
     CoreInTree, CoresInTree, FileStamp, OpenError, OpenLimits, OpenedCore, find_cores, open_core,
-    open_core_within,
+    open_core_file, open_core_within,
 };
 pub use summaries::{Crashes, read_summaries};

@@ -181,7 +181,7 @@ pub(crate) struct PushArgs {
     /// The store: a folder, as a plain path or file:///absolute/path
     #[arg(required = true)]
     pub(crate) url: String,
-    /// What to put before the artifacts' paths, as store_artifacts does
+    /// What to put before the artifacts' paths, as store_artifacts does; for a single file, its name
     #[arg(long, value_name = "PREFIX", env = "EPITAPH_DESTINATION")]
     pub(crate) destination: Option<String>,
     /// The job that the artifacts are of, where no CI system says

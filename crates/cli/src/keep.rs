@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use epitaph_bundle::{
     BinarySource, BinaryToKeep, CoreInput, Identity, OpenedCore, OutputFolder, SealRequest, Sealed, crash_id,
-    open_core, remove_sealed_original,
+    open_core_file, remove_sealed_original,
 };
 use epitaph_capture::Candidate;
 use epitaph_report::{Format, Options, render, text};
@@ -72,7 +72,7 @@ pub(crate) fn tell(
         if !told.is_empty() {
             writeln!(out)?;
         }
-        let opened = match open_core(&candidate.path) {
+        let opened = match open_core_file(&candidate.path, candidate.file) {
             Ok(opened) => opened,
             Err(error) => {
                 Error::from(error).print_as_warning();

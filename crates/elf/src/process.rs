@@ -74,6 +74,8 @@ pub struct ProcessInfo {
     pub pid: u32,
     /// Parent's process id.
     pub ppid: u32,
+    /// Session id (`pr_sid`): the process that leads its session.
+    pub session: u32,
     /// Real user id.
     pub uid: u32,
     /// Real group id.

@@ -42,6 +42,7 @@ pub(crate) fn process_info(arch: &Arch, desc: &[u8]) -> Option<ProcessInfo> {
     Some(ProcessInfo {
         pid: number(layout.pid)?,
         ppid: number(layout.ppid)?,
+        session: number(layout.session)?,
         uid: number(layout.uid)?,
         gid: number(layout.gid)?,
         name: os_string(until_nul(desc.get(layout.name..layout.name + NAME)?)),

@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 
 use epitaph_elf::{Endian, LoadedModules, Object};
 use gimli::{
-    BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, ParsedEhFrameHdr,
-    Pointer, RunTimeEndian, UnwindContext, UnwindSection,
+    BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, FrameDescriptionEntry, ParsedEhFrameHdr, Pointer,
+    RunTimeEndian, UnwindContext, UnwindSection,
 };
 
 use crate::index::FrameIndex;

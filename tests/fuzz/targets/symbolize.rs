@@ -20,8 +20,7 @@ const SECTIONS: [&str; 8] = [
 ];
 
 fuzz_target!(|contents: [Vec<u8>; 8]| {
-    let sections: Vec<(&str, &[u8])> =
-        SECTIONS.into_iter().zip(contents.iter().map(Vec::as_slice)).collect();
+    let sections: Vec<(&str, &[u8])> = SECTIONS.into_iter().zip(contents.iter().map(Vec::as_slice)).collect();
     let file = crafted::object(&sections);
     let (core, files) = (crafted::core(&file, &[], &[]), Given(file));
     let loaded = LoadedModules::new(crafted::modules(&core), core.process().arch, &files);

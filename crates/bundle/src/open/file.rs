@@ -81,6 +81,22 @@ pub fn open_core(path: &Path) -> Result<OpenedCore, OpenError> {
 pub fn open_core_within(path: &Path, limits: &OpenLimits) -> Result<OpenedCore, OpenError> {
     let (file, metadata) =
         open_regular(path, Links::Follow).map_err(|error| OpenError::of_file(path, error))?;
+    open_file(path, file, &metadata, limits)
+}
+
+/// Does what [`open_core`] does with a file that is open already: `path`, where it was found, may have come to mean
+/// another one.
+pub fn open_core_file(path: &Path, file: File) -> Result<OpenedCore, OpenError> {
+    let metadata = file.metadata().map_err(|source| OpenError::Read { path: path.to_owned(), source })?;
+    open_file(path, file, &metadata, &OpenLimits::default())
+}
+
+fn open_file(
+    path: &Path,
+    file: File,
+    metadata: &Metadata,
+    limits: &OpenLimits,
+) -> Result<OpenedCore, OpenError> {
     let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
     let (file, format, damage) = match content(&file).map_err(unreadable)? {
         Content::Core => (file, "elf", None),
@@ -101,6 +117,6 @@ pub fn open_core_within(path: &Path, limits: &OpenLimits) -> Result<OpenedCore, 
         path: path.to_owned(),
         damage,
         file,
-        stamp: FileStamp::of(&metadata),
+        stamp: FileStamp::of(metadata),
     })
 }

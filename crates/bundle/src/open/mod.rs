@@ -9,7 +9,7 @@ mod tree;
 mod zst;
 
 pub use error::OpenError;
-pub use file::{FileStamp, OpenedCore, open_core, open_core_within};
+pub use file::{FileStamp, OpenedCore, open_core, open_core_file, open_core_within};
 pub use limits::OpenLimits;
 pub use tree::{CoreInTree, CoresInTree, find_cores};
 

@@ -18,7 +18,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, getpid, set_child_subreaper};
+use rustix::process::{Pid, getpid, getsid, set_child_subreaper};
 
 pub use error::RunError;
 pub use exit::{Exit, dumps_core};
@@ -69,6 +69,8 @@ pub struct RunOutcome {
     pub core_dumped: bool,
     /// The command's process id.
     pub pid: u32,
+    /// The session that it was started in (this process's own), 0 if that can't be known.
+    pub session: u32,
     /// The program's file, if it was found before the start.
     pub executable: Option<PathBuf>,
     /// When it was started.
@@ -126,6 +128,7 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
         exit: own.exit,
         core_dumped: own.core_dumped,
         pid: own.pid,
+        session: getsid(None).map_or(0, |session| session.as_raw_pid().cast_unsigned()),
         executable,
         started,
         ended: SystemTime::now(),

@@ -1,10 +1,13 @@
 //! `epitaph run`: run the job's command, and collect what it leaves.
 
+use std::sync::Arc;
+
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{
-    Exit as Ended, Host, RunCommand, RunOptions, RunOutcome, Search, Situation, explain, risks,
+    Candidate, Exit as Ended, Host, RunCommand, RunOptions, RunOutcome, Search, Situation, explain, risks,
     survive_file_size_limit,
 };
+use epitaph_elf::CoreFile;
 use epitaph_summary::Collection;
 
 use crate::args::RunArgs;
@@ -34,13 +37,34 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     if status == 0 && crashes > 0 && args.keep.fail_on_crash { Exit::Crashes } else { Exit::Command(status) }
 }
 
+/// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session.
+/// Elsewhere, in `/tmp` say, others crash as well.
+fn is_ours(candidate: &Candidate, outcome: &RunOutcome) -> bool {
+    candidate.path.starts_with(&outcome.cwd)
+        || session(candidate).is_none_or(|session| session == outcome.session)
+}
+
+/// Reads the session of the process that left a core.
+fn session(candidate: &Candidate) -> Option<u32> {
+    let file = candidate.file.try_clone().ok()?;
+    let core = CoreFile::open(Arc::new(file)).ok()?;
+    core.process().info.as_ref().map(|info| info.session)
+}
+
 /// Collects the cores that the command left; returns how many there are. Everything goes to stderr: stdout is the
 /// command's.
 fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
     let _ = survive_file_size_limit();
     let folder = OutputFolder::open(&args.keep.out).map_err(|error| Error::from(error).print_as_warning());
     let host = Host::real();
-    let found = Search::new(&host).tree(&outcome.cwd).usual_places(None).newer_than(outcome.started).run();
+    let mut found =
+        Search::new(&host).tree(&outcome.cwd).usual_places(None).newer_than(outcome.started).run();
+    let all = found.candidates.len();
+    found.candidates.retain(|candidate| is_ours(candidate, outcome));
+    if found.candidates.len() < all {
+        let others = all - found.candidates.len();
+        terminal::note(&format!("{others} cores of other sessions were left alone"));
+    }
     let cores = found.candidates.len();
     let seems_dead = matches!(outcome.exit, Ended::Signal(_) | Ended::Code(129..));
     if cores > 0 || seems_dead {

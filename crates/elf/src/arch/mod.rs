@@ -75,6 +75,7 @@ pub(crate) struct PrPsInfo {
     pub(crate) gid: usize,
     pub(crate) pid: usize,
     pub(crate) ppid: usize,
+    pub(crate) session: usize,
     /// Offset of `pr_fname`, 16 bytes.
     pub(crate) name: usize,
     /// Offset of `pr_psargs`, 80 bytes.

@@ -70,7 +70,7 @@ pub static X86_64: Arch = Arch {
         ],
         tls: Some(21),
     },
-    prpsinfo: PrPsInfo { uid: 16, gid: 20, pid: 24, ppid: 28, name: 40, args: 56 },
+    prpsinfo: PrPsInfo { uid: 16, gid: 20, pid: 24, ppid: 28, session: 36, name: 40, args: 56 },
     after_call,
     follows_call: branch::follows_call,
     call_target: branch::call_target,

@@ -36,7 +36,8 @@ const OPERATORS: [&str; 15] = [
 pub fn normalize(name: &str) -> String {
     let name = name.split(['@']).next().unwrap_or_default();
     let name = name.split(" [clone").next().unwrap_or_default();
-    let mut flat = flatten(name);
+    // An enclosing method keeps its qualifier where its parameters stood.
+    let mut flat = flatten(name).replace(" const::", "::");
     for ending in [" const", " volatile", " &", "[abi:cxx11]"] {
         flat = flat.trim_end_matches(ending).to_owned();
     }
