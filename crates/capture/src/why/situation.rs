@@ -275,6 +275,7 @@ mod tests {
             exit: Exit::Signal(6),
             core_dumped: true,
             pid: 7,
+            session: 1,
             executable: Some("/bin/a-name-longer-than-fifteen".into()),
             started: std::time::SystemTime::now(),
             ended: std::time::SystemTime::now(),
