@@ -49,7 +49,7 @@ fn what_is_no_core_is_refused_with_the_reason() {
     refused(&write("empty", b""), "the file is empty", Some("the disk was full"));
     refused(
         &write("core.txt", b"not a core\n"),
-        "it is something else, not a core",
+        "it is a file of another kind, not a core",
         Some("give a core file"),
     );
     refused(&write("script", b"#!/bin/sh\n"), "it is a script, not a core", Some("give a core file"));

@@ -48,17 +48,25 @@ impl Error {
     }
 
     fn text(&self) -> String {
-        // A library's error may repeat its cause in its own text: what was said already is left out.
-        let mut text = String::new();
-        for cause in self.error.chain() {
-            let cause = cause.to_string();
-            if !text.ends_with(&cause) {
-                text.push_str(if text.is_empty() { "" } else { ": " });
-                text.push_str(&cause);
-            }
-        }
-        text
+        chain(self.error.chain().map(ToString::to_string))
     }
+}
+
+/// Joins an error's text with those of its causes.
+pub(crate) fn with_causes(error: &(dyn StdError + 'static)) -> String {
+    chain(std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string))
+}
+
+/// Joins causes; a library's error may repeat its cause in its own text, and what was said already is left out.
+fn chain(causes: impl Iterator<Item = String>) -> String {
+    let mut text = String::new();
+    for cause in causes {
+        if !text.ends_with(&cause) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 impl std::fmt::Display for Error {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use epitaph_store::{Progress, StoreError};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::error::with_causes;
 use crate::terminal::{clean, warning};
 
 /// What a bar of bytes shows, so far as its length is known.
@@ -74,7 +75,8 @@ impl Progress for Transfers {
     fn retrying(&self, path: &str, attempt: u32, wait: Duration, error: &StoreError) {
         self.all.suspend(|| {
             warning(&format!(
-                "{path}: {error}; attempt {attempt} failed, the next one is in {} s",
+                "{path}: {}; attempt {attempt} failed, the next one is in {} s",
+                with_causes(error),
                 wait.as_secs().max(1)
             ));
         });

@@ -116,8 +116,11 @@ pub enum Outcome {
     NotElf,
     /// It has another build ID, or has one where none should be, or none where one should be.
     OtherBuild(Option<BuildId>),
-    /// It has no build ID to compare, and its first page is another than the core's, or the core has none.
+    /// It has no build ID to compare, and its first page is another than the core's.
     OtherContent,
+    /// The core holds nothing of the mapped file, neither build ID nor first page: it is cut short, or was told to
+    /// leave them out.
+    NothingToCompare,
     /// It has no build ID to compare, and it is younger than the core.
     Younger,
     /// Its CRC is not the one that the debug link names.
@@ -133,6 +136,7 @@ impl fmt::Display for Outcome {
             Outcome::OtherBuild(Some(id)) => write!(f, "a different build ({id})"),
             Outcome::OtherBuild(None) => f.write_str("a different build (it has no build ID)"),
             Outcome::OtherContent => f.write_str("its first page differs from the core's"),
+            Outcome::NothingToCompare => f.write_str("the core holds nothing of it to compare it with"),
             Outcome::Younger => f.write_str("has no build ID and is younger than the core"),
             Outcome::OtherCrc => f.write_str("its CRC is not the one that .gnu_debuglink names"),
         }

@@ -82,6 +82,6 @@ fn not_elf(head: &[u8]) -> Content {
             kind: "a file that begins with zeros",
             advice: Some("the dump was lost before it reached the disk: its first block was never written"),
         },
-        None => Content::Other { kind: "something else", advice: None },
+        None => Content::Other { kind: "a file of another kind", advice: None },
     }
 }

@@ -101,7 +101,7 @@ fn what_is_no_core_is_named() {
         ("empty", "the file is empty", "ulimit -c"),
         ("core", "it is a program or shared library, not a core", "with --exe"),
         ("broken", "an ELF file with a broken header", "cut off"),
-        ("text", "it is something else, not a core", "epitaph collect"),
+        ("text", "it is a file of another kind, not a core", "epitaph collect"),
         ("zeros", "a file that begins with zeros", "lost before it reached the disk"),
         ("summary.json", "a crash summary", "give the folder"),
         ("core.gz", "compressed with gzip", "gzip -d"),
@@ -109,7 +109,7 @@ fn what_is_no_core_is_named() {
         ("core.lz4", "compressed with lz4", "lz4 -d"),
         ("core.bz2", "compressed with bzip2", "bzip2 -d"),
         ("twice.zst", "compressed twice", "zstd -d"),
-        ("text.zst", "it is something else, not a core", "epitaph collect"),
+        ("text.zst", "it is a file of another kind, not a core", "epitaph collect"),
         ("nothing.zst", "the file is empty", ""),
         ("bad.zst", "broken zstd file", "manifest.json"),
     ] {
