@@ -89,7 +89,7 @@ pub fn core(file: &[u8], registers: &[(&str, u64)], stack: &[u64]) -> CoreFile {
 pub fn lead(word: u64) -> u64 {
     match word % 4 {
         0 => BASE + CODE + (word >> 2) % CODE,
-        1 | 2 => STACK + (word >> 2) % 0x800 * 8,
+        1 | 2 => STACK + (word >> 2) % 64 * 8,
         _ => word,
     }
 }

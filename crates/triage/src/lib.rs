@@ -41,6 +41,9 @@ pub use signal::signal_name;
 pub struct Options {
     /// Walk and name only the crashing thread.
     pub crashed_thread_only: bool,
+    /// Most other threads that are done together with the crashing one, because naming is cheapest for all addresses
+    /// at once. Where there are more, the crashing thread's story is told first.
+    pub together: usize,
     /// Most machine frames of a thread that are named and kept from its inner end; 0 keeps all.
     pub inner_frames: usize,
     /// Most that are kept from its outer end, where there are more.
@@ -59,6 +62,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             crashed_thread_only: false,
+            together: 256,
             inner_frames: 256,
             outer_frames: 64,
             all_files: false,
@@ -133,15 +137,19 @@ pub fn triage(
     );
     let crashed = process.signal.as_ref().is_some_and(|signal| signal.number != 0);
     let (first, others) = process.threads.split_at(process.threads.len().min(1));
-    summary.threads = stacks.threads(process, first, crashed);
+    let others = if options.crashed_thread_only && crashed { &[] } else { others };
+    let walked_first = stacks.walk(first);
+    let together = if others.len() <= options.together { stacks.walk(others) } else { Vec::new() };
+    stacks.name(walked_first.iter().chain(&together));
+    summary.threads = stacks.describe(process, first, walked_first, crashed);
     summary.modules = modules::describe(&loaded, stacks.touched());
     let mut partial = summary.clone();
     finish(&mut partial, &stacks, &loaded, options);
     observer.crashing_thread_done(&partial);
 
-    if !options.crashed_thread_only || !crashed {
-        summary.threads.append(&mut stacks.threads(process, others, false));
-    }
+    let walked_others = if together.is_empty() { stacks.walk(others) } else { together };
+    stacks.name(&walked_others);
+    summary.threads.append(&mut stacks.describe(process, others, walked_others, false));
     let searched: BTreeSet<usize> =
         if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };
     summary.modules = modules::describe(&loaded, &searched);

@@ -26,7 +26,7 @@ pub(crate) struct Stacks<'a> {
 }
 
 /// A walked stack, cut.
-struct Walked {
+pub(crate) struct Walked {
     frames: Vec<Frame>,
     total: usize,
     /// How many frames from the inner end were kept, where some were cut.
@@ -62,15 +62,20 @@ impl<'a> Stacks<'a> {
         &self.problems
     }
 
-    /// Walks and names some threads; `crashed` says whether they are the one that took the signal.
-    pub(crate) fn threads(
-        &mut self,
+    /// Walks some threads' stacks.
+    pub(crate) fn walk(&mut self, threads: &[epitaph_elf::Thread]) -> Vec<Walked> {
+        threads.iter().map(|thread| self.walk_one(&thread.registers)).collect()
+    }
+
+    /// Describes threads whose stacks were walked and named; `crashed` says whether they are the one that took the
+    /// signal.
+    pub(crate) fn describe(
+        &self,
         process: &Process,
         threads: &[epitaph_elf::Thread],
+        mut walked: Vec<Walked>,
         crashed: bool,
     ) -> Vec<summary::Thread> {
-        let mut walked: Vec<Walked> = threads.iter().map(|thread| self.walk(&thread.registers)).collect();
-        self.name(&walked);
         for walked in &mut walked {
             self.join_parts(walked);
         }
@@ -104,7 +109,7 @@ impl<'a> Stacks<'a> {
             .collect()
     }
 
-    fn walk(&mut self, registers: &epitaph_elf::Registers) -> Walked {
+    fn walk_one(&mut self, registers: &epitaph_elf::Registers) -> Walked {
         let Unwound { mut frames, stop } = self.unwinder.walk(registers);
         let total = frames.len();
         let (inner, outer) = (self.options.inner_frames, self.options.outer_frames);
@@ -117,14 +122,16 @@ impl<'a> Stacks<'a> {
     }
 
     /// Names the addresses that have no name yet, the whole set of a module at once.
-    fn name(&mut self, walked: &[Walked]) {
+    pub(crate) fn name<'w>(&mut self, walked: impl IntoIterator<Item = &'w Walked>) {
         let mut wanted: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
-        for frame in walked.iter().flat_map(|walked| &walked.frames) {
+        for frame in walked.into_iter().flat_map(|walked| &walked.frames) {
             let lookup = frame.address.lookup();
-            if let Some(module) = self.loaded.find(lookup)
-                && !self.names.contains_key(&lookup)
-            {
-                self.touched.insert(module);
+            let Some(module) = self.loaded.find(lookup).filter(|_| !self.names.contains_key(&lookup)) else {
+                continue;
+            };
+            self.touched.insert(module);
+            // A trampoline has a name of its own, and looking for its symbol's means reading much in vain.
+            if !frame.signal_trampoline {
                 wanted.entry(module).or_default().insert(lookup);
             }
         }
@@ -201,8 +208,7 @@ impl<'a> Stacks<'a> {
         };
         let names = self.names.get(&lookup).map(Vec::as_slice).unwrap_or_default();
         if frame.signal_trampoline {
-            let symbol = names.last().and_then(|name| name.function.clone());
-            out.push(summary::Frame { function: Some(SIGNAL_FRAME.to_owned()), raw_name: symbol, ..machine });
+            out.push(summary::Frame { function: Some(SIGNAL_FRAME.to_owned()), ..machine });
             return;
         }
         let path = entry.map(|entry| entry.module.path.to_string_lossy()).unwrap_or_default();

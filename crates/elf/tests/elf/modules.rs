@@ -80,6 +80,14 @@ fn segments_that_share_a_page_of_the_file_are_told_apart() {
     assert!(module.is_code(BASE + 0x1660) && !module.is_code(BASE + 0x660));
 }
 
+/// The lowest mapping is the lowest segment only where that segment starts the file.
+#[test]
+fn headers_that_belong_to_no_segment_tell_the_bias_too() {
+    let image = Image::new(&[Load::new(0x1000, 0x1000, 0x1000, 5), Load::new(0x2000, 0x2000, 0x1000, 6)]);
+    let modules = modules(&mapped(CoreBuilder::new(), &image, BASE, "/bin/odd"));
+    assert_eq!(modules.iter().map(|module| module.bias).collect::<Vec<_>>(), [Some(BASE)]);
+}
+
 #[test]
 fn a_file_that_is_mapped_twice_is_two_modules() {
     let image = Image::usual(0);

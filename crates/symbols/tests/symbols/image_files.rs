@@ -93,7 +93,7 @@ fn without_build_ids_the_first_page_and_the_age_decide() {
     // What can't be compared is not taken either.
     let core = core_of(&file, &path, false);
     let located = image(&core, SearchOptions::default());
-    assert!(missing(&located).contains(&(path.as_path(), &Outcome::OtherContent)));
+    assert!(missing(&located).contains(&(path.as_path(), &Outcome::NothingToCompare)));
 }
 
 #[test]

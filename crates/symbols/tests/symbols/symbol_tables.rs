@@ -29,8 +29,9 @@ impl Library {
         Library { files: Given::image(file), labels }
     }
 
-    fn frame(&self, label: &str, offset: u64) -> Option<SourceFrame> {
-        let address = self.labels.get(label).unwrap_or_else(|| panic!("no label {label}")) + offset;
+    fn frame(&self, label: &str, offset: i64) -> Option<SourceFrame> {
+        let address = self.labels.get(label).unwrap_or_else(|| panic!("no label {label}"));
+        let address = address.checked_add_signed(offset).unwrap();
         let core = core_of(&self.files.image, "/lib.so", true);
         let (mut frames, problems) = symbolize(&core, &self.files, &BTreeSet::from([address]));
         assert_eq!(problems, []);
@@ -39,7 +40,7 @@ impl Library {
         frames.pop()
     }
 
-    fn name(&self, label: &str, offset: u64) -> Option<(String, u64)> {
+    fn name(&self, label: &str, offset: i64) -> Option<(String, u64)> {
         let frame = self.frame(label, offset)?;
         assert!(!frame.inlined && frame.file.is_none() && frame.line.is_none());
         Some((frame.function?, frame.offset?))
@@ -142,6 +143,10 @@ fn names_end_with_their_section() {
         nothing: .space 4
         .type there, @function
         there: .space 4
+        .section third_code, \"ax\", @progbits
+        .space 8
+        .type third, @function
+        third: .space 4
         .data
         in_data: .quad 1
         ",
@@ -154,6 +159,8 @@ fn names_end_with_their_section() {
     assert!(gap > 4);
     assert_eq!(lib.name("there", 3), named("there", 3));
     assert_eq!(lib.name("there", 4), None);
+    assert_eq!(lib.name("third", 0), named("third", 0));
+    assert_eq!(lib.name("third", -8), None, "what stands in the section before is not this one's");
     assert_eq!(lib.name("in_data", 0), None, "no code is there");
 }
 

@@ -204,6 +204,19 @@ fn frame_pointers_that_lead_down_off_or_askew_are_not_followed() {
         let walk = lib.walk(lib.address("bare"), &[("rbp", rbp)], &stack);
         assert_eq!((walk.frames.len(), walk.stop), (1, Stop::NoCfi { pc: lib.address("bare") }), "{rbp:#x}");
     }
+    // It points to what would do, but to a place where no frame can be.
+    let far = STACK + (65 << 20);
+    let at = |rbp: u64, offset: u64| {
+        let mut bytes = vec![0; 64];
+        bytes[(rbp - offset) as usize + 8..][..8].copy_from_slice(&after.to_le_bytes());
+        let thread = Thread::new(1).register("rip", lib.address("bare")).register("rsp", STACK);
+        let core =
+            lib.core().thread(thread.register("rbp", rbp)).segment(Segment::data(offset, bytes)).build();
+        walk(&CoreFile::open(std::sync::Arc::new(core.to_vec())).unwrap(), &Given(lib.file.clone()))
+    };
+    assert_eq!(at(STACK + 16, STACK).frames.len(), 2);
+    assert_eq!(at(STACK + 17, STACK).frames.len(), 1, "not aligned");
+    assert_eq!(at(far, far).frames.len(), 1, "too far away");
     // It points right, but what stands there follows no call, or is in no code.
     for wrong in [after + 1, lib.address("bare"), STACK, 0, BASE] {
         let walk = lib.walk(lib.address("bare"), &[("rbp", STACK + 16)], &[0, 0, 0, wrong, 0, 0]);
@@ -365,6 +378,50 @@ fn the_longest_stack_is_cut_at_the_limit() {
     let (_, walk) = walk_all(&core, &Given(lib.file.clone()), Limits::default()).remove(0);
     assert_eq!((walk.frames.len(), walk.stop), (1 << 20, Stop::Limit));
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+/// Of functions that the linker threw away, entries stay behind that overlap those of others.
+#[test]
+fn of_overlapping_entries_one_that_has_the_address_is_taken() {
+    need_tool!("gcc");
+    let lib = Library::assemble(
+        "
+        .text
+        wide: .space 8
+        inner: .space 24
+        call wide
+        wide_after: .space 32
+        wide_end:
+        .section .debug_frame, \"\", @progbits
+        cie: .long cie_end - cie_start
+        cie_start:
+        .long 0xffffffff        # this is a CIE
+        .byte 1, 0              # version, no augmentation
+        .uleb128 1
+        .sleb128 -8
+        .byte 16                # the return address's column
+        .byte 0x0c, 7, 8        # DW_CFA_def_cfa: rsp + 8
+        .byte 0x90, 1           # DW_CFA_offset: rip at CFA - 8
+        .balign 8
+        cie_end:
+        .macro entry start, size
+        .long 20
+        .long 0                 # the CIE's offset
+        .quad \\start, \\size
+        .endm
+        entry wide, 64
+        entry inner, 4
+        entry inner, 2
+        ",
+        "",
+    );
+    let (pc, after) = (lib.address("wide") + 20, lib.address("wide_after"));
+    let walk = lib.walk(pc, &[], &[after, 0]);
+    assert_eq!((walk.pcs(), walk.stop), (vec![pc, after], Stop::End));
+    let within = lib.walk(lib.address("inner") + 1, &[], &[0]);
+    assert_eq!((within.frames.len(), within.stop), (1, Stop::End));
+    let behind = lib.walk(lib.address("wide_end"), &[], &[after]);
+    assert_eq!(behind.stop, Stop::NoCfi { pc: lib.address("wide_end") });
 }
 
 /// The same, with CFI in `.debug_frame` only, and without the search table.
