@@ -80,7 +80,7 @@ fn the_stored_core_is_what_stock_zstd_reads() {
 #[test]
 fn cores_are_found_by_their_usual_names_at_any_depth() {
     let job = folder();
-    let named = [("core", 1001), ("sub/core.1002", 1002), ("src/core/core.1003.!work!path!to!exe", 1003)];
+    let named = [("core", 1001), ("sub/core.1002", 1002), ("src/core/core.1003.!jobs!path!to!exe", 1003)];
     for (name, pid) in named {
         place_core(&job.path().join(name), pid);
     }
@@ -99,7 +99,7 @@ fn cores_are_found_by_their_usual_names_at_any_depth() {
     });
     assert_eq!(fields(1001), Value::Null);
     assert_eq!(fields(1002), json!({ "p": "1002" }));
-    assert_eq!(fields(1003), json!({ "E": "!work!path!to!exe", "p": "1003" }));
+    assert_eq!(fields(1003), json!({ "E": "!jobs!path!to!exe", "p": "1003" }));
     for (name, _) in named {
         assert!(answer.stdout().contains(&text(job.path().join(name))), "{answer}");
     }

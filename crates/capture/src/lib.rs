@@ -17,9 +17,9 @@
 //!
 //! // Which name does a crash get, and which crash does a name stand for?
 //! let pattern = CorePattern::parse("core.%p.%E\n", Rules::default());
-//! let facts = Facts { pid: 4711, executable: Some(b"/work/parser".to_vec()), ..Facts::default() };
-//! assert_eq!(pattern.expand(&facts).unwrap(), b"core.4711.!work!parser");
-//! let fields = pattern.matcher().unwrap().match_name(b"core.4711.!work!parser").unwrap();
+//! let facts = Facts { pid: 4711, executable: Some(b"/jobs/parser".to_vec()), ..Facts::default() };
+//! assert_eq!(pattern.expand(&facts).unwrap(), b"core.4711.!jobs!parser");
+//! let fields = pattern.matcher().unwrap().match_name(b"core.4711.!jobs!parser").unwrap();
 //! assert_eq!(fields.number(Specifier::Pid), Some(4711));
 //!
 //! // Are there cores in this folder, and if not, why?

@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn harmless_paths() {
-        for path in ["a", "a/b/c", "core.4711.!work!a b", "..a/b..", "...", "%2e%2e/x", "a:b", "ä/ö", "x\n"]
+        for path in ["a", "a/b/c", "core.4711.!jobs!a b", "..a/b..", "...", "%2e%2e/x", "a:b", "ä/ö", "x\n"]
         {
             assert_eq!(SafePath::parse(None, path).unwrap().as_str(), path);
         }

@@ -42,13 +42,13 @@ mod tests {
 
     #[test]
     fn standard_libraries_are_not_the_users_code() {
-        assert!(in_app("/work/bin/app", true, Some("main"), Some("/work/main.c")));
-        assert!(in_app("/work/lib/libown.so", false, Some("helper"), None));
+        assert!(in_app("/jobs/bin/app", true, Some("main"), Some("/jobs/main.c")));
+        assert!(in_app("/jobs/lib/libown.so", false, Some("helper"), None));
         assert!(!in_app("/usr/lib/x86_64-linux-gnu/libc.so.6", false, Some("abort"), None));
         assert!(!in_app("[vdso]", false, Some("clock_gettime"), None));
-        assert!(!in_app("/work/bin/app", true, Some("core::panicking::panic_fmt"), None));
-        assert!(!in_app("/work/bin/app", true, Some("operator()"), Some("/usr/include/c++/12/functional")));
-        assert!(!in_app("/work/bin/app", true, Some("_start"), None));
+        assert!(!in_app("/jobs/bin/app", true, Some("core::panicking::panic_fmt"), None));
+        assert!(!in_app("/jobs/bin/app", true, Some("operator()"), Some("/usr/include/c++/12/functional")));
+        assert!(!in_app("/jobs/bin/app", true, Some("_start"), None));
     }
 
     #[test]

@@ -214,7 +214,7 @@ fn in_a_heap_of_downloads_cores_and_summaries_are_paired_by_hash() {
     put(&root.join("core.zst.1"), &two);
     put(&root.join("summary.json"), &summary("two", Some(&two)));
     put(&root.join("summary.json.1"), &summary("one", Some(&one)));
-    put(&root.join("core!work!dump.4711"), &core(3, 500));
+    put(&root.join("core!jobs!dump.4711"), &core(3, 500));
     put(&root.join("crashes.jsonl"), &summary("one", Some(&one)));
     put(&root.join("executable"), &program(None, Half::Stripped));
     put(&root.join("core.js"), b"let core;");
@@ -229,7 +229,7 @@ fn in_a_heap_of_downloads_cores_and_summaries_are_paired_by_hash() {
         })
         .collect();
     let expected = [
-        (Some("core!work!dump.4711"), None),
+        (Some("core!jobs!dump.4711"), None),
         (Some("core.zst.1"), Some("two")),
         (Some("core.zst"), Some("one")),
     ];

@@ -144,7 +144,7 @@ mod tests {
             time: 1_763_800_000,
             host_name: b"build-7.example".to_vec(),
             thread_name: b"worker 1".to_vec(),
-            executable: Some(b"/work/bin/parser".to_vec()),
+            executable: Some(b"/jobs/bin/parser".to_vec()),
             core_limit: u64::MAX,
             cpu: 3,
         }
@@ -166,7 +166,7 @@ mod tests {
             ("%h", "build-7.example"),
             ("%e", "worker 1"),
             ("%f", "parser"),
-            ("core.%p.%E", "core.4711.!work!bin!parser"),
+            ("core.%p.%E", "core.4711.!jobs!bin!parser"),
             ("%c", "18446744073709551615"),
             ("%C", "3"),
             ("x%F%zy%", "xy"),

@@ -120,9 +120,9 @@ mod tests {
 
     #[test]
     fn the_hosts_pattern_goes_first() {
-        let name = "/job/core.7.!work!a";
-        assert_eq!(recognise("core.%p.%E", name), sure(CoreSource::Pattern, "E=!work!a p=7"));
-        assert_eq!(recognise("|/bin/false", name), sure(CoreSource::UsualName, "E=!work!a p=7"));
+        let name = "/job/core.7.!jobs!a";
+        assert_eq!(recognise("core.%p.%E", name), sure(CoreSource::Pattern, "E=!jobs!a p=7"));
+        assert_eq!(recognise("|/bin/false", name), sure(CoreSource::UsualName, "E=!jobs!a p=7"));
         assert_eq!(recognise("dump-%e", "/job/dump-a"), sure(CoreSource::Pattern, "e=a"));
     }
 

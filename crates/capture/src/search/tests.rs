@@ -80,14 +80,14 @@ fn codes(found: &Found) -> Vec<(String, &'static str)> {
 #[test]
 fn cores_are_found_in_the_whole_tree_with_what_their_names_say() {
     let job = Job::new("core.%p.%E");
-    job.write("core.7.!work!a", &elf(CORE));
-    job.write("build/tests/core.8.!work!b", &elf(CORE));
+    job.write("core.7.!jobs!a", &elf(CORE));
+    job.write("build/tests/core.8.!jobs!b", &elf(CORE));
     job.write("build/core", &elf(CORE));
     job.write("main.c", b"int main;");
     let found = job.search().run();
-    assert_eq!(job.names(&found), ["build/core", "build/tests/core.8.!work!b", "core.7.!work!a"]);
+    assert_eq!(job.names(&found), ["build/core", "build/tests/core.8.!jobs!b", "core.7.!jobs!a"]);
     let first = found.candidates.iter().find(|core| core.named_pid() == Some(7)).unwrap();
-    assert_eq!((first.source, first.name_fields["E"].as_str()), (CoreSource::Pattern, "!work!a"));
+    assert_eq!((first.source, first.name_fields["E"].as_str()), (CoreSource::Pattern, "!jobs!a"));
     assert_eq!((first.size, first.verified, first.growing), (64, true, false));
     let usual = found.candidates.iter().find(|core| core.path.ends_with("build/core")).unwrap();
     assert_eq!(usual.source, CoreSource::UsualName);

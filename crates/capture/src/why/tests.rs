@@ -48,7 +48,7 @@ fn command(exit: Exit, crashed: &[(i32, bool)]) -> CommandFacts {
             core_dumped: *core_dumped,
         })
         .collect();
-    CommandFacts { exit, crashed, pid: 7, executable: Some("/work/parser".into()) }
+    CommandFacts { exit, crashed, pid: 7, executable: Some("/jobs/parser".into()) }
 }
 
 fn after(exit: Exit, crashed: &[(i32, bool)]) -> Situation {
@@ -182,13 +182,13 @@ fn a_name_that_no_file_system_takes() {
 fn cores_that_are_there_and_cannot_be_had() {
     let rejected = |reason| {
         let found =
-            Found { rejected: vec![Rejected { path: "/work/core.1".into(), reason }], ..Found::default() };
+            Found { rejected: vec![Rejected { path: "/jobs/core.1".into(), reason }], ..Found::default() };
         explain(&situation("core.%p").after_search(&found))
     };
     let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
     let unreadable = rejected(Reason::Unreadable(denied));
     assert_eq!(unreadable.code, "core_unreadable");
-    assert!(unreadable.sentence.contains("`/work/core.1` cannot be read"), "{}", unreadable.sentence);
+    assert!(unreadable.sentence.contains("`/jobs/core.1` cannot be read"), "{}", unreadable.sentence);
     assert_eq!(rejected(Reason::Empty).code, "core_empty");
     assert_eq!(rejected(Reason::ForeignOwner(7)).code, "core_foreign_owner");
     assert_eq!(rejected(Reason::Folder).code, "name_is_a_folder");

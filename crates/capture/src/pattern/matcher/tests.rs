@@ -60,7 +60,7 @@ fn a_clock_that_stands_at_1970_is_still_a_time() {
 #[test]
 fn texts_may_hold_the_separator() {
     assert_eq!(fields("core.%e.%p", "core.a.b.7").as_deref(), Some("e=a.b p=7"));
-    assert_eq!(fields("core.%p.%E", "core.4711.!work!a.b!c d").as_deref(), Some("E=!work!a.b!c d p=4711"));
+    assert_eq!(fields("core.%p.%E", "core.4711.!jobs!a.b!c d").as_deref(), Some("E=!jobs!a.b!c d p=4711"));
     assert_eq!(fields("core.%e.%E", "core.a.b.!x").as_deref(), Some("E=!x e=a.b"));
     assert_eq!(fields("%h-%e-%p", "build-7-cc1plus-12").as_deref(), Some("e=7-cc1plus h=build p=12"));
 }
@@ -91,7 +91,7 @@ fn lengths_that_the_kernel_never_makes_do_not_match() {
 #[test]
 fn executables_are_decoded_as_well_as_it_goes() {
     let executable = |name: &str| matcher("core.%E").match_name(name.as_bytes()).unwrap().executable();
-    assert_eq!(executable("core.!work!bin!a"), Some("/work/bin/a".into()));
+    assert_eq!(executable("core.!jobs!bin!a"), Some("/jobs/bin/a".into()));
     assert_eq!(executable("core.!a (deleted)"), Some("/a".into()));
     assert_eq!(executable("core.a (path unknown)"), None);
     assert_eq!(matcher("core").match_name(b"core").unwrap().executable(), None);
