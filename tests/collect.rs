@@ -338,3 +338,16 @@ fn secrets_are_masked_wherever_a_summary_goes() {
         }
     }
 }
+
+/// Whoever reads the log may stop early (`epitaph collect | head -1`): the crash is kept all the same.
+#[test]
+fn a_crash_is_kept_though_nobody_reads_its_story() {
+    let folder = folder();
+    place_core(&folder.path().join("core"), 4711);
+    let out = folder.path().join("out");
+    let collect =
+        epitaph().within(folder.path()).arg("collect").arg("--out").arg(&out).arg(folder.path().join("core"));
+    collect.run_unread().code(0);
+    only_sealed(&out);
+    assert!(out.join("crashes.jsonl").is_file() && out.join("junit/epitaph.xml").is_file());
+}

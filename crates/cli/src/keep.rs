@@ -48,29 +48,31 @@ impl Told {
 struct TellFirst<'a, W: Write> {
     out: &'a mut W,
     options: &'a Options,
-    result: std::io::Result<()>,
 }
 
 impl<W: Write> Observer for TellFirst<'_, W> {
     fn crashing_thread_done(&mut self, partial: &CrashSummary) {
-        self.result = text::story(partial, self.options, &mut *self.out).and_then(|()| self.out.flush());
+        let _ = text::story(partial, self.options, &mut *self.out).and_then(|()| self.out.flush());
     }
 }
 
 /// Reads the cores and tells their stories, before anything is copied: a log that ends early has told them all.
+///
+/// That nobody reads on (`epitaph collect | head`) is no reason not to keep the crashes, so what can't be printed is
+/// passed over.
 pub(crate) fn tell(
     candidates: Vec<Candidate>,
     args: &KeepArgs,
     collection: &Collection,
     out: &mut impl Write,
     kept: &mut Kept,
-) -> Result<Vec<Told>, Error> {
+) -> Vec<Told> {
     let examiner = Examiner::new(&args.search).all_files();
     let options = Options { color: true, width: terminal::width(), ..Options::default() };
     let mut told: Vec<Told> = Vec::new();
     for candidate in candidates {
         if !told.is_empty() {
-            writeln!(out)?;
+            let _ = writeln!(out);
         }
         let opened = match open_core_file(&candidate.path, candidate.file) {
             Ok(opened) => opened,
@@ -80,12 +82,11 @@ pub(crate) fn tell(
                 continue;
             }
         };
-        let mut observer = TellFirst { out, options: &options, result: Ok(()) };
+        let mut observer = TellFirst { out, options: &options };
         let triaged = examiner.examine(&opened, None, &mut observer);
-        observer.result?;
         let triaged = match triaged {
             Ok(triaged) => {
-                text::rest(&triaged.summary, &options, out)?;
+                let _ = text::rest(&triaged.summary, &options, out);
                 triaged
             }
             // What can't be read here may be readable elsewhere: the core is kept all the same.
@@ -102,20 +103,21 @@ pub(crate) fn tell(
         };
         told.push(Told { opened, triaged, collection });
     }
-    out.flush()?;
-    Ok(told)
+    let _ = out.flush();
+    told
 }
 
 /// Says of a core no more than that it is there, and why nothing else is known.
 fn unread(opened: &OpenedCore, error: &Error) -> Triaged {
+    let masks = environment::masks();
     let mut summary = CrashSummary::new(env!("CARGO_PKG_VERSION"));
     summary.core = Some(Core {
-        path: Some(opened.path.to_string_lossy().into_owned()),
+        path: Some(masks.apply(&opened.path.to_string_lossy())),
         size: Some(opened.size),
         size_on_disk: Some(opened.size_on_disk),
         ..Core::default()
     });
-    summary.warnings.push(Warning::new("core_not_read", error.to_string()));
+    summary.warnings.push(Warning::new("core_not_read", masks.apply(&error.to_string())));
     Triaged { summary, files: Vec::new() }
 }
 

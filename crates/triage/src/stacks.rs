@@ -142,11 +142,12 @@ impl<'a> Stacks<'a> {
             }
             let name = self.loaded.modules().get(module).map(|entry| entry.module.path.display().to_string());
             let name = name.unwrap_or_default();
-            self.problems.extend(
-                problems
-                    .into_iter()
-                    .map(|problem| Warning::new(problem.code, format!("{name}: {}", problem.text))),
-            );
+            for problem in problems {
+                let warning = Warning::new(problem.code, format!("{name}: {}", problem.text));
+                if !self.problems.contains(&warning) {
+                    self.problems.push(warning);
+                }
+            }
         }
     }
 

@@ -36,10 +36,9 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     let why = (cores == 0).then(|| explain(&Situation::of(&host).after_search(&found)));
 
     let mut out = terminal::stdout();
-    let told = tell(found.candidates, &args.keep, &collection(&host), &mut out, &mut kept)?;
-    match why {
-        Some(why) => no_cores(&why, &mut out)?,
-        None => out.flush()?,
+    let told = tell(found.candidates, &args.keep, &collection(&host), &mut out, &mut kept);
+    if let Some(why) = why {
+        no_cores(&why, &mut out)?;
     }
     drop(out);
     if let Ok(folder) = &folder {

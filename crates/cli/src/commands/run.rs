@@ -77,7 +77,7 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
         exit_status: Some(outcome.exit.status()),
         ..collection(&host)
     };
-    let told = tell(found.candidates, &args.keep, &collection, &mut terminal::stderr(), &mut kept)?;
+    let told = tell(found.candidates, &args.keep, &collection, &mut terminal::stderr(), &mut kept);
     // The cores may be those of others: of the command itself, its process id is known.
     let untold = if outcome.exit.is_crash() {
         !told.iter().any(|crash| crash.pid() == Some(outcome.pid))
