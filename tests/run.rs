@@ -118,6 +118,23 @@ fn a_crash_behind_a_shell_gives_the_shells_status() {
 }
 
 #[test]
+fn a_crash_is_collected_where_the_sessions_leader_is_outside_of_the_container() {
+    let Some(job) = Job::new() else { return };
+    let namespace = ["--pid", "--fork", "--mount-proc"];
+    let probe = Command::new("unshare").args(namespace).arg("true").output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        skipped("no PID namespace can be made here");
+        return;
+    }
+    let mut command = Command::new("unshare");
+    plain_environment(&mut command).args(namespace).arg(program_path());
+    command.arg("run").arg("--out").arg(job.out()).arg("--").arg(job.exe());
+    let output = command.current_dir(job.folder.path().join("work")).output().unwrap();
+    assert_eq!(output.status.code(), Some(139), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(job.crashes().len(), 1);
+}
+
+#[test]
 fn a_crash_that_the_command_hides_is_collected_too() {
     let Some(job) = Job::new() else { return };
     let script = format!("{}; true", text(job.exe()));

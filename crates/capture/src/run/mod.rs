@@ -18,7 +18,8 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, getpid, getsid, set_child_subreaper};
+use procfs::process::Process;
+use rustix::process::{Pid, getpid, set_child_subreaper};
 
 pub use error::RunError;
 pub use exit::{Exit, dumps_core};
@@ -69,7 +70,8 @@ pub struct RunOutcome {
     pub core_dumped: bool,
     /// The command's process id.
     pub pid: u32,
-    /// The session that it was started in (this process's own), 0 if that can't be known.
+    /// The session that it was started in (this process's own): 0 where its leader is outside of this PID namespace,
+    /// as in many containers. The kernel then puts 0 into cores as well.
     pub session: u32,
     /// The program's file, if it was found before the start.
     pub executable: Option<PathBuf>,
@@ -97,6 +99,14 @@ impl RunOutcome {
         let command = Reaped { pid: self.pid, exit: self.exit, core_dumped: self.core_dumped };
         [command].into_iter().chain(self.orphans.iter().copied()).filter(|reaped| reaped.exit.is_crash())
     }
+}
+
+/// Returns this process's session as its own PID namespace has it, 0 if there is none or `/proc` doesn't tell.
+///
+/// Asked of `/proc` because rustix's `getsid` takes 0 for impossible.
+fn session() -> u32 {
+    let stat = Process::myself().and_then(|this| this.stat());
+    stat.map_or(0, |stat| u32::try_from(stat.session).unwrap_or(0))
 }
 
 /// Runs `command` and waits for its end.
@@ -128,7 +138,7 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
         exit: own.exit,
         core_dumped: own.core_dumped,
         pid: own.pid,
-        session: getsid(None).map_or(0, |session| session.as_raw_pid().cast_unsigned()),
+        session: session(),
         executable,
         started,
         ended: SystemTime::now(),
