@@ -3,15 +3,30 @@
 # Where it may not, it says what is missing and succeeds: the tests skip what they can't do, and say so.
 set -euo pipefail
 
-# program=Debian package
-needed=(cc=gcc gcc=gcc g++=g++ clang=clang gdb=gdb objcopy=binutils readelf=binutils strip=binutils zstd=zstd)
+# program=Debian packages
+needed=(
+    cc=gcc gcc=gcc g++=g++ clang=clang go=golang-go musl-gcc=musl-tools ld.lld=lld
+    gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
+    zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2
+    eu-unstrip=elfutils debuginfod=debuginfod
+)
+# `make test-all` also rebuilds what runs on other architectures, and uses every linker.
+if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
+    needed+=(
+        mold=mold gdb-multiarch=gdb-multiarch qemu-aarch64=qemu-user
+        aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu,libc6-dev-arm64-cross arm-linux-gnueabihf-gcc=gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross
+        i686-linux-gnu-gcc=gcc-i686-linux-gnu,libc6-dev-i386-cross powerpc64le-linux-gnu-gcc=gcc-powerpc64le-linux-gnu,libc6-dev-ppc64el-cross
+        riscv64-linux-gnu-gcc=gcc-riscv64-linux-gnu,libc6-dev-riscv64-cross s390x-linux-gnu-gcc=gcc-s390x-linux-gnu,libc6-dev-s390x-cross
+    )
+fi
 packages=()
 missing=()
 
 for entry in "${needed[@]}"; do
     if ! command -v "${entry%%=*}" >/dev/null; then
         missing+=("${entry%%=*}")
-        packages+=("${entry##*=}")
+        IFS=, read -ra of_it <<<"${entry##*=}"
+        packages+=("${of_it[@]}")
     fi
 done
 
