@@ -7,7 +7,7 @@ use goblin::elf::header::ET_CORE;
 use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
 use thiserror::Error;
 
-use crate::arch::{Arch, machine_name};
+use crate::arch::Arch;
 use crate::auxv::AuxVector;
 use crate::header::{ElfHeader, Endian, LONGEST_HEADER, PN_XNUM};
 use crate::identify::{FileKind, identify};
@@ -55,8 +55,8 @@ pub enum CoreError {
     /// A core of an architecture that this version doesn't read.
     #[error("a core of architecture {machine}, which this version does not read")]
     Architecture {
-        /// Its name in elf.h.
-        machine: &'static str,
+        /// Its name.
+        machine: String,
     },
     /// The file could not be read.
     #[error("cannot read")]
@@ -90,7 +90,7 @@ impl CoreFile {
             ElfHeader::parse(&read_up_to(&source, 0, LONGEST_HEADER)?).ok_or(CoreError::BrokenHeader)?;
         debug_assert_eq!(header.kind, ET_CORE);
         let arch = Arch::of(header.machine, header.class, header.endian)
-            .ok_or(CoreError::Architecture { machine: machine_name(header.machine) })?;
+            .ok_or_else(|| CoreError::Architecture { machine: header.machine_name() })?;
 
         let mut defects = Vec::new();
         let (headers, headers_end) = program_headers(&source, &header, &mut defects)?;
@@ -273,8 +273,10 @@ impl NoteReader {
     fn read(&mut self, bytes: &[u8]) {
         let mut notes = Notes::new(bytes, self.endian);
         for note in notes.by_ref() {
-            if note.name == b"CORE" {
-                self.take(&note);
+            match note.name {
+                b"CORE" => self.take(&note),
+                b"LINUX" => self.add_to_thread(&note),
+                _ => {}
             }
         }
         if notes.broken() {
@@ -313,6 +315,14 @@ impl NoteReader {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Takes a note of further registers: they are those of the thread whose `NT_PRSTATUS` came last.
+    fn add_to_thread(&mut self, note: &Note<'_>) {
+        let process = &mut self.process;
+        if let Some(thread) = process.threads.last_mut() {
+            (process.arch.more_registers)(note.kind, note.desc, thread);
         }
     }
 

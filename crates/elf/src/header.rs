@@ -8,6 +8,8 @@ use goblin::elf::header::{EI_CLASS, ELFCLASS32, ELFCLASS64, Header};
 use goblin::elf::program_header::ProgramHeader;
 use goblin::elf::section_header::SectionHeader;
 
+use crate::arch::machine_name;
+
 /// Bytes of the longest (64-bit) ELF header.
 pub(crate) const LONGEST_HEADER: usize = 64;
 
@@ -151,6 +153,11 @@ impl ElfHeader {
             return Vec::new();
         }
         SectionHeader::parse_from(table, 0, count, self.ctx).unwrap_or_default()
+    }
+
+    /// Names the machine for people.
+    pub(crate) fn machine_name(&self) -> String {
+        machine_name(self.machine, self.class, self.endian)
     }
 
     /// goblin's reading context for this file's class and byte order.

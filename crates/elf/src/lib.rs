@@ -37,7 +37,7 @@ mod registers;
 mod segment;
 mod symbols;
 
-pub use arch::{Arch, Jump, Target, X86_64};
+pub use arch::{AARCH64, Arch, I386, Jump, SignalReturn, Target, X86_64};
 pub use auxv::AuxVector;
 pub use build_id::BuildId;
 pub use bytes::Bytes;
@@ -48,7 +48,7 @@ pub use identify::{FileKind, identify};
 pub use inflate::InflateError;
 pub use loaded::{LoadedModule, LoadedModules, ProcessMemory};
 pub use locate::{DebugWanted, FileState, Found, Locate, Located, Origin, Outcome, Tried, Wanted};
-pub use memory::{Memory, MemoryError, read_u64, read_vec};
+pub use memory::{Memory, MemoryError, read_vec};
 pub use module::Module;
 pub use object::{DebugLink, Object, ObjectError};
 pub use process::{Defect, FileMapping, Process, ProcessInfo, SignalInfo, Thread};

@@ -38,13 +38,6 @@ pub enum MemoryError {
     },
 }
 
-/// Reads a little-endian word of 8 bytes.
-pub fn read_u64(memory: &dyn Memory, address: u64) -> Result<u64, MemoryError> {
-    let mut buf = [0; 8];
-    memory.read(address, &mut buf)?;
-    Ok(u64::from_le_bytes(buf))
-}
-
 /// Reads `len` bytes.
 pub fn read_vec(memory: &dyn Memory, address: u64, len: usize) -> Result<Vec<u8>, MemoryError> {
     let mut buf = vec![0; len];

@@ -211,7 +211,7 @@ impl ImageHeader {
     fn read(process: &Process, memory: &dyn Memory, start: u64) -> Option<ImageHeader> {
         let header = ElfHeader::parse(&read_vec(memory, start, LONGEST_HEADER).ok()?)?;
         let arch = process.arch;
-        if header.machine != arch.machine || header.class != arch.class {
+        if (header.machine, header.class, header.endian) != (arch.machine, arch.class, arch.endian) {
             return None;
         }
         let size = header.program_headers.count.min(MOST_HEADERS) * header.program_header_size();

@@ -16,6 +16,10 @@ pub(crate) const NT_AUXV: u32 = 6;
 pub(crate) const NT_SIGINFO: u32 = 0x5349_4749;
 /// `NT_FILE`
 pub(crate) const NT_FILE: u32 = 0x4649_4c45;
+/// `NT_ARM_TLS`, of owner `LINUX`: the thread pointer of aarch64.
+pub(crate) const NT_ARM_TLS: u32 = 0x401;
+/// `NT_ARM_PAC_MASK`, of owner `LINUX`: where in pointers their signatures are.
+pub(crate) const NT_ARM_PAC_MASK: u32 = 0x406;
 
 /// One note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

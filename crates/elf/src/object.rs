@@ -13,7 +13,7 @@ use goblin::elf::section_header::{
 use goblin::elf::sym::Symtab;
 use thiserror::Error;
 
-use crate::arch::{Arch, machine_name};
+use crate::arch::Arch;
 use crate::build_id::BuildId;
 use crate::bytes::Bytes;
 use crate::header::{Class, ElfHeader, Endian, LONGEST_HEADER, PN_XNUM};
@@ -133,8 +133,8 @@ impl Object {
     }
 
     /// Names the architecture for people, also one that can't be read.
-    pub fn machine(&self) -> &'static str {
-        machine_name(self.header.machine)
+    pub fn machine(&self) -> String {
+        self.header.machine_name()
     }
 
     /// 32- or 64-bit.

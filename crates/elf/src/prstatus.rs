@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use crate::arch::Arch;
+use crate::header::Class;
 use crate::process::{FileMapping, ProcessInfo, SignalInfo, Thread};
 use crate::registers::Registers;
 
@@ -13,21 +14,61 @@ const ARGS: usize = 80;
 /// `pr_fname`
 const NAME: usize = 16;
 
+/// Offsets in `struct elf_prstatus`: those of all architectures of a class.
+struct Status {
+    /// `pr_cursig` (u16)
+    signal: usize,
+    /// `pr_pid` (u32)
+    pid: usize,
+    /// `pr_reg`
+    registers: usize,
+}
+
+impl Status {
+    fn of(class: Class) -> Status {
+        match class {
+            Class::Elf32 => Status { signal: 12, pid: 24, registers: 72 },
+            Class::Elf64 => Status { signal: 12, pid: 32, registers: 112 },
+        }
+    }
+}
+
+/// Offsets in `struct elf_prpsinfo`. On 32-bit architectures the ids of user and group have 16 bits.
+struct PsInfo {
+    uid: usize,
+    gid: usize,
+    /// `pr_pid`, followed by `pr_ppid`, `pr_pgrp` and `pr_sid`
+    pid: usize,
+    /// `pr_fname`
+    name: usize,
+    /// `pr_psargs`
+    args: usize,
+}
+
+impl PsInfo {
+    fn of(class: Class) -> PsInfo {
+        match class {
+            Class::Elf32 => PsInfo { uid: 8, gid: 10, pid: 12, name: 28, args: 44 },
+            Class::Elf64 => PsInfo { uid: 16, gid: 20, pid: 24, name: 40, args: 56 },
+        }
+    }
+}
+
 /// Parses `NT_PRSTATUS`; `None` if it has not this architecture's size.
 pub(crate) fn thread(arch: &Arch, desc: &[u8]) -> Option<Thread> {
-    let layout = &arch.prstatus;
+    let (layout, offsets) = (&arch.prstatus, Status::of(arch.class));
     if desc.len() != layout.size {
         return None;
     }
     let word = usize::from(arch.class.word());
-    let value = |index: usize| arch.endian.word_at(arch.class, desc, layout.registers + index * word);
-    let mut registers = Registers::default();
-    for (number, index) in layout.order {
-        registers.set(*number, value(*index));
+    let value = |index: usize| arch.endian.word_at(arch.class, desc, offsets.registers + index * word);
+    let mut registers = Registers::with_code_mask(arch.code_mask);
+    for (index, number) in layout.order.iter().enumerate() {
+        registers.set(*number, value(index));
     }
     Some(Thread {
-        tid: arch.endian.u32_at(desc, layout.pid)?,
-        signal: arch.endian.u16_at(desc, layout.signal)?,
+        tid: arch.endian.u32_at(desc, offsets.pid)?,
+        signal: arch.endian.u16_at(desc, offsets.signal)?,
         registers,
         tls: layout.tls.and_then(value),
     })
@@ -35,16 +76,20 @@ pub(crate) fn thread(arch: &Arch, desc: &[u8]) -> Option<Thread> {
 
 /// Parses `NT_PRPSINFO`.
 pub(crate) fn process_info(arch: &Arch, desc: &[u8]) -> Option<ProcessInfo> {
-    let layout = &arch.prpsinfo;
+    let layout = PsInfo::of(arch.class);
     let number = |offset| arch.endian.u32_at(desc, offset);
+    let user = |offset| match arch.class {
+        Class::Elf32 => arch.endian.u16_at(desc, offset).map(u32::from),
+        Class::Elf64 => number(offset),
+    };
     let args = desc.get(layout.args..layout.args + ARGS)?;
     let text = until_nul(args);
     Some(ProcessInfo {
         pid: number(layout.pid)?,
-        ppid: number(layout.ppid)?,
-        session: number(layout.session)?,
-        uid: number(layout.uid)?,
-        gid: number(layout.gid)?,
+        ppid: number(layout.pid + 4)?,
+        session: number(layout.pid + 12)?,
+        uid: user(layout.uid)?,
+        gid: user(layout.gid)?,
         name: os_string(until_nul(desc.get(layout.name..layout.name + NAME)?)),
         // The kernel turns the NUL after each argument into a space, the last one's too.
         args: os_string(text.strip_suffix(b" ").unwrap_or(text)),

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use epitaph_elf::{Endian, LoadedModules, Object};
 use gimli::{
     BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, FrameDescriptionEntry, ParsedEhFrameHdr, Pointer,
-    RunTimeEndian, UnwindContext, UnwindSection,
+    RunTimeEndian, UnwindContext, UnwindSection, Vendor,
 };
 
 use crate::index::FrameIndex;
@@ -120,6 +120,7 @@ impl<'a> EhFrameCfi<'a> {
         };
         let mut section = EhFrame::from(Slice::new(bytes, endian));
         section.set_address_size(word);
+        section.set_vendor(vendor(object));
         Some(EhFrameCfi { section, start, bases: bases.set_eh_frame(start), table, index: OnceCell::new() })
     }
 
@@ -141,6 +142,7 @@ impl<'a> DebugFrameCfi<'a> {
         let bytes = object.section(".debug_frame").ok()??;
         let mut section = DebugFrame::from(Slice::new(bytes, endian(object)));
         section.set_address_size(object.class().word());
+        section.set_vendor(vendor(object));
         let index = FrameIndex::new(&section, &BaseAddresses::default());
         Some(DebugFrameCfi { section, index })
     }
@@ -150,5 +152,13 @@ fn endian(object: &Object) -> RunTimeEndian {
     match object.endian() {
         Endian::Little => RunTimeEndian::Little,
         Endian::Big => RunTimeEndian::Big,
+    }
+}
+
+/// Whose instructions a section may have besides those of the DWARF standard.
+fn vendor(object: &Object) -> Vendor {
+    match object.arch() {
+        Some(arch) if arch.name == "aarch64" => Vendor::AArch64,
+        _ => Vendor::Default,
     }
 }

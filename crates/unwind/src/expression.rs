@@ -1,6 +1,6 @@
 //! DWARF expressions in CFI: DWARF 5, sections 2.5 and 6.4.
 
-use epitaph_elf::{Memory, Registers};
+use epitaph_elf::{Arch, Memory, Registers};
 use gimli::{Encoding, EvaluationResult, Expression, Location, Register, Value};
 
 use crate::section::Slice;
@@ -11,6 +11,7 @@ const MOST_OPERATIONS: u32 = 1000;
 /// Evaluates an expression; a register rule's starts with the CFA on its stack. `None` if it can't be evaluated:
 /// it is corrupt, runs too long, or needs what isn't known.
 pub(crate) fn evaluate(
+    arch: &Arch,
     expression: Expression<Slice<'_>>,
     encoding: Encoding,
     registers: &Registers,
@@ -30,9 +31,8 @@ pub(crate) fn evaluate(
                 evaluation.resume_with_register(Value::Generic(registers.get(number)?)).ok()?
             }
             EvaluationResult::RequiresMemory { address, size, space: None, .. } => {
-                let mut bytes = [0; 8];
-                memory.read(address, bytes.get_mut(..usize::from(size))?).ok()?;
-                evaluation.resume_with_memory(Value::Generic(u64::from_le_bytes(bytes))).ok()?
+                let value = arch.read_number(memory, address, size).ok()?;
+                evaluation.resume_with_memory(Value::Generic(value)).ok()?
             }
             EvaluationResult::RequiresCallFrameCfa => evaluation.resume_with_call_frame_cfa(cfa?).ok()?,
             _ => return None,

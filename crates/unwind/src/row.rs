@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use epitaph_elf::{Arch, Memory, MemoryError, Registers, read_u64};
+use epitaph_elf::{Arch, Memory, MemoryError, Registers};
 use gimli::{
     BaseAddresses, CfaRule, Encoding, FrameDescriptionEntry, Register, RegisterRule, UnwindContext,
     UnwindExpression, UnwindSection,
@@ -89,28 +89,31 @@ impl Row {
                 Section::EhFrame(section) => expression.get(section),
                 Section::DebugFrame(section) => expression.get(section),
             };
-            evaluate(expression.ok()?, self.encoding, registers, cfa, memory)
+            evaluate(arch, expression.ok()?, self.encoding, registers, cfa, memory)
         };
         let cfa = match &self.cfa {
             CfaRule::RegisterAndOffset { register, offset } => {
-                registers.get(register.0).map(|value| value.wrapping_add_signed(*offset))
+                registers.get(register.0).map(|value| arch.wrap(value.wrapping_add_signed(*offset)))
             }
             CfaRule::Expression(rule) => expression(rule, None),
         };
         let Some(cfa) = cfa else { return Applied::Unusable };
         let mut failure = None;
-        let mut read = |address| read_u64(memory, address).map_err(|error| failure = Some(error)).ok();
+        let mut read = |address| arch.read_word(memory, address).map_err(|error| failure = Some(error)).ok();
+        let from_cfa = |offset| arch.wrap(cfa.wrapping_add_signed(offset));
 
         let mut caller = *registers;
         caller.retain(arch.callee_saved);
-        caller.set(arch.sp, Some(cfa));
-        let mut return_address = None;
+        caller.set(arch.sp, Some(from_cfa(-i64::from(arch.caller_sp_to_cfa))));
+        // Where a call leaves its return address in a register, it is there until a rule says something else.
+        let mut return_address =
+            registers.get(self.return_address).filter(|_| arch.link == Some(self.return_address));
         let mut first = false;
         for (register, rule) in &self.registers {
             let value = match rule {
                 RegisterRule::SameValue => registers.get(register.0),
-                RegisterRule::Offset(offset) => read(cfa.wrapping_add_signed(*offset)),
-                RegisterRule::ValOffset(offset) => Some(cfa.wrapping_add_signed(*offset)),
+                RegisterRule::Offset(offset) => read(from_cfa(*offset)),
+                RegisterRule::ValOffset(offset) => Some(from_cfa(*offset)),
                 RegisterRule::Register(other) => registers.get(other.0),
                 RegisterRule::Expression(rule) => expression(rule, Some(cfa)).and_then(&mut read),
                 RegisterRule::ValExpression(rule) => expression(rule, Some(cfa)),
@@ -127,7 +130,11 @@ impl Row {
         match return_address {
             _ if first => Applied::First,
             Some(address) => {
-                caller.set(arch.pc, Some(address));
+                // What the call left in the link register is still there: the caller had not come further.
+                if arch.link == Some(self.return_address) {
+                    caller.set(self.return_address, Some(address));
+                }
+                caller.set(arch.pc, Some(registers.code_address(address)));
                 Applied::Caller(caller, cfa)
             }
             None => failure.map_or(Applied::Unusable, Applied::Memory),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use epitaph_elf::{Arch, LoadedModules, Memory, Registers};
+use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 
 use crate::address::CodeAddress;
 use crate::code::Code;
@@ -36,7 +36,7 @@ pub struct Unwinder<'a> {
     limits: Limits,
     code: Code<'a>,
     tail_calls: TailCalls,
-    sigreturns: HashMap<u64, bool>,
+    signal_returns: HashMap<u64, Option<&'static SignalReturn>>,
 }
 
 impl std::fmt::Debug for Unwinder<'_> {
@@ -87,7 +87,7 @@ impl<'a> Unwinder<'a> {
             limits,
             code: Code::new(arch, modules),
             tail_calls: TailCalls::new(arch),
-            sigreturns: HashMap::new(),
+            signal_returns: HashMap::new(),
         }
     }
 
@@ -123,7 +123,7 @@ impl<'a> Unwinder<'a> {
                 Ok(step) => step,
                 Err(stop) => break stop,
             };
-            let next = match self.accept(&registers, &step, frame.address.pc()) {
+            let next = match self.accept(&registers, &step, frame.address) {
                 Ok(next) => next,
                 Err(stop) => break stop,
             };
@@ -147,8 +147,8 @@ impl<'a> Unwinder<'a> {
     }
 
     /// Checks that a step leads to a frame further out.
-    fn accept(&self, registers: &Registers, step: &Step, from: u64) -> Result<Frame, Stop> {
-        let pc = step.registers.get(self.arch.pc).ok_or(Stop::NoCfi { pc: from })?;
+    fn accept(&self, registers: &Registers, step: &Step, from: CodeAddress) -> Result<Frame, Stop> {
+        let pc = step.registers.get(self.arch.pc).ok_or(Stop::NoCfi { pc: from.pc() })?;
         let frame = |address| Frame { address, cfa: None, trust: step.trust, signal_trampoline: false };
         if step.signal {
             // A signal interrupts anything, even a jump to nowhere, and its handler may run on another stack.
@@ -160,8 +160,12 @@ impl<'a> Unwinder<'a> {
         if !self.memory.is_executable(pc) {
             return Err(Stop::BadReturnAddress { found: pc });
         }
-        if step.registers.get(self.arch.sp) <= registers.get(self.arch.sp) {
-            return Err(Stop::Loop { pc: from });
+        let (sp, caller_sp) = (registers.get(self.arch.sp), step.registers.get(self.arch.sp));
+        // Where a call leaves its return address in a register, a function that calls nothing needs no stack.
+        let may_need_none =
+            self.arch.link.is_some() && matches!(from, CodeAddress::Exact(_)) && pc != from.pc();
+        if caller_sp < sp || (caller_sp == sp && !may_need_none) {
+            return Err(Stop::Loop { pc: from.pc() });
         }
         Ok(frame(CodeAddress::Return(pc)))
     }
@@ -180,8 +184,8 @@ impl<'a> Unwinder<'a> {
     /// Recovers the registers of a frame's caller.
     fn step(&mut self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
         let pc = frame.address.pc();
-        if self.is_sigreturn(pc) {
-            let caller = (self.arch.after_sigreturn)(registers, self.memory).ok_or(Stop::BadCfi { pc })?;
+        if let Some(signal_return) = self.signal_return(pc) {
+            let caller = (signal_return.interrupted)(registers, self.memory).ok_or(Stop::BadCfi { pc })?;
             return Ok(Step { registers: caller, cfa: None, trust: Trust::Signal, signal: true, row: None });
         }
         let Some(row) = self.code.row(frame.address.lookup()) else {
@@ -219,8 +223,8 @@ impl<'a> Unwinder<'a> {
         Err(Stop::NoCfi { pc })
     }
 
-    fn is_sigreturn(&mut self, pc: u64) -> bool {
+    fn signal_return(&mut self, pc: u64) -> Option<&'static SignalReturn> {
         let (arch, memory) = (self.arch, self.memory);
-        *self.sigreturns.entry(pc).or_insert_with(|| fallback::is_sigreturn(arch, pc, memory))
+        *self.signal_returns.entry(pc).or_insert_with(|| fallback::signal_return(arch, pc, memory))
     }
 }

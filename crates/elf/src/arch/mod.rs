@@ -1,13 +1,21 @@
 //! Architectures: one file each, and this table of them.
 
+mod aarch64;
 mod branch;
+mod i386;
+mod machine;
+mod saved;
 mod x86_64;
 
 use crate::header::{Class, Endian};
-use crate::memory::Memory;
+use crate::memory::{Memory, MemoryError};
+use crate::process::Thread;
 use crate::registers::Registers;
 
+pub use aarch64::AARCH64;
 pub use branch::{Jump, Target};
+pub use i386::I386;
+pub(crate) use machine::machine_name;
 pub use x86_64::X86_64;
 
 /// What the rest of epitaph needs to know about an architecture.
@@ -18,20 +26,24 @@ pub struct Arch {
     pub(crate) machine: u16,
     pub(crate) class: Class,
     pub(crate) endian: Endian,
-    /// DWARF number of the program counter's column.
+    /// Where [`Registers`] keep the program counter: its DWARF number, or one that CFI leaves free.
     pub pc: u16,
     /// DWARF number of the stack pointer.
     pub sp: u16,
     /// DWARF number of the frame pointer.
     pub fp: u16,
-    /// DWARF numbers (a bit each) that a function gives back as it got them, by the ABI.
+    /// DWARF number of the register that a call leaves its return address in; `None` where it pushes it.
+    pub link: Option<u16>,
+    /// DWARF numbers (a bit each, all below 64) that a function gives back as it got them, by the ABI.
     pub callee_saved: u64,
+    /// The bits that an address of code may have: others in a return address are no part of the address.
+    pub(crate) code_mask: u64,
     /// Names of the registers, by DWARF number.
     pub register_names: &'static [(u16, &'static str)],
     /// Where `NT_PRSTATUS` keeps the registers.
     pub(crate) prstatus: PrStatus,
-    /// Where `NT_PRPSINFO` keeps the process.
-    pub(crate) prpsinfo: PrPsInfo,
+    /// Takes what a thread's notes of owner `LINUX` say, given type and descriptor, besides `NT_PRSTATUS`.
+    pub(crate) more_registers: fn(u32, &[u8], &mut Thread),
     /// Recovers the caller of a function that has only just been called: its return address has not been moved.
     pub after_call: fn(&Registers, &dyn Memory) -> Option<Registers>,
     /// Tells whether a call instruction ends at an address, given up to 8 bytes before it.
@@ -45,41 +57,37 @@ pub struct Arch {
     /// Finds the slot that a stub of a procedure linkage table jumps through, given its address and up to 16 bytes
     /// of it.
     pub stub_slot: fn(u64, &[u8]) -> Option<u64>,
+    /// Follows the frame pointer to the caller, where the function keeps one (which nobody knows): its frame pointer,
+    /// stack pointer and return address, and no other register.
+    pub after_frame: fn(&Registers, &dyn Memory) -> Option<Registers>,
     /// Bytes from the stack pointer to the CFA at a function's first instruction.
     pub sp_to_cfa_at_entry: u8,
-    /// The instructions of the C library's signal return (`rt_sigreturn` by its number), as a handler returns to.
-    pub sigreturn: &'static [u8],
-    /// Recovers the interrupted registers, given those at the signal return's first instruction.
-    pub after_sigreturn: fn(&Registers, &dyn Memory) -> Option<Registers>,
+    /// Bytes from the caller's stack pointer to the CFA, where no rule says anything else.
+    pub caller_sp_to_cfa: u8,
+    /// What signal handlers return to.
+    pub signal_returns: &'static [SignalReturn],
 }
 
-/// Layout of `struct elf_prstatus` (linux/elfcore.h).
+/// In a list of DWARF numbers, a register that has none or isn't needed.
+pub(crate) const NONE: u16 = u16::MAX;
+
+/// The code that a signal handler returns to: a system call that the kernel answers by restoring the registers.
+#[derive(Debug)]
+pub struct SignalReturn {
+    /// Its instructions.
+    pub code: &'static [u8],
+    /// Recovers the interrupted registers, given those at its first instruction.
+    pub interrupted: fn(&Registers, &dyn Memory) -> Option<Registers>,
+}
+
+/// Layout of `struct elf_prstatus` (linux/elfcore.h), as far as architectures of one class differ.
 pub(crate) struct PrStatus {
     /// Bytes of the whole note.
     pub(crate) size: usize,
-    /// Offset of `pr_cursig` (u16).
-    pub(crate) signal: usize,
-    /// Offset of `pr_pid` (u32).
-    pub(crate) pid: usize,
-    /// Offset of `pr_reg`.
-    pub(crate) registers: usize,
-    /// DWARF number for each word of `pr_reg` that has one: (DWARF number, index).
-    pub(crate) order: &'static [(u16, usize)],
+    /// DWARF number of each word of `pr_reg`, [`NONE`] for those that have none or aren't needed.
+    pub(crate) order: &'static [u16],
     /// Index in `pr_reg` of the thread pointer's base, where there is one.
     pub(crate) tls: Option<usize>,
-}
-
-/// Layout of `struct elf_prpsinfo` (linux/elfcore.h).
-pub(crate) struct PrPsInfo {
-    pub(crate) uid: usize,
-    pub(crate) gid: usize,
-    pub(crate) pid: usize,
-    pub(crate) ppid: usize,
-    pub(crate) session: usize,
-    /// Offset of `pr_fname`, 16 bytes.
-    pub(crate) name: usize,
-    /// Offset of `pr_psargs`, 80 bytes.
-    pub(crate) args: usize,
 }
 
 impl std::fmt::Debug for Arch {
@@ -97,7 +105,7 @@ impl PartialEq for Arch {
 impl Arch {
     /// Returns the architecture of an ELF header, if it is one of those that are known.
     pub(crate) fn of(machine: u16, class: Class, endian: Endian) -> Option<&'static Arch> {
-        [&X86_64]
+        [&X86_64, &AARCH64, &I386]
             .into_iter()
             .find(|arch| arch.machine == machine && arch.class == class && arch.endian == endian)
     }
@@ -106,9 +114,45 @@ impl Arch {
     pub fn bits(&self) -> u8 {
         self.class.word() * 8
     }
-}
 
-/// Names an `e_machine` for people, also those that cannot be read.
-pub(crate) fn machine_name(machine: u16) -> &'static str {
-    goblin::elf::header::machine_to_str(machine)
+    /// Byte order.
+    pub fn endian(&self) -> Endian {
+        self.endian
+    }
+
+    /// Wraps a sum around the end of the address space.
+    pub fn wrap(&self, address: u64) -> u64 {
+        match self.class {
+            Class::Elf32 => address & u64::from(u32::MAX),
+            Class::Elf64 => address,
+        }
+    }
+
+    /// Reads a word as wide as an address.
+    ///
+    /// # Errors
+    ///
+    /// As [`Memory::read`].
+    pub fn read_word(&self, memory: &dyn Memory, address: u64) -> Result<u64, MemoryError> {
+        self.read_number(memory, address, self.class.word())
+    }
+
+    /// Reads a number of up to 8 bytes; of a `size` beyond that, the first 8.
+    ///
+    /// # Errors
+    ///
+    /// As [`Memory::read`].
+    pub fn read_number(&self, memory: &dyn Memory, address: u64, size: u8) -> Result<u64, MemoryError> {
+        let size = usize::from(size).min(8);
+        let mut bytes = [0; 8];
+        let part = match self.endian {
+            Endian::Little => bytes.get_mut(..size),
+            Endian::Big => bytes.get_mut(8 - size..),
+        };
+        memory.read(address, part.unwrap_or_default())?;
+        Ok(match self.endian {
+            Endian::Little => u64::from_le_bytes(bytes),
+            Endian::Big => u64::from_be_bytes(bytes),
+        })
+    }
 }

@@ -2,13 +2,17 @@
 
 mod branch;
 
+pub(super) use branch::follows_call;
+
 use goblin::elf::header::EM_X86_64;
 
-use super::{Arch, PrPsInfo, PrStatus};
+use super::saved::{Saved, restore};
+use super::{Arch, NONE, PrStatus, SignalReturn, saved};
 use crate::header::{Class, Endian};
-use crate::memory::{Memory, read_u64};
+use crate::memory::Memory;
 use crate::registers::Registers;
 
+const RBP: u16 = 6;
 const RSP: u16 = 7;
 const RIP: u16 = 16;
 
@@ -20,9 +24,11 @@ pub static X86_64: Arch = Arch {
     endian: Endian::Little,
     pc: RIP,
     sp: RSP,
-    fp: 6,
+    fp: RBP,
+    link: None,
     // rbx, rbp, r12 to r15
     callee_saved: 1 << 3 | 1 << 6 | 0xf << 12,
+    code_mask: u64::MAX,
     register_names: &[
         (0, "rax"),
         (3, "rbx"),
@@ -46,64 +52,34 @@ pub static X86_64: Arch = Arch {
     // rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs
     prstatus: PrStatus {
         size: 336,
-        signal: 12,
-        pid: 32,
-        registers: 112,
-        order: &[
-            (15, 0),
-            (14, 1),
-            (13, 2),
-            (12, 3),
-            (6, 4),
-            (3, 5),
-            (11, 6),
-            (10, 7),
-            (9, 8),
-            (8, 9),
-            (0, 10),
-            (2, 11),
-            (1, 12),
-            (4, 13),
-            (5, 14),
-            (16, 16),
-            (7, 19),
-        ],
+        order: &[15, 14, 13, 12, RBP, 3, 11, 10, 9, 8, 0, 2, 1, 4, 5, NONE, RIP, NONE, NONE, RSP],
         tls: Some(21),
     },
-    prpsinfo: PrPsInfo { uid: 16, gid: 20, pid: 24, ppid: 28, session: 36, name: 40, args: 56 },
-    after_call,
+    more_registers: |_, _, _| {},
+    after_call: |registers, memory| saved::return_address_on_stack(&X86_64, registers, memory),
     follows_call: branch::follows_call,
     call_target: branch::call_target,
     jumps: branch::jumps,
     stub_slot: branch::stub_slot,
+    // push %rbp; mov %rsp,%rbp
+    after_frame: |registers, memory| saved::frame_record(&X86_64, 0, 16, registers, memory),
     // the return address
     sp_to_cfa_at_entry: 8,
-    // mov $15,%rax; syscall
-    sigreturn: &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05],
-    after_sigreturn,
+    caller_sp_to_cfa: 0,
+    signal_returns: &[SignalReturn {
+        // mov $15,%rax; syscall
+        code: &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05],
+        interrupted,
+    }],
 };
-
-/// After a call the return address is at the top of the stack.
-fn after_call(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
-    let sp = registers.get(RSP)?;
-    let mut caller = *registers;
-    caller.retain(X86_64.callee_saved);
-    caller.set(RIP, Some(read_u64(memory, sp).ok()?));
-    caller.set(RSP, Some(sp.checked_add(8)?));
-    Some(caller)
-}
 
 /// The handler has popped its return address, so the stack pointer is at the `ucontext` of `struct rt_sigframe`
 /// (linux/arch/x86/include/asm/sigframe.h); its `sigcontext` (uapi/asm/sigcontext.h) follows 40 bytes of flags,
 /// link and alternate stack.
-fn after_sigreturn(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
+fn interrupted(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
     const CONTEXT: u64 = 40;
     // r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip
-    const ORDER: [u16; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, RSP, RIP];
+    const ORDER: [u16; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, RBP, 3, 1, 0, 2, RSP, RIP];
     let context = registers.get(RSP)?.checked_add(CONTEXT)?;
-    let mut interrupted = Registers::default();
-    for (index, number) in (0..).zip(ORDER) {
-        interrupted.set(number, Some(read_u64(memory, context.checked_add(8 * index)?).ok()?));
-    }
-    Some(interrupted)
+    restore(&X86_64, registers, memory, &[Saved { address: context, order: &ORDER }])
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use epitaph_elf::{CoreFile, Memory, MemoryError, PageCache, read_u64, read_vec};
+use epitaph_elf::{CoreFile, Memory, MemoryError, PageCache, read_vec};
 use epitaph_testkit::core::{CoreBuilder, Segment, Thread};
 
 use crate::support::{Counted, core, open};
@@ -19,7 +19,10 @@ fn what_was_dumped_is_read_back() {
     let core = core(&CoreBuilder::new().segment(Segment::data(0x7000, bytes.clone())));
     assert_eq!(read_vec(&core, 0x7000, bytes.len()).unwrap(), bytes);
     assert_eq!(read_vec(&core, 0x7fff, 2).unwrap(), bytes[0xfff..0x1001]);
-    assert_eq!(read_u64(&core, 0x7008).unwrap(), u64::from_le_bytes(bytes[8..16].try_into().unwrap()));
+    assert_eq!(
+        core.process().arch.read_word(&core, 0x7008).unwrap(),
+        u64::from_le_bytes(bytes[8..16].try_into().unwrap())
+    );
     assert_eq!(core.read(0x7000, &mut []), Ok(()));
     assert_eq!(core.missing(), 0);
 }
@@ -142,7 +145,7 @@ fn a_sparse_core_of_many_gigabytes_costs_what_is_read_of_it() {
     assert!(core.size() > 20 << 30);
     assert_eq!(core.missing(), 0);
     assert_eq!(read_vec(&core, 0x7f00_0000_0000, 4096).unwrap(), pattern(3, 4096));
-    assert_eq!(read_u64(&core, 0x1000_0000 + (10 << 30)).unwrap(), 0);
+    assert_eq!(core.process().arch.read_word(&core, 0x1000_0000 + (10 << 30)).unwrap(), 0);
     assert!(source.asked() < 64 << 10, "{} bytes were read", source.asked());
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use epitaph_elf::{Arch, Memory, Target, read_u64, read_vec};
+use epitaph_elf::{Arch, Memory, Target, read_vec};
 
 use super::Layout;
 
@@ -83,7 +83,7 @@ impl Exits {
         memory: &dyn Memory,
     ) -> Option<u64> {
         let address = match target {
-            Target::Slot(slot) if layout.is_got(slot) => return read_u64(memory, slot).ok(),
+            Target::Slot(slot) if layout.is_got(slot) => return self.arch.read_word(memory, slot).ok(),
             Target::Slot(_) => return None,
             Target::Direct(address) => address,
         };
@@ -96,6 +96,6 @@ impl Exits {
         }
         // Where there are no section names and no CFI, a stub is known by its looks.
         let code = read_vec(memory, address, STUB).ok()?;
-        read_u64(memory, (self.arch.stub_slot)(address, &code)?).ok()
+        self.arch.read_word(memory, (self.arch.stub_slot)(address, &code)?).ok()
     }
 }

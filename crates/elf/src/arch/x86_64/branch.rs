@@ -9,7 +9,7 @@ const BND: &[u8] = &[0xf2];
 
 /// Recognises the encodings of `call`: E8 rel32, and FF /2 in each form that it has: register, memory with no,
 /// 8-bit or 32-bit displacement, each with or without SIB.
-pub(super) fn follows_call(before: &[u8]) -> bool {
+pub(in crate::arch) fn follows_call(before: &[u8]) -> bool {
     let at = |back: usize| before.len().checked_sub(back).and_then(|index| before.get(index)).copied();
     if at(5) == Some(0xe8) {
         return true;

@@ -1,0 +1,120 @@
+//! 64-bit Arm. Registers: DWARF for the Arm 64-bit Architecture (AADWARF64), section 4.1; callee-saved: AAPCS64,
+//! section 6.1.1.
+
+mod branch;
+
+use goblin::elf::header::EM_AARCH64;
+
+use super::saved::{Saved, frame_record, link_register, restore};
+use super::{Arch, PrStatus, SignalReturn};
+use crate::header::{Class, Endian};
+use crate::memory::Memory;
+use crate::note::{NT_ARM_PAC_MASK, NT_ARM_TLS};
+use crate::process::Thread;
+use crate::registers::Registers;
+
+const FP: u16 = 29;
+const LR: u16 = 30;
+const SP: u16 = 31;
+const PC: u16 = 32;
+
+/// x0 to x30, sp, pc: as DWARF numbers them, and as the kernel saves them.
+const ORDER: [u16; 33] = [
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
+    FP, LR, SP, PC,
+];
+
+/// 64-bit Arm, little-endian.
+pub static AARCH64: Arch = Arch {
+    name: "aarch64",
+    machine: EM_AARCH64,
+    class: Class::Elf64,
+    endian: Endian::Little,
+    pc: PC,
+    sp: SP,
+    fp: FP,
+    link: Some(LR),
+    // x19 to x29
+    callee_saved: 0x7ff << 19,
+    // Without a note that says more: Linux gives addresses above 48 bits only to who asks for them.
+    code_mask: (1 << 48) - 1,
+    register_names: &[
+        (0, "x0"),
+        (1, "x1"),
+        (2, "x2"),
+        (3, "x3"),
+        (4, "x4"),
+        (5, "x5"),
+        (6, "x6"),
+        (7, "x7"),
+        (8, "x8"),
+        (9, "x9"),
+        (10, "x10"),
+        (11, "x11"),
+        (12, "x12"),
+        (13, "x13"),
+        (14, "x14"),
+        (15, "x15"),
+        (16, "x16"),
+        (17, "x17"),
+        (18, "x18"),
+        (19, "x19"),
+        (20, "x20"),
+        (21, "x21"),
+        (22, "x22"),
+        (23, "x23"),
+        (24, "x24"),
+        (25, "x25"),
+        (26, "x26"),
+        (27, "x27"),
+        (28, "x28"),
+        (FP, "x29"),
+        (LR, "x30"),
+        (SP, "sp"),
+        (PC, "pc"),
+    ],
+    // `struct user_pt_regs` (linux/arch/arm64/include/uapi/asm/ptrace.h), and pstate
+    prstatus: PrStatus { size: 392, order: &ORDER, tls: None },
+    more_registers,
+    after_call: |registers, _| link_register(&AARCH64, registers),
+    follows_call: branch::follows_call,
+    call_target: branch::call_target,
+    jumps: branch::jumps,
+    stub_slot: branch::stub_slot,
+    // stp x29, x30, [sp, #-n]!; mov x29, sp
+    after_frame: |registers, memory| frame_record(&AARCH64, 0, 16, registers, memory),
+    sp_to_cfa_at_entry: 0,
+    caller_sp_to_cfa: 0,
+    signal_returns: &[SignalReturn {
+        // mov x8, #139 (rt_sigreturn); svc #0
+        code: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
+        interrupted,
+    }],
+};
+
+/// The thread pointer, and where the signatures of return addresses are: `struct user_pac_mask`
+/// (linux/arch/arm64/include/uapi/asm/ptrace.h), the mask of data pointers and that of code pointers.
+fn more_registers(kind: u32, desc: &[u8], thread: &mut Thread) {
+    /// Linux has no smaller address space than this one, in bits.
+    const SMALLEST_SPACE: u32 = 36;
+    match kind {
+        NT_ARM_TLS => thread.tls = Endian::Little.u64_at(desc, 0),
+        NT_ARM_PAC_MASK => {
+            if let Some(code) =
+                Endian::Little.u64_at(desc, 8).filter(|code| code.trailing_zeros() >= SMALLEST_SPACE)
+            {
+                thread.registers.set_code_mask(!code);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The stack pointer is at `struct rt_sigframe` (linux/arch/arm64/kernel/signal.c): `siginfo`, and `ucontext`, whose
+/// `sigcontext` (uapi/asm/sigcontext.h) begins with the address of the fault.
+fn interrupted(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
+    const SIGINFO: u64 = 128;
+    const TO_SIGCONTEXT: u64 = 176;
+    let address = registers.get(SP)?.checked_add(SIGINFO + TO_SIGCONTEXT + 8)?;
+    restore(&AARCH64, registers, memory, &[Saved { address, order: &ORDER }])
+}

@@ -1,0 +1,93 @@
+//! 32-bit x86. Registers: System V ABI for the Intel386 architecture, table 2.14 (DWARF numbers) and 2.2 (callee-saved).
+
+mod branch;
+
+use goblin::elf::header::EM_386;
+
+use super::saved::{Saved, frame_record, restore, return_address_on_stack};
+use super::{Arch, NONE, PrStatus, SignalReturn, x86_64};
+use crate::header::{Class, Endian};
+use crate::memory::Memory;
+use crate::registers::Registers;
+
+const ESP: u16 = 4;
+const EBP: u16 = 5;
+const EIP: u16 = 8;
+
+/// 32-bit x86, on a 32-bit kernel or an x86-64 one: their cores are alike.
+pub static I386: Arch = Arch {
+    name: "i386",
+    machine: EM_386,
+    class: Class::Elf32,
+    endian: Endian::Little,
+    pc: EIP,
+    sp: ESP,
+    fp: EBP,
+    link: None,
+    // ebx, ebp, esi, edi
+    callee_saved: 1 << 3 | 1 << EBP | 1 << 6 | 1 << 7,
+    code_mask: u32::MAX as u64,
+    register_names: &[
+        (0, "eax"),
+        (3, "ebx"),
+        (1, "ecx"),
+        (2, "edx"),
+        (6, "esi"),
+        (7, "edi"),
+        (EBP, "ebp"),
+        (ESP, "esp"),
+        (EIP, "eip"),
+    ],
+    // `struct user_regs_struct` (linux/arch/x86/include/asm/user_32.h): ebx ecx edx esi edi ebp eax ds es fs gs
+    // orig_eax eip cs eflags esp ss
+    prstatus: PrStatus {
+        size: 144,
+        order: &[3, 1, 2, 6, 7, EBP, 0, NONE, NONE, NONE, NONE, NONE, EIP, NONE, NONE, ESP],
+        tls: None,
+    },
+    more_registers: |_, _, _| {},
+    after_call: |registers, memory| return_address_on_stack(&I386, registers, memory),
+    follows_call: x86_64::follows_call,
+    call_target: branch::call_target,
+    jumps: branch::jumps,
+    stub_slot: branch::stub_slot,
+    // push %ebp; mov %esp,%ebp
+    after_frame: |registers, memory| frame_record(&I386, 0, 8, registers, memory),
+    // the return address
+    sp_to_cfa_at_entry: 4,
+    caller_sp_to_cfa: 0,
+    signal_returns: &[
+        SignalReturn {
+            // mov $173,%eax (rt_sigreturn); int $0x80
+            code: &[0xb8, 0xad, 0x00, 0x00, 0x00, 0xcd, 0x80],
+            interrupted: with_siginfo,
+        },
+        SignalReturn {
+            // pop %eax; mov $119,%eax (sigreturn); int $0x80
+            code: &[0x58, 0xb8, 0x77, 0x00, 0x00, 0x00, 0xcd, 0x80],
+            interrupted: without_siginfo,
+        },
+    ],
+};
+
+/// The handler has popped its return address: the stack pointer is at its arguments, the signal's number and the
+/// addresses of `siginfo` and `ucontext` (`struct rt_sigframe_ia32`, linux/arch/x86/include/asm/sigframe.h). The
+/// `ucontext`'s registers follow 20 bytes of flags, link and alternate stack.
+fn with_siginfo(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
+    const TO_REGISTERS: u64 = 20;
+    let context = I386.read_word(memory, registers.get(ESP)?.checked_add(8)?).ok()?;
+    sigcontext(registers, memory, context.checked_add(TO_REGISTERS)?)
+}
+
+/// After the signal's number, at the stack pointer, come the registers (`struct sigframe_ia32`).
+fn without_siginfo(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
+    sigcontext(registers, memory, registers.get(ESP)?.checked_add(4)?)
+}
+
+/// `struct sigcontext_32` (linux/arch/x86/include/uapi/asm/sigcontext.h): gs fs es ds edi esi ebp esp ebx edx ecx eax
+/// trapno err eip
+fn sigcontext(registers: &Registers, memory: &dyn Memory, address: u64) -> Option<Registers> {
+    let general = Saved { address: address.checked_add(4 * 4)?, order: &[7, 6, EBP, ESP, 3, 2, 1, 0] };
+    let pc = Saved { address: address.checked_add(14 * 4)?, order: &[EIP] };
+    restore(&I386, registers, memory, &[general, pc])
+}
