@@ -8,7 +8,9 @@ pub struct AuxVector(Vec<(u64, u64)>);
 
 const AT_NULL: u64 = 0;
 const AT_PHDR: u64 = 3;
+const AT_PHNUM: u64 = 5;
 const AT_PAGESZ: u64 = 6;
+const AT_BASE: u64 = 7;
 const AT_ENTRY: u64 = 9;
 const AT_EXECFN: u64 = 31;
 const AT_SYSINFO_EHDR: u64 = 33;
@@ -34,6 +36,16 @@ impl AuxVector {
     /// Address of the main program's program headers.
     pub fn program_headers(&self) -> Option<u64> {
         self.get(AT_PHDR)
+    }
+
+    /// How many program headers the main program has.
+    pub fn program_header_count(&self) -> Option<u64> {
+        self.get(AT_PHNUM)
+    }
+
+    /// Where the dynamic linker was loaded, if the kernel loaded one.
+    pub fn interpreter(&self) -> Option<u64> {
+        self.get(AT_BASE).filter(|address| *address != 0)
     }
 
     /// Page size in bytes.

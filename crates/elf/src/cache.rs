@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::memory::{Memory, MemoryError};
+use crate::segment::Segment;
 
 /// Bytes of a cached page: unwinding reads words near each other, so a page answers hundreds of reads.
 const PAGE: usize = 4096;
@@ -68,6 +69,10 @@ impl Memory for PageCache<'_> {
 
     fn is_executable(&self, address: u64) -> bool {
         self.inner.is_executable(address)
+    }
+
+    fn regions(&self) -> &[Segment] {
+        self.inner.regions()
     }
 }
 

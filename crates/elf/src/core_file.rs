@@ -181,6 +181,10 @@ impl Memory for CoreFile {
     fn is_executable(&self, address: u64) -> bool {
         self.segment_at(address).is_some_and(|segment| segment.execute)
     }
+
+    fn regions(&self) -> &[Segment] {
+        &self.segments
+    }
 }
 
 /// Sorts segments by address and sees to it that an address is in one of them only, so that it is found by a binary

@@ -72,6 +72,14 @@ impl Endian {
 }
 
 impl Class {
+    /// Wraps a sum of addresses around the end of the address space.
+    pub(crate) fn wrap(self, address: u64) -> u64 {
+        match self {
+            Class::Elf32 => address & u64::from(u32::MAX),
+            Class::Elf64 => address,
+        }
+    }
+
     /// Returns the size of an address in bytes.
     pub fn word(self) -> u8 {
         match self {
@@ -88,6 +96,8 @@ pub(crate) struct ElfHeader {
     pub(crate) endian: Endian,
     pub(crate) kind: u16,
     pub(crate) machine: u16,
+    /// `e_entry`
+    pub(crate) entry: u64,
     pub(crate) program_headers: Table,
     pub(crate) section_headers: Table,
     pub(crate) section_names: u32,
@@ -117,6 +127,7 @@ impl ElfHeader {
             endian: if little.is_little() { Endian::Little } else { Endian::Big },
             kind: header.e_type,
             machine: header.e_machine,
+            entry: header.e_entry,
             program_headers: Table { offset: header.e_phoff, count: u64::from(header.e_phnum) },
             section_headers: Table { offset: header.e_shoff, count: u64::from(header.e_shnum) },
             section_names: u32::from(header.e_shstrndx),

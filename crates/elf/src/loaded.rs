@@ -8,6 +8,7 @@ use crate::locate::{DebugWanted, FileState, Found, Locate, Located, Origin, Want
 use crate::memory::{Memory, MemoryError};
 use crate::module::Module;
 use crate::object::{DebugLink, Object};
+use crate::segment::Segment;
 
 /// All modules of a process, by address, with their files.
 pub struct LoadedModules<'a> {
@@ -178,5 +179,9 @@ impl<M: Memory> Memory for ProcessMemory<'_, M> {
 
     fn is_executable(&self, address: u64) -> bool {
         self.dumped.is_executable(address) || self.modules.is_code(address)
+    }
+
+    fn regions(&self) -> &[Segment] {
+        self.dumped.regions()
     }
 }

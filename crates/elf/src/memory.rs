@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::segment::Segment;
+
 /// Memory of a process, by its own addresses.
 pub trait Memory {
     /// Fills `buf` from `address`.
@@ -13,6 +15,11 @@ pub trait Memory {
 
     /// Tells whether `address` was mapped executable.
     fn is_executable(&self, address: u64) -> bool;
+
+    /// Returns what was mapped, by address; nothing where that isn't known.
+    fn regions(&self) -> &[Segment] {
+        &[]
+    }
 }
 
 /// Why memory could not be read. Three different stories for the person who asks.
@@ -36,6 +43,20 @@ pub enum MemoryError {
         /// The first address that could not be read.
         address: u64,
     },
+}
+
+/// Reads a string up to its NUL, or as far as it can be read; of a longer one its first `longest` bytes.
+pub fn read_string(memory: &dyn Memory, address: u64, longest: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < longest {
+        let mut byte = [0];
+        let Some(at) = address.checked_add(bytes.len() as u64) else { break };
+        if memory.read(at, &mut byte).is_err() || byte == [0] {
+            break;
+        }
+        bytes.extend(byte);
+    }
+    bytes
 }
 
 /// Reads `len` bytes.

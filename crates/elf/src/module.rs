@@ -5,22 +5,16 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
-
 use crate::build_id::BuildId;
 use crate::bytes::Bytes;
-use crate::header::{ElfHeader, LONGEST_HEADER};
+use crate::image::{ImageHeader, ceil, first_page, floor};
 use crate::memory::{Memory, MemoryError, read_vec};
-use crate::object::{Object, build_id_in};
+use crate::object::Object;
 use crate::process::{FileMapping, Process};
 use crate::segment::Segment;
+use crate::traces::Traces;
+use crate::unlisted;
 
-/// Bytes of a mapped file's start that the kernel dumps (`coredump_filter` bit 4) and that are compared.
-const FIRST_PAGE: u64 = 4096;
-/// Most program headers of a mapped file that are read: they must fit into its first page.
-const MOST_HEADERS: u64 = 64;
-/// Largest note segment that is searched for a build ID.
-const LARGEST_NOTE: u64 = 1 << 16;
 /// Most mappings of a module that are asked for its load bias: a real one has a handful.
 const MOST_VOTERS: usize = 256;
 /// Largest vDSO that is believed.
@@ -47,16 +41,19 @@ pub struct Module {
     pub first_page: Vec<u8>,
     /// The whole image, where the core has it (the vDSO).
     pub image: Option<Bytes>,
-    mappings: Vec<Mapped>,
+    /// The ranges that it was mapped to. Of which part of the file is known only where the core lists its files.
+    pub(crate) mappings: Vec<Mapped>,
+    /// What a module that no list named left in memory.
+    pub(crate) traces: Option<Traces>,
 }
 
 /// A mapped range of the file.
 #[derive(Clone, Copy, Debug)]
-struct Mapped {
-    start: u64,
-    end: u64,
-    offset: u64,
-    execute: bool,
+pub(crate) struct Mapped {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) offset: u64,
+    pub(crate) execute: bool,
 }
 
 impl Module {
@@ -71,6 +68,9 @@ impl Module {
             .flat_map(|(path, mappings)| modules_of(process, memory, path, &mappings))
             .collect();
         modules.extend(vdso(process, memory));
+        if process.mappings.is_empty() {
+            modules.extend(unlisted::modules(process, memory));
+        }
         modules.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.path.cmp(&b.path)));
         let marks = [process.auxv.program_headers(), process.auxv.entry()];
         let main = marks.into_iter().flatten().find_map(|mark| {
@@ -99,7 +99,17 @@ impl Module {
 
     /// Works out the load bias from the file itself, for a module whose header the core lacks.
     pub fn bias_by(&self, object: &Object) -> Option<u64> {
-        self.bias.or_else(|| vote(&self.mappings, object.segments()))
+        self.bias.or_else(|| match &self.traces {
+            Some(traces) => traces.bias(object),
+            None => vote(&self.mappings, object.segments()),
+        })
+    }
+
+    /// Tells whether `object` may be the file that left these traces in memory: all that can be compared where a core
+    /// neither lists its files nor holds anything of this one's header.
+    pub fn fits(&self, object: &Object) -> bool {
+        let Some(traces) = &self.traces else { return false };
+        self.bias_by(object).is_some_and(|bias| traces.fit(object, bias))
     }
 }
 
@@ -155,6 +165,7 @@ fn modules_of(
             first_page: if first.offset == 0 { first_page(memory, first.start) } else { Vec::new() },
             image: None,
             mappings: mapped,
+            traces: None,
         });
     }
     modules
@@ -172,10 +183,6 @@ fn is_executable(memory: &dyn Memory, start: u64, image: Option<&ImageHeader>, b
         }),
         _ => memory.is_executable(start),
     }
-}
-
-fn first_page(memory: &dyn Memory, start: u64) -> Vec<u8> {
-    read_vec(memory, start, FIRST_PAGE as usize).unwrap_or_default()
 }
 
 /// The vDSO: the kernel maps it without a file, and dumps it whole (vdso(7)).
@@ -197,63 +204,8 @@ fn vdso(process: &Process, memory: &dyn Memory) -> Option<Module> {
         first_page: Vec::new(),
         image: Some(image),
         mappings: Vec::new(),
+        traces: None,
     })
-}
-
-/// What a mapped file's first page says.
-struct ImageHeader {
-    header: ElfHeader,
-    segments: Vec<Segment>,
-    notes: Vec<ProgramHeader>,
-}
-
-impl ImageHeader {
-    fn read(process: &Process, memory: &dyn Memory, start: u64) -> Option<ImageHeader> {
-        let header = ElfHeader::parse(&read_vec(memory, start, LONGEST_HEADER).ok()?)?;
-        let arch = process.arch;
-        if (header.machine, header.class, header.endian) != (arch.machine, arch.class, arch.endian) {
-            return None;
-        }
-        let size = header.program_headers.count.min(MOST_HEADERS) * header.program_header_size();
-        let table =
-            read_vec(memory, start.checked_add(header.program_headers.offset)?, size as usize).ok()?;
-        let headers = header.parse_program_headers(&table);
-        let mut segments: Vec<Segment> =
-            headers.iter().filter(|header| header.p_type == PT_LOAD).map(Segment::new).collect();
-        segments.sort_by_key(|segment| segment.address);
-        let notes = headers.into_iter().filter(|header| header.p_type == PT_NOTE).collect();
-        (!segments.is_empty()).then_some(ImageHeader { header, segments, notes })
-    }
-
-    /// Returns the bias and the end of an image whose lowest mapping starts the file: the loader reserves one
-    /// range for all segments, so the lowest mapping is the lowest segment.
-    fn place(&self, start: u64) -> (Option<u64>, u64) {
-        let Some(first) = self.segments.first() else { return (None, u64::MAX) };
-        if floor(first.offset) != 0 {
-            return (None, u64::MAX);
-        }
-        let bias = start.wrapping_sub(floor(first.address));
-        let end = self.segments.iter().map(|segment| segment.end().wrapping_add(bias)).max().unwrap_or(start);
-        // A crafted header must not swallow the rest of the address space.
-        if end <= start { (None, u64::MAX) } else { (Some(bias), ceil(end)) }
-    }
-
-    /// Returns where the file ends, by its segments and its section headers.
-    fn size(&self) -> u64 {
-        let table = self.header.section_headers;
-        let sections =
-            table.offset.saturating_add(table.count.saturating_mul(self.header.section_header_size()));
-        let segments = self.segments.iter().map(|segment| segment.offset.saturating_add(segment.file_size));
-        segments.fold(sections, u64::max)
-    }
-
-    fn build_id(&self, memory: &dyn Memory, bias: u64) -> Option<BuildId> {
-        self.notes.iter().find_map(|note| {
-            let len = note.p_filesz.min(LARGEST_NOTE) as usize;
-            let bytes = read_vec(memory, note.p_vaddr.wrapping_add(bias), len).ok()?;
-            build_id_in(&bytes, self.header.endian)
-        })
-    }
 }
 
 /// Returns the bias that most (mapping, segment) pairs agree on: a mapping is a segment, or a later part of one
@@ -274,14 +226,6 @@ fn vote(mappings: &[Mapped], segments: &[Segment]) -> Option<u64> {
         }
     }
     votes.into_iter().max_by_key(|(bias, count)| (*count, std::cmp::Reverse(*bias))).map(|(bias, _)| bias)
-}
-
-fn floor(address: u64) -> u64 {
-    address & !(FIRST_PAGE - 1)
-}
-
-fn ceil(address: u64) -> u64 {
-    address.checked_next_multiple_of(FIRST_PAGE).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use goblin::elf::compression_header::{CompressionHeader, ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD};
-use goblin::elf::program_header::{PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader};
+use goblin::elf::program_header::{PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader};
 use goblin::elf::section_header::{
     SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHN_XINDEX, SHT_NOBITS, SHT_NOTE, SectionHeader,
 };
@@ -18,6 +18,7 @@ use crate::build_id::BuildId;
 use crate::bytes::Bytes;
 use crate::header::{Class, ElfHeader, Endian, LONGEST_HEADER, PN_XNUM};
 use crate::inflate::{Codec, InflateError, inflate};
+use crate::link_map::MOST_DYNAMIC;
 use crate::note::{NT_GNU_BUILD_ID, Notes};
 use crate::segment::Segment;
 use crate::symbols::{Symbol, SymbolTable, code_symbols};
@@ -36,6 +37,8 @@ pub struct Object {
     header: ElfHeader,
     segments: Vec<Segment>,
     eh_frame_hdr: Option<(u64, u64)>,
+    /// Address of the dynamic section.
+    dynamic: Option<u64>,
     sections: Vec<Section>,
     build_id: Option<BuildId>,
 }
@@ -122,9 +125,11 @@ impl Object {
             .iter()
             .find(|header| header.p_type == PT_GNU_EH_FRAME)
             .map(|header| (header.p_vaddr, header.p_filesz));
+        let dynamic =
+            program_headers.iter().find(|header| header.p_type == PT_DYNAMIC).map(|header| header.p_vaddr);
         let segments =
             program_headers.iter().filter(|header| header.p_type == PT_LOAD).map(Segment::new).collect();
-        Ok(Object { bytes, header, segments, eh_frame_hdr, sections, build_id })
+        Ok(Object { bytes, header, segments, eh_frame_hdr, dynamic, sections, build_id })
     }
 
     /// Returns the architecture, if it is one of those that are known.
@@ -145,6 +150,31 @@ impl Object {
     /// Byte order.
     pub fn endian(&self) -> Endian {
         self.header.endian
+    }
+
+    /// Returns where it is entered, before the load bias.
+    pub(crate) fn entry(&self) -> u64 {
+        self.header.entry
+    }
+
+    /// Returns how many program headers its header promises.
+    pub(crate) fn program_header_count(&self) -> u64 {
+        self.header.program_headers.count
+    }
+
+    /// Returns the tags and values of its dynamic section.
+    pub(crate) fn dynamic(&self) -> Vec<(u64, u64)> {
+        let (class, endian) = (self.header.class, self.header.endian);
+        let word = usize::from(class.word());
+        let bytes = self.dynamic.and_then(|address| self.data_from(address)).unwrap_or_default();
+        bytes
+            .chunks_exact(2 * word)
+            .take(MOST_DYNAMIC)
+            .map_while(|entry| {
+                let tag = endian.word_at(class, entry, 0).filter(|tag| *tag != 0)?;
+                Some((tag, endian.word_at(class, entry, word)?))
+            })
+            .collect()
     }
 
     /// Returns the whole file.

@@ -54,10 +54,10 @@ pub(crate) fn compare(
     let mapped = &wanted.module.first_page;
     let bytes = object.bytes();
     let len = bytes.len().min(FIRST_PAGE);
-    if mapped.is_empty() {
+    if mapped.is_empty() && !wanted.module.fits(object) {
         return Err(Outcome::NothingToCompare);
     }
-    if mapped.get(..len) != bytes.get(..len) {
+    if !mapped.is_empty() && mapped.get(..len) != bytes.get(..len) {
         return Err(Outcome::OtherContent);
     }
     match (opened.modified, newest) {

@@ -122,10 +122,7 @@ impl Arch {
 
     /// Wraps a sum around the end of the address space.
     pub fn wrap(&self, address: u64) -> u64 {
-        match self.class {
-            Class::Elf32 => address & u64::from(u32::MAX),
-            Class::Elf64 => address,
-        }
+        self.class.wrap(address)
     }
 
     /// Reads a word as wide as an address.
