@@ -318,7 +318,7 @@ impl NoteReader {
                     self.defect(Defect::NoFileList);
                 }
             }
-            _ => {}
+            _ => self.add_to_thread(note),
         }
     }
 

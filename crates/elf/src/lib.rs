@@ -41,7 +41,7 @@ mod symbols;
 mod traces;
 mod unlisted;
 
-pub use arch::{AARCH64, Arch, I386, Jump, SignalReturn, Target, X86_64};
+pub use arch::{AARCH64, ARM, Arch, I386, Jump, PPC64LE, RISCV64, S390X, SignalReturn, Target, X86_64};
 pub use auxv::AuxVector;
 pub use build_id::BuildId;
 pub use bytes::Bytes;

@@ -140,6 +140,8 @@ impl Reader<'_> {
                 else {
                     break;
                 };
+                // 32-bit files may be loaded below their own addresses.
+                let bias = if bias > dynamic { bias | !self.arch.wrap(u64::MAX) } else { bias };
                 files.push(Linked { bias, name: read_string(self.memory, name, LONGEST_PATH), dynamic });
                 map = self.word(map, 3).unwrap_or(0);
             }

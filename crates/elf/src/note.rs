@@ -6,6 +6,8 @@ use crate::header::Endian;
 
 /// `NT_PRSTATUS`: one thread's registers.
 pub(crate) const NT_PRSTATUS: u32 = 1;
+/// `NT_FPREGSET`: one thread's floating-point registers.
+pub(crate) const NT_FPREGSET: u32 = 2;
 /// `NT_PRPSINFO`: the process.
 pub(crate) const NT_PRPSINFO: u32 = 3;
 /// `NT_GNU_BUILD_ID`, of owner `GNU`.

@@ -1,9 +1,13 @@
 //! Architectures: one file each, and this table of them.
 
 mod aarch64;
+mod arm;
 mod branch;
 mod i386;
 mod machine;
+mod ppc64le;
+mod riscv64;
+mod s390x;
 mod saved;
 mod x86_64;
 
@@ -13,9 +17,13 @@ use crate::process::Thread;
 use crate::registers::Registers;
 
 pub use aarch64::AARCH64;
+pub use arm::ARM;
 pub use branch::{Jump, Target};
 pub use i386::I386;
 pub(crate) use machine::machine_name;
+pub use ppc64le::PPC64LE;
+pub use riscv64::RISCV64;
+pub use s390x::S390X;
 pub use x86_64::X86_64;
 
 /// What the rest of epitaph needs to know about an architecture.
@@ -42,7 +50,7 @@ pub struct Arch {
     pub register_names: &'static [(u16, &'static str)],
     /// Where `NT_PRSTATUS` keeps the registers.
     pub(crate) prstatus: PrStatus,
-    /// Takes what a thread's notes of owner `LINUX` say, given type and descriptor, besides `NT_PRSTATUS`.
+    /// Takes what a thread's other notes say, given type and descriptor.
     pub(crate) more_registers: fn(u32, &[u8], &mut Thread),
     /// Recovers the caller of a function that has only just been called: its return address has not been moved.
     pub after_call: fn(&Registers, &dyn Memory) -> Option<Registers>,
@@ -105,7 +113,7 @@ impl PartialEq for Arch {
 impl Arch {
     /// Returns the architecture of an ELF header, if it is one of those that are known.
     pub(crate) fn of(machine: u16, class: Class, endian: Endian) -> Option<&'static Arch> {
-        [&X86_64, &AARCH64, &I386]
+        [&X86_64, &AARCH64, &I386, &ARM, &RISCV64, &PPC64LE, &S390X]
             .into_iter()
             .find(|arch| arch.machine == machine && arch.class == class && arch.endian == endian)
     }
