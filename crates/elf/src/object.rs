@@ -282,7 +282,7 @@ impl Object {
             Class::Elf64 => 24,
         };
         let table = Symtab::parse(symbols, 0, symbols.len() / size, self.header.ctx()).unwrap_or_default();
-        code_symbols(&table, names)
+        code_symbols(&table, names, self.header.machine)
     }
 
     /// Returns what `.gnu_debuglink` says: a file name, padding to 4 bytes, and a CRC-32 (GDB manual, "Separate

@@ -1,5 +1,6 @@
 //! Symbol tables.
 
+use goblin::elf::header::{EM_AARCH64, EM_ARM, EM_RISCV};
 use goblin::elf::sym::{STB_GLOBAL, STB_GNU_UNIQUE, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, Symtab};
 
 /// One of an object's two symbol tables.
@@ -61,6 +62,7 @@ pub enum Binding {
 pub(crate) fn code_symbols<'a>(
     table: &Symtab<'a>,
     names: &'a [u8],
+    machine: u16,
 ) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
     /// Section index of an undefined symbol.
     const SHN_UNDEF: usize = 0;
@@ -76,6 +78,11 @@ pub(crate) fn code_symbols<'a>(
             return None;
         }
         let names = names.get(symbol.st_name..)?;
+        if kind == SymbolKind::Untyped && is_mapping_symbol(names, machine) {
+            return None;
+        }
+        // The lowest bit of a function's value says that it is Thumb code (ELF for the Arm Architecture, 5.5.3).
+        let thumb = machine == EM_ARM && kind == SymbolKind::Function;
         let binding = match symbol.st_bind() {
             STB_GLOBAL | STB_GNU_UNIQUE => Binding::Global,
             STB_WEAK => Binding::Weak,
@@ -83,10 +90,20 @@ pub(crate) fn code_symbols<'a>(
         };
         names.first().is_some_and(|first| *first != 0).then_some(Symbol {
             names,
-            address: symbol.st_value,
+            address: symbol.st_value & !u64::from(thumb),
             size: symbol.st_size,
             kind,
             binding,
         })
     })
+}
+
+/// Recognises the symbols that tell code from data (`$a`, `$t`, `$x` and `$d`, and whatever follows a full stop, or on
+/// RISC-V the instruction set): ELF for the Arm Architecture, 5.5.5, and its like.
+fn is_mapping_symbol(name: &[u8], machine: u16) -> bool {
+    match machine {
+        EM_ARM | EM_AARCH64 => matches!(name, [b'$', b'a' | b'd' | b't' | b'x', 0 | b'.', ..]),
+        EM_RISCV => matches!(name, [b'$', b'd' | b'x', ..]),
+        _ => false,
+    }
 }
