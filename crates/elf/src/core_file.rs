@@ -340,18 +340,19 @@ impl NoteReader {
             defects.push(Defect::NoFileList);
         }
         process.mappings.sort_by_key(|mapping| mapping.start);
+        // The kernel writes the first thread's NT_PRSTATUS first, gdb's gcore NT_PRPSINFO. qemu-user begins as the
+        // kernel does, but knows no NT_SIGINFO, which kernels have written since 3.7.
+        process.producer = match self.first {
+            Some(NT_PRSTATUS) if process.signal.is_some() => Some("kernel"),
+            Some(NT_PRPSINFO) => Some("gcore"),
+            _ => None,
+        };
         // gcore repeats NT_SIGINFO per thread and may have none for the first: pr_cursig is what is sure then.
         let cursig = process.threads.first().map_or(0, |thread| i32::from(thread.signal));
         if process.signal.is_none() && cursig != 0 {
             process.signal =
                 Some(SignalInfo { number: cursig, code: None, fault_address: None, sender: None });
         }
-        // The kernel writes the first thread's NT_PRSTATUS first, gdb's gcore NT_PRPSINFO.
-        process.producer = match self.first {
-            Some(NT_PRSTATUS) => Some("kernel"),
-            Some(NT_PRPSINFO) => Some("gcore"),
-            _ => None,
-        };
         process.defects = defects;
         process
     }

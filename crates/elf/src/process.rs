@@ -22,7 +22,7 @@ pub struct Process {
     pub signal: Option<SignalInfo>,
     /// Names and ids.
     pub info: Option<ProcessInfo>,
-    /// `kernel`, or `gcore` where a debugger wrote the core.
+    /// `kernel`, or `gcore` where a debugger wrote the core; unknown where somebody else did.
     pub producer: Option<&'static str>,
     /// What is wrong with the source.
     pub defects: Vec<Defect>,

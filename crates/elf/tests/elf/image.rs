@@ -3,6 +3,7 @@
 use epitaph_testkit::core::{FileMapping, Segment};
 
 const PT_LOAD: u32 = 1;
+const PT_DYNAMIC: u32 = 2;
 const PT_NOTE: u32 = 4;
 /// Where the note of the build ID stands in the file and, by its first segment, in memory.
 const NOTE: u64 = 0x800;
@@ -29,11 +30,12 @@ impl Load {
 pub(crate) struct Image {
     loads: Vec<Load>,
     build_id: Option<Vec<u8>>,
+    dynamic: Option<u64>,
 }
 
 impl Image {
     pub(crate) fn new(loads: &[Load]) -> Image {
-        Image { loads: loads.to_vec(), build_id: None }
+        Image { loads: loads.to_vec(), build_id: None, dynamic: None }
     }
 
     /// As most linkers lay a small library out: headers, code, constants, data; a page each, the data with as much of
@@ -53,9 +55,16 @@ impl Image {
         self
     }
 
+    /// Says that the dynamic section is at this address, before the load bias.
+    pub(crate) fn dynamic(mut self, address: u64) -> Image {
+        self.dynamic = Some(address);
+        self
+    }
+
     /// The file's first `len` bytes.
     pub(crate) fn bytes(&self, len: usize) -> Vec<u8> {
-        let count = self.loads.len() + usize::from(self.build_id.is_some());
+        let count =
+            self.loads.len() + usize::from(self.build_id.is_some()) + usize::from(self.dynamic.is_some());
         let mut out = Vec::new();
         out.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
         out.extend([3, 0, 62, 0, 1, 0, 0, 0]); // ET_DYN, EM_X86_64, EV_CURRENT
@@ -67,6 +76,9 @@ impl Image {
         }
         for load in &self.loads {
             out.extend(program_header(PT_LOAD, load));
+        }
+        if let Some(address) = self.dynamic {
+            out.extend(program_header(PT_DYNAMIC, &Load::new(address, address, 0x100, 6)));
         }
         if let Some(id) = &self.build_id {
             let size = 16 + id.len() as u64;

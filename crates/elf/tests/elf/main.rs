@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod allocation;
 #[cfg(test)]
+mod architectures;
+#[cfg(test)]
 mod core_hostile;
 #[cfg(test)]
 mod core_memory;
@@ -25,3 +27,5 @@ mod object_sections;
 mod refused;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod unlisted;

@@ -1,7 +1,7 @@
 //! What is no core that can be read is refused, by its name.
 
 use epitaph_elf::{CoreError, FileKind, identify};
-use epitaph_testkit::core::{Class, CoreBuilder, Endian, Segment, Thread};
+use epitaph_testkit::core::{Class, CoreBuilder, Endian, Machine, Segment, Thread, machine};
 use epitaph_testkit::need_tool;
 use epitaph_testkit::scratch::Scratch;
 
@@ -53,7 +53,7 @@ fn cores_of_other_machines_are_refused_by_their_names() {
         (Class::Elf32, Endian::Little, EM_X86_64, "x32 (x86-64 with 32-bit addresses)"),
         (Class::Elf64, Endian::Little, 60_000, "number 60000 (e_machine), which has no name here"),
     ] {
-        let bytes = CoreBuilder::new().class(class).endian(endian).machine(machine);
+        let bytes = CoreBuilder::new().machine(Machine { number: machine, class, endian, ..machine::X86_64 });
         let bytes = bytes.thread(Thread::new(1)).segment(Segment::data(0x1000, [1])).build().to_vec();
         assert_eq!(identify(&bytes).unwrap(), FileKind::Core);
         match open(bytes) {

@@ -2,6 +2,7 @@
 
 use super::encode::{Class, Encoder, Endian};
 use super::image::{Chunk, CoreImage, NoteMark};
+use super::machine::{self, Machine};
 use super::note::{self, FileMapping, Note, Psinfo, Siginfo, Thread, note_kind};
 use super::segment::{Content, Segment};
 
@@ -10,7 +11,6 @@ const PAGE: u64 = 4096;
 /// `PN_XNUM`: the number of program headers stands in section header 0.
 const PN_XNUM: u16 = 0xffff;
 const ET_CORE: u16 = 4;
-const EM_X86_64: u16 = 62;
 const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
 
@@ -21,9 +21,7 @@ const PT_NOTE: u32 = 4;
 /// isn't written.
 #[derive(Clone, Debug)]
 pub struct CoreBuilder {
-    class: Class,
-    endian: Endian,
-    machine: u16,
+    machine: Machine,
     extended_numbering: bool,
     threads: Vec<Thread>,
     psinfo: Option<Psinfo>,
@@ -45,9 +43,7 @@ impl CoreBuilder {
     /// A core of no threads and no memory.
     pub fn new() -> CoreBuilder {
         CoreBuilder {
-            class: Class::Elf64,
-            endian: Endian::Little,
-            machine: EM_X86_64,
+            machine: machine::X86_64,
             extended_numbering: false,
             threads: Vec::new(),
             psinfo: None,
@@ -60,23 +56,9 @@ impl CoreBuilder {
         }
     }
 
-    /// Writes the headers in this class. The notes keep their 64-bit layout: such a file is there to be refused.
+    /// Makes it a core of another machine.
     #[must_use]
-    pub fn class(mut self, class: Class) -> CoreBuilder {
-        self.class = class;
-        self
-    }
-
-    /// Writes every number in this byte order.
-    #[must_use]
-    pub fn endian(mut self, endian: Endian) -> CoreBuilder {
-        self.endian = endian;
-        self
-    }
-
-    /// Sets `e_machine`.
-    #[must_use]
-    pub fn machine(mut self, machine: u16) -> CoreBuilder {
+    pub fn machine(mut self, machine: Machine) -> CoreBuilder {
         self.machine = machine;
         self
     }
@@ -146,7 +128,7 @@ impl CoreBuilder {
 
     /// Lays the file out.
     pub fn build(&self) -> CoreImage {
-        let (elf_header_size, program_header_size, section_header_size) = match self.class {
+        let (elf_header_size, program_header_size, section_header_size) = match self.machine.class {
             Class::Elf32 => (52_u64, 32_u64, 40_u64),
             Class::Elf64 => (64, 56, 64),
         };
@@ -156,7 +138,7 @@ impl CoreBuilder {
 
         let mut data_at = (notes_at + notes.len() as u64).next_multiple_of(PAGE);
         let mut chunks = Vec::new();
-        let mut program_headers = Encoder::new(self.endian);
+        let mut program_headers = Encoder::new(self.machine.endian);
         let note_segment = ProgramHeader {
             kind: PT_NOTE,
             offset: notes_at,
@@ -193,12 +175,12 @@ impl CoreBuilder {
         let head = head.into_bytes();
         let headers_end = head.len();
         chunks.insert(0, Chunk { offset: 0, bytes: head });
-        CoreImage::new(chunks, length, self.class, self.endian, headers_end, note_marks)
+        CoreImage::new(chunks, length, self.machine.class, self.machine.endian, headers_end, note_marks)
     }
 
     /// Returns the bytes of all notes, and where each one stands in the file.
     fn encode_notes(&self, notes_at: u64) -> (Vec<u8>, Vec<NoteMark>) {
-        let mut out = Encoder::new(self.endian);
+        let mut out = Encoder::new(self.machine.endian);
         let mut marks = Vec::new();
         for note in self.ordered_notes() {
             let header_at = notes_at as usize + out.len();
@@ -215,25 +197,27 @@ impl CoreBuilder {
     }
 
     fn ordered_notes(&self) -> Vec<Note> {
+        let Machine { class, endian, .. } = self.machine;
         let mut notes = Vec::new();
         let mut threads = self.threads.iter();
         let first = threads.next();
-        notes.extend(first.map(|thread| Note::core(note_kind::PRSTATUS, thread.prstatus(self.endian))));
+        notes.extend(first.map(|thread| Note::core(note_kind::PRSTATUS, thread.prstatus(&self.machine))));
         notes.extend(
-            self.psinfo.iter().map(|psinfo| Note::core(note_kind::PRPSINFO, psinfo.encode(self.endian))),
+            self.psinfo.iter().map(|psinfo| Note::core(note_kind::PRPSINFO, psinfo.encode(class, endian))),
         );
-        notes
-            .extend(self.siginfo.iter().map(|info| Note::core(note_kind::SIGINFO, info.encode(self.endian))));
+        notes.extend(
+            self.siginfo.iter().map(|info| Note::core(note_kind::SIGINFO, info.encode(class, endian))),
+        );
         if !self.auxv.is_empty() {
-            notes.push(Note::core(note_kind::AUXV, note::encode_auxv(&self.auxv, self.endian)));
+            notes.push(Note::core(note_kind::AUXV, note::encode_auxv(&self.auxv, class, endian)));
         }
         if !self.files.is_empty() {
-            let files = note::encode_files(&self.files, self.page_size, self.endian);
+            let files = note::encode_files(&self.files, self.page_size, class, endian);
             notes.push(Note::core(note_kind::FILE, files));
         }
         notes.extend(first.iter().flat_map(|thread| thread.notes.clone()));
         for thread in threads {
-            notes.push(Note::core(note_kind::PRSTATUS, thread.prstatus(self.endian)));
+            notes.push(Note::core(note_kind::PRSTATUS, thread.prstatus(&self.machine)));
             notes.extend(thread.notes.clone());
         }
         notes.extend(self.notes.clone());
@@ -241,16 +225,16 @@ impl CoreBuilder {
     }
 
     fn encode_elf_header(&self, count: u64, extended: bool, section_headers_at: u64) -> Encoder {
-        let (class, header_size, program_header_size, section_header_size) = match self.class {
+        let (class, header_size, program_header_size, section_header_size) = match self.machine.class {
             Class::Elf32 => (1, 52_u16, 32, 40),
             Class::Elf64 => (2, 64, 56, 64),
         };
-        let data = if self.endian == Endian::Little { 1 } else { 2 };
-        let mut out = Encoder::new(self.endian);
+        let data = if self.machine.endian == Endian::Little { 1 } else { 2 };
+        let mut out = Encoder::new(self.machine.endian);
         out.raw(b"\x7fELF").u8(class).u8(data).u8(1).u8(0).zeros(8); // e_ident; EV_CURRENT, ELFOSABI_NONE
-        out.u16(ET_CORE).u16(self.machine).u32(1); // e_type, e_machine, e_version
-        out.word(self.class, 0).word(self.class, u64::from(header_size)); // e_entry, e_phoff
-        out.word(self.class, section_headers_at).u32(0); // e_shoff, e_flags
+        out.u16(ET_CORE).u16(self.machine.number).u32(1); // e_type, e_machine, e_version
+        out.word(self.machine.class, 0).word(self.machine.class, u64::from(header_size)); // e_entry, e_phoff
+        out.word(self.machine.class, section_headers_at).u32(0); // e_shoff, e_flags
         out.u16(header_size).u16(program_header_size); // e_ehsize, e_phentsize
         out.u16(if extended { PN_XNUM } else { count as u16 }); // e_phnum
         // A kernel leaves the three section fields 0 unless it needs section header 0 (fill_extnum_info).
@@ -260,25 +244,27 @@ impl CoreBuilder {
 
     /// Section header 0 of the `PN_XNUM` form: `sh_size` is `e_shnum`, `sh_info` the number of program headers.
     fn encode_section_header_0(&self, count: u64) -> Vec<u8> {
-        let mut out = Encoder::new(self.endian);
+        let mut out = Encoder::new(self.machine.endian);
         out.u32(0).u32(0); // sh_name, sh_type
-        out.word(self.class, 0).word(self.class, 0).word(self.class, 0); // sh_flags, sh_addr, sh_offset
-        out.word(self.class, 1).u32(0).u32(count as u32); // sh_size, sh_link, sh_info
-        out.word(self.class, 0).word(self.class, 0); // sh_addralign, sh_entsize
+        out.word(self.machine.class, 0).word(self.machine.class, 0).word(self.machine.class, 0); // sh_flags, sh_addr, sh_offset
+        out.word(self.machine.class, 1).u32(0).u32(count as u32); // sh_size, sh_link, sh_info
+        out.word(self.machine.class, 0).word(self.machine.class, 0); // sh_addralign, sh_entsize
         out.into_bytes()
     }
 
     fn encode_program_header(&self, out: &mut Encoder, header: &ProgramHeader) {
         out.u32(header.kind);
-        if self.class == Class::Elf64 {
+        if self.machine.class == Class::Elf64 {
             out.u32(header.flags);
         }
-        out.word(self.class, header.offset).word(self.class, header.address).word(self.class, 0);
-        out.word(self.class, header.file_size).word(self.class, header.memory_size);
-        if self.class == Class::Elf32 {
+        out.word(self.machine.class, header.offset)
+            .word(self.machine.class, header.address)
+            .word(self.machine.class, 0);
+        out.word(self.machine.class, header.file_size).word(self.machine.class, header.memory_size);
+        if self.machine.class == Class::Elf32 {
             out.u32(header.flags);
         }
-        out.word(self.class, header.alignment);
+        out.word(self.machine.class, header.alignment);
     }
 }
 
@@ -309,13 +295,13 @@ mod tests {
     #[test]
     fn notes_have_the_sizes_of_the_kernels_structures() {
         let thread = Thread::new(7).signal(11).register("rip", 0x1111).register("gs", 0x2222);
-        let prstatus = thread.prstatus(Endian::Little);
+        let prstatus = thread.prstatus(&machine::X86_64);
         assert_eq!((prstatus.len(), u64_at(&prstatus, 112 + 16 * 8)), (336, 0x1111));
         assert_eq!((u16_at(&prstatus, 12), u64_at(&prstatus, 112 + 26 * 8)), (11, 0x2222));
-        let psinfo =
-            Psinfo { name: "a-name-longer-than-fifteen".into(), ..Psinfo::default() }.encode(Endian::Little);
+        let psinfo = Psinfo { name: "a-name-longer-than-fifteen".into(), ..Psinfo::default() }
+            .encode(Class::Elf64, Endian::Little);
         assert_eq!((psinfo.len(), &psinfo[40..56]), (136, b"a-name-longer-t\0".as_slice()));
-        assert_eq!(Siginfo::fault(11, 1, 5).encode(Endian::Little).len(), 128);
+        assert_eq!(Siginfo::fault(11, 1, 5).encode(Class::Elf64, Endian::Little).len(), 128);
     }
 
     #[test]
@@ -365,10 +351,22 @@ mod tests {
     }
 
     #[test]
-    fn other_classes_and_byte_orders_only_differ_in_form() {
-        let core = CoreBuilder::new().class(Class::Elf32).endian(Endian::Big).machine(20).build().to_vec();
+    fn other_machines_only_differ_in_form() {
+        let machine = Machine { number: 20, class: Class::Elf32, endian: Endian::Big, ..machine::X86_64 };
+        let core = CoreBuilder::new().machine(machine).build().to_vec();
         assert_eq!(&core[..7], b"\x7fELF\x01\x02\x01");
         assert_eq!(&core[16..20], [0, 4, 0, 20]);
         assert_eq!(&core[40..46], [0, 52, 0, 32, 0, 1]);
+    }
+
+    #[test]
+    fn every_machine_has_its_own_sizes() {
+        // Sizes of NT_PRSTATUS as gdb and elfutils know them.
+        let sizes = [336, 144, 392, 148, 376, 504, 336];
+        for (machine, size) in machine::ALL.iter().zip(sizes) {
+            assert_eq!(Thread::new(1).prstatus(machine).len(), size, "{}", machine.name);
+        }
+        assert_eq!(Psinfo::default().encode(Class::Elf32, Endian::Little).len(), 124);
+        assert_eq!(Siginfo::fault(11, 1, 5).encode(Class::Elf32, Endian::Little)[12], 5);
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Layouts come from elf(5) and core(5), from the kernel's `include/linux/elfcore.h` (`elf_prstatus`,
 //! `elf_prpsinfo`) and `fs/binfmt_elf.c` (`fill_note_info`, `fill_files_note`, `write_note_info`,
-//! `fill_extnum_info`), and for x86-64 from `arch/x86/include/asm/user_64.h` (`user_regs_struct`).
+//! `fill_extnum_info`); what machines differ in is in [`machine`].
 
 mod builder;
 mod damage;
 mod encode;
 mod image;
+pub mod machine;
 mod note;
 mod segment;
 
@@ -15,5 +16,6 @@ pub use builder::CoreBuilder;
 pub use damage::Damage;
 pub use encode::{Class, Endian};
 pub use image::CoreImage;
+pub use machine::Machine;
 pub use note::{FileMapping, Psinfo, Siginfo, Thread, note_kind};
 pub use segment::Segment;

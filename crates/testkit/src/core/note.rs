@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::encode::{Encoder, Endian};
+use super::encode::{Class, Encoder, Endian};
+use super::machine::Machine;
 
 /// Note types of a core (`include/uapi/linux/elf.h`), all under the owner name `CORE`.
 pub mod note_kind {
@@ -19,12 +20,6 @@ pub mod note_kind {
     /// `NT_FILE`: the mapped files.
     pub const FILE: u32 = 0x4649_4c45;
 }
-
-/// `user_regs_struct` of x86-64: 27 words in this order.
-const REGISTER_ORDER: [&str; 27] = [
-    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi",
-    "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs",
-];
 
 /// One note: owner name, type and description.
 #[derive(Clone, Debug)]
@@ -45,15 +40,14 @@ impl Note {
 pub struct Thread {
     tid: u32,
     signal: u16,
-    registers: BTreeMap<&'static str, u64>,
+    registers: BTreeMap<String, u64>,
     pub(super) notes: Vec<Note>,
 }
 
 impl Thread {
-    /// A thread of which every register is 0 but `cs` and `ss`, which are user space's.
+    /// A thread of which every register is 0, but on x86-64 `cs` and `ss`, which are user space's.
     pub fn new(tid: u32) -> Thread {
-        let registers = BTreeMap::from([("cs", 0x33), ("ss", 0x2b), ("orig_rax", u64::MAX)]);
-        Thread { tid, signal: 0, registers, notes: Vec::new() }
+        Thread { tid, signal: 0, registers: BTreeMap::new(), notes: Vec::new() }
     }
 
     /// Sets `pr_cursig`, which the kernel writes alike for every thread of a process that a signal killed.
@@ -63,14 +57,11 @@ impl Thread {
         self
     }
 
-    /// Sets a register by its usual x86-64 name (`rip`, `rsp`, `r12`, `orig_rax`, `fs_base`, …).
-    ///
-    /// # Panics
-    /// When there is no such register.
+    /// Sets a register by its name (`rip`, `rsp`, `r12`, `orig_rax`, `fs_base`, …; [`Machine::registers`]). A core of a
+    /// machine that has none of that name can't be built.
     #[must_use]
     pub fn register(mut self, name: &str, value: u64) -> Thread {
-        let known = REGISTER_ORDER.iter().find(|known| **known == name);
-        self.registers.insert(known.unwrap_or_else(|| panic!("x86-64 has no register {name:?}")), value);
+        self.registers.insert(name.to_owned(), value);
         self
     }
 
@@ -81,18 +72,36 @@ impl Thread {
         self
     }
 
-    /// The 336 bytes of `struct elf_prstatus`.
-    pub(super) fn prstatus(&self, endian: Endian) -> Vec<u8> {
-        let mut out = Encoder::new(endian);
+    /// `struct elf_prstatus` (336 bytes on x86-64).
+    ///
+    /// # Panics
+    /// When a register was set that the machine doesn't have.
+    pub(super) fn prstatus(&self, machine: &Machine) -> Vec<u8> {
+        for name in self.registers.keys() {
+            assert!(machine.registers.contains(&name.as_str()), "{} has no register {name:?}", machine.name);
+        }
+        let class = machine.class;
+        let mut out = Encoder::new(machine.endian);
         out.u32(u32::from(self.signal)).u32(0).u32(0); // pr_info: si_signo, si_code, si_errno
         out.u16(self.signal).zeros(2); // pr_cursig
-        out.u64(0).u64(0); // pr_sigpend, pr_sighold
+        out.word(class, 0).word(class, 0); // pr_sigpend, pr_sighold
         out.u32(self.tid).u32(1).u32(self.tid).u32(self.tid); // pr_pid, pr_ppid, pr_pgrp, pr_sid
-        out.zeros(4 * 16); // pr_utime, pr_stime, pr_cutime, pr_cstime
-        for name in REGISTER_ORDER {
-            out.u64(self.registers.get(name).copied().unwrap_or(0));
+        for _ in 0..8 {
+            out.word(class, 0); // pr_utime, pr_stime, pr_cutime, pr_cstime
         }
-        out.u32(1).zeros(4); // pr_fpvalid
+        for name in machine.registers {
+            let usual = match *name {
+                "cs" => 0x33,
+                "ss" => 0x2b,
+                "orig_rax" => u64::MAX,
+                _ => 0,
+            };
+            out.word(class, self.registers.get(*name).copied().unwrap_or(usual));
+        }
+        out.u32(1); // pr_fpvalid
+        if class == Class::Elf64 {
+            out.zeros(4);
+        }
         out.into_bytes()
     }
 }
@@ -115,12 +124,14 @@ pub struct Psinfo {
 }
 
 impl Psinfo {
-    /// The 136 bytes of `struct elf_prpsinfo`.
-    pub(super) fn encode(&self, endian: Endian) -> Vec<u8> {
+    /// `struct elf_prpsinfo`: 136 bytes of a 64-bit machine, 124 of a 32-bit one, whose ids have 16 bits.
+    pub(super) fn encode(&self, class: Class, endian: Endian) -> Vec<u8> {
         let mut out = Encoder::new(endian);
-        out.u8(0).u8(b'R').u8(0).u8(0).zeros(4); // pr_state, pr_sname, pr_zomb, pr_nice
-        out.u64(0); // pr_flag
-        out.u32(self.uid).u32(self.gid);
+        out.u8(0).u8(b'R').u8(0).u8(0); // pr_state, pr_sname, pr_zomb, pr_nice
+        match class {
+            Class::Elf32 => out.u32(0).u16(self.uid as u16).u16(self.gid as u16), // pr_flag, …
+            Class::Elf64 => out.zeros(4).u64(0).u32(self.uid).u32(self.gid),
+        };
         out.u32(self.pid).u32(self.ppid).u32(self.pid).u32(self.pid); // …, pr_pgrp, pr_sid
         out.text(&self.name, 16).text(&self.arguments, 80);
         out.into_bytes()
@@ -153,12 +164,15 @@ impl Siginfo {
         Siginfo { signal, code, union: SiginfoUnion::Sender { pid, uid } }
     }
 
-    /// The 128 bytes of `siginfo_t` on a 64-bit machine; the union starts at offset 16.
-    pub(super) fn encode(self, endian: Endian) -> Vec<u8> {
+    /// The 128 bytes of `siginfo_t`; the union starts at offset 16, on a 32-bit machine at 12.
+    pub(super) fn encode(self, class: Class, endian: Endian) -> Vec<u8> {
         let mut out = Encoder::new(endian);
-        out.u32(self.signal).u32(0).u32(self.code.cast_unsigned()).zeros(4); // si_signo, si_errno, si_code
+        out.u32(self.signal).u32(0).u32(self.code.cast_unsigned()); // si_signo, si_errno, si_code
+        if class == Class::Elf64 {
+            out.zeros(4);
+        }
         match self.union {
-            SiginfoUnion::Address(address) => out.u64(address),
+            SiginfoUnion::Address(address) => out.word(class, address),
             SiginfoUnion::Sender { pid, uid } => out.u32(pid).u32(uid),
         };
         out.zeros(128 - out.len());
@@ -187,11 +201,11 @@ impl FileMapping {
 }
 
 /// `NT_FILE`: count, page size, a row of three words each, then the paths, each with its NUL.
-pub(super) fn encode_files(files: &[FileMapping], page_size: u64, endian: Endian) -> Vec<u8> {
+pub(super) fn encode_files(files: &[FileMapping], page_size: u64, class: Class, endian: Endian) -> Vec<u8> {
     let mut out = Encoder::new(endian);
-    out.u64(files.len() as u64).u64(page_size);
+    out.word(class, files.len() as u64).word(class, page_size);
     for file in files {
-        out.u64(file.start).u64(file.end).u64(file.page_offset);
+        out.word(class, file.start).word(class, file.end).word(class, file.page_offset);
     }
     for file in files {
         out.raw(&file.path).u8(0);
@@ -200,10 +214,10 @@ pub(super) fn encode_files(files: &[FileMapping], page_size: u64, endian: Endian
 }
 
 /// `NT_AUXV`: pairs of words, closed by `AT_NULL`.
-pub(super) fn encode_auxv(entries: &[(u64, u64)], endian: Endian) -> Vec<u8> {
+pub(super) fn encode_auxv(entries: &[(u64, u64)], class: Class, endian: Endian) -> Vec<u8> {
     let mut out = Encoder::new(endian);
     for (key, value) in entries.iter().chain(&[(0, 0)]) {
-        out.u64(*key).u64(*value);
+        out.word(class, *key).word(class, *value);
     }
     out.into_bytes()
 }
