@@ -209,7 +209,7 @@ impl Finder<'_> {
         let (names, offset) = (value(DT_STRTAB)?, value(DT_SONAME)?);
         // Some dynamic linkers have added the bias, others have not.
         let at = [names, self.process.arch.wrap(names.wrapping_add(bias))].into_iter();
-        at.map(|names| read_string(self.memory, names.checked_add(offset).unwrap_or(u64::MAX), LONGEST_NAME))
+        at.map(|names| read_string(self.memory, names.saturating_add(offset), LONGEST_NAME))
             .find(|name| !name.is_empty())
     }
 }

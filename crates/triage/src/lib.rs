@@ -19,6 +19,7 @@
 //! ```
 
 mod completeness;
+mod emulator;
 mod in_app;
 mod mask;
 mod modules;
@@ -128,6 +129,7 @@ pub fn triage(
     summary.core = Some(completeness::grade(process, &memory, options.core.clone()));
     summary.warnings =
         process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
+    summary.warnings.extend(emulator::warning(&loaded));
 
     let mut stacks = stacks::Stacks::new(
         Unwinder::new(process.arch, &loaded, &memory, Limits::default()),

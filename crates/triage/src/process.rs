@@ -1,8 +1,6 @@
 //! The process and its machine.
 
-use std::os::unix::ffi::OsStrExt;
-
-use epitaph_elf::{LoadedModules, Memory, Process};
+use epitaph_elf::{LoadedModules, Memory, Process, read_string};
 use epitaph_summary::{self as summary, CrashSummary};
 
 /// Longest path that Linux has (PATH_MAX).
@@ -40,16 +38,6 @@ pub(crate) fn describe(
 
 /// Reads the path that the program was started by, from the top of its stack.
 fn started_as(process: &Process, memory: &dyn Memory) -> Option<String> {
-    let address = process.auxv.executable_name()?;
-    let mut bytes = Vec::new();
-    for offset in 0..LONGEST_PATH {
-        let mut byte = [0];
-        memory.read(address.checked_add(offset as u64)?, &mut byte).ok()?;
-        if byte == [0] {
-            break;
-        }
-        bytes.extend(byte);
-    }
-    let path = std::ffi::OsStr::from_bytes(&bytes);
-    (!path.is_empty()).then(|| path.to_string_lossy().into_owned())
+    let bytes = read_string(memory, process.auxv.executable_name()?, LONGEST_PATH);
+    (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }

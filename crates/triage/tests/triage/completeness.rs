@@ -2,7 +2,7 @@
 
 use epitaph_summary::{Completeness, Core, CrashSummary, Stop};
 use epitaph_symbols::{FileSearch, SearchOptions};
-use epitaph_testkit::core::{CoreBuilder, FileMapping, Segment, Thread};
+use epitaph_testkit::core::{CoreBuilder, FileMapping, Segment, Siginfo, Thread};
 use epitaph_testkit::crash::{Crash, program};
 use epitaph_triage::{Options, Silent, triage};
 
@@ -62,7 +62,7 @@ fn what_the_caller_knows_of_the_core_stays() {
     let known = Core { path: Some("/tmp/core.1".to_owned()), size: Some(5), ..Core::default() };
     let options =
         Options { core: known, time: Some("2026-01-02T03:04:05Z".to_owned()), ..Options::default() };
-    let core = core(two_threads().build().to_vec());
+    let core = core(two_threads().siginfo(Siginfo::fault(11, 1, 0)).build().to_vec());
     let summary = triage(core.process(), &core, &Nothing, &options, &mut Silent).summary;
     let told = summary.core.as_ref().unwrap();
     assert_eq!(

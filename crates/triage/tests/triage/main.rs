@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod completeness;
 #[cfg(test)]
+mod emulator;
+#[cfg(test)]
 mod masks;
 #[cfg(test)]
 mod observer;

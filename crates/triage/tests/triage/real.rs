@@ -1,12 +1,12 @@
 //! Real crashes, with all that explains them and with nothing.
 
-use epitaph_summary::{FileState, Frame, Stop, Thread, Trust};
+use epitaph_summary::{CrashSummary, FileState, Frame, Stop, Thread, Trust};
 use epitaph_symbols::{FileSearch, SearchOptions};
 use epitaph_testkit::crash::{Crash, program};
 use epitaph_testkit::gdb::same_function;
 use epitaph_triage::{Options, Silent, triage};
 
-use crate::support::{Nothing, codes, open, summary};
+use crate::support::{Nothing, codes, core, open, summary};
 
 #[test]
 fn without_any_file_registers_addresses_and_modules_are_still_told() {
@@ -106,4 +106,32 @@ fn a_deep_stack_is_cut_in_its_middle() {
     assert_eq!(whole.frames_total.map(|total| total as usize), Some(machine(&whole.frames)));
     assert!(whole.frames.starts_with(inner) && whole.frames.ends_with(outer));
     assert_eq!(cut.stop, Some(Stop::End));
+}
+
+#[test]
+fn a_core_that_lists_no_files_tells_the_same_story() {
+    let Some(crash) = Crash::of_or_skip(program("cxx_exception")) else { return };
+    let listed = open(&crash.core);
+    // The same core, its NT_FILE turned into a note that nobody knows.
+    let mut bytes = std::fs::read(&crash.core).unwrap();
+    let header = [&0x4649_4c45_u32.to_le_bytes()[..], b"CORE\0"].concat();
+    let at = bytes.windows(header.len()).position(|window| window == header).unwrap();
+    bytes[at..at + 4].fill(0xee);
+    let unlisted = core(bytes);
+    assert!(unlisted.process().mappings.is_empty());
+
+    let files = FileSearch::new(SearchOptions::default());
+    let (expected, told) = (summary(&listed, &files), summary(&unlisted, &files));
+    let frames = |summary: &CrashSummary| -> Vec<_> {
+        let frames = &summary.crashing_thread().unwrap().frames;
+        frames.iter().map(|frame| (frame.pc, frame.function.clone(), frame.line, frame.trust)).collect()
+    };
+    assert_eq!(frames(&told), frames(&expected));
+    // The kernel lists files by their real paths, the dynamic linker by those that it opened.
+    let modules = |summary: &CrashSummary| -> Vec<_> {
+        let modules = summary.modules.iter();
+        modules.map(|module| (module.start, module.load_bias, module.build_id.clone(), module.main)).collect()
+    };
+    assert_eq!(modules(&told), modules(&expected));
+    assert!(codes(&told).contains(&"core_no_file_list"));
 }
