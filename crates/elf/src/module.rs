@@ -9,6 +9,7 @@ use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
 
 use crate::build_id::BuildId;
 use crate::bytes::Bytes;
+use crate::fit::fits;
 use crate::header::{ElfHeader, LONGEST_HEADER};
 use crate::memory::{Memory, MemoryError, read_vec};
 use crate::object::{Object, build_id_in};
@@ -52,11 +53,11 @@ pub struct Module {
 
 /// A mapped range of the file.
 #[derive(Clone, Copy, Debug)]
-struct Mapped {
-    start: u64,
-    end: u64,
-    offset: u64,
-    execute: bool,
+pub(crate) struct Mapped {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) offset: u64,
+    pub(crate) execute: bool,
 }
 
 impl Module {
@@ -101,6 +102,13 @@ impl Module {
     pub fn bias_by(&self, object: &Object) -> Option<u64> {
         self.bias.or_else(|| vote(&self.mappings, object.segments()))
     }
+
+    /// Tells whether `object`'s segments lie where the file was mapped: all that can be compared where the core holds
+    /// nothing of the file itself.
+    pub fn fits(&self, object: &Object) -> bool {
+        let bias = self.bias_by(object);
+        bias.is_some_and(|bias| fits(&self.mappings, object.segments(), bias))
+    }
 }
 
 /// Splits the mappings of one path into the modules that they belong to: the same file may be mapped twice, or
@@ -117,10 +125,7 @@ fn modules_of(
         let image = if first.offset == 0 { ImageHeader::read(process, memory, first.start) } else { None };
         let (bias, span_end) = match &image {
             Some(image) => image.place(first.start),
-            // Without a header, what follows without a gap that starts the file anew belongs together.
-            None => {
-                (None, after.iter().find(|mapping| mapping.offset == 0).map_or(u64::MAX, |next| next.start))
-            }
+            None => (None, next_start_of_file(first, after)),
         };
         let count = 1 + after.iter().take_while(|mapping| mapping.start < span_end).count();
         let (own, others) = rest.split_at(count.min(rest.len()));
@@ -158,6 +163,19 @@ fn modules_of(
         });
     }
     modules
+}
+
+/// Returns where the file is mapped once more, without any header to tell: where it starts anew behind a gap. Without
+/// a gap, it is a small file of which several segments lie in the first page.
+fn next_start_of_file(first: &FileMapping, after: &[&FileMapping]) -> u64 {
+    let mut end = first.end;
+    for next in after {
+        if next.offset == 0 && next.start != end {
+            return next.start;
+        }
+        end = next.end;
+    }
+    u64::MAX
 }
 
 /// Tells whether a mapping is executable: by its segment, or by the file's own header where whoever wrote the core

@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
 
-use rustix::io::Errno;
 use procfs::process::Process;
+use rustix::io::Errno;
 use rustix::process::{Pid, getpid, set_child_subreaper};
 
 pub use error::RunError;
