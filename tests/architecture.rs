@@ -42,7 +42,7 @@ const OWNERS: [(&[&str], &[&str]); 9] = [
     (&["addr2line"], &["epitaph-symbols"]),
     (&["procfs"], &["epitaph-capture"]),
     // Codecs of whole core files.
-    (&["zstd", "lz4_flex", "liblzma"], &["epitaph-bundle"]),
+    (&["zstd", "lz4_flex", "lzma-rust2", "bzip2", "base64", "twox-hash"], &["epitaph-bundle"]),
     // zlib: compressed sections, and cores in .gz.
     (&["flate2"], &["epitaph-elf", "epitaph-bundle"]),
     // The network, and whatever is asynchronous.

@@ -120,7 +120,8 @@ impl CoreFile {
             if len < header.p_filesz {
                 defects.push(Defect::NotesTooLarge { size: header.p_filesz });
             }
-            notes.read(&read_up_to(&source, header.p_offset, len as usize)?);
+            let bytes = read_up_to(&source, header.p_offset, len as usize)?;
+            notes.read(&bytes, (bytes.len() as u64) < len);
             read += len;
         }
         let process = notes.finish(defects);
@@ -274,7 +275,8 @@ impl NoteReader {
         }
     }
 
-    fn read(&mut self, bytes: &[u8]) {
+    /// Reads a segment of notes, which may have been cut.
+    fn read(&mut self, bytes: &[u8], cut: bool) {
         let mut notes = Notes::new(bytes, self.endian);
         for note in notes.by_ref() {
             match note.name {
@@ -283,7 +285,9 @@ impl NoteReader {
                 _ => {}
             }
         }
-        if notes.broken() {
+        if cut {
+            self.defect(Defect::NotesCut);
+        } else if notes.broken() {
             self.defect(Defect::BrokenNote);
         }
     }

@@ -21,6 +21,7 @@ mod build_id;
 mod bytes;
 mod cache;
 mod core_file;
+mod fit;
 mod header;
 mod identify;
 mod image;

@@ -90,7 +90,8 @@ pub enum Origin {
 pub enum FileState {
     /// Same build ID.
     Verified,
-    /// Neither has a build ID; the first page is the same, and the file is no younger than the core.
+    /// The core has no build ID of it; the first page is the same (or where the core holds nothing of the file, the
+    /// layout is), and the file is no younger than the core.
     Unverified,
     /// Another build, used because the user said so.
     Mismatch,
@@ -118,10 +119,12 @@ pub enum Outcome {
     OtherBuild(Option<BuildId>),
     /// It has no build ID to compare, and its first page is another than the core's.
     OtherContent,
-    /// The core holds nothing of the mapped file, neither build ID nor first page: it is cut short, or was told to
-    /// leave them out.
-    NothingToCompare,
-    /// It has no build ID to compare, and it is younger than the core.
+    /// The core holds nothing of the mapped file, neither build ID nor first page (it is cut short, or was told to
+    /// leave them out), and the file doesn't fit where the mapped one lay.
+    OtherLayout,
+    /// The core holds nothing of the mapped file, which had been deleted or replaced before the process died.
+    Replaced,
+    /// There is no build ID to compare, and it is younger than the core.
     Younger,
     /// Its CRC is not the one that the debug link names.
     OtherCrc,
@@ -136,8 +139,11 @@ impl fmt::Display for Outcome {
             Outcome::OtherBuild(Some(id)) => write!(f, "a different build ({id})"),
             Outcome::OtherBuild(None) => f.write_str("a different build (it has no build ID)"),
             Outcome::OtherContent => f.write_str("its first page differs from the core's"),
-            Outcome::NothingToCompare => f.write_str("the core holds nothing of it to compare it with"),
-            Outcome::Younger => f.write_str("has no build ID and is younger than the core"),
+            Outcome::OtherLayout => {
+                f.write_str("it does not fit where the core says that the file was mapped")
+            }
+            Outcome::Replaced => f.write_str("the file was deleted or replaced before the process died"),
+            Outcome::Younger => f.write_str("it is younger than the core, which has no build ID of it"),
             Outcome::OtherCrc => f.write_str("its CRC is not the one that .gnu_debuglink names"),
         }
     }
@@ -146,6 +152,13 @@ impl fmt::Display for Outcome {
 impl Outcome {
     /// Tells whether it is the file of that name but another build: worth a warning.
     pub fn is_other_build(&self) -> bool {
-        matches!(self, Outcome::OtherBuild(_) | Outcome::OtherContent | Outcome::Younger)
+        matches!(
+            self,
+            Outcome::OtherBuild(_)
+                | Outcome::OtherContent
+                | Outcome::OtherLayout
+                | Outcome::Replaced
+                | Outcome::Younger
+        )
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::build_id::BuildId;
 use crate::bytes::Bytes;
+use crate::fit::fits;
 use crate::image::{ImageHeader, ceil, first_page, floor};
 use crate::memory::{Memory, MemoryError, read_vec};
 use crate::object::Object;
@@ -105,11 +106,14 @@ impl Module {
         })
     }
 
-    /// Tells whether `object` may be the file that left these traces in memory: all that can be compared where a core
-    /// neither lists its files nor holds anything of this one's header.
+    /// Tells whether `object` may be the file that was mapped, where the core holds nothing of the file itself: its
+    /// segments lie where it was mapped or, in a core that lists no files, it left the traces that memory has.
     pub fn fits(&self, object: &Object) -> bool {
-        let Some(traces) = &self.traces else { return false };
-        self.bias_by(object).is_some_and(|bias| traces.fit(object, bias))
+        let Some(bias) = self.bias_by(object) else { return false };
+        match &self.traces {
+            Some(traces) => traces.fit(object, bias),
+            None => fits(&self.mappings, object.segments(), bias),
+        }
     }
 }
 
@@ -127,10 +131,7 @@ fn modules_of(
         let image = if first.offset == 0 { ImageHeader::read(process, memory, first.start) } else { None };
         let (bias, span_end) = match &image {
             Some(image) => image.place(first.start),
-            // Without a header, what follows without a gap that starts the file anew belongs together.
-            None => {
-                (None, after.iter().find(|mapping| mapping.offset == 0).map_or(u64::MAX, |next| next.start))
-            }
+            None => (None, next_start_of_file(first, after)),
         };
         let count = 1 + after.iter().take_while(|mapping| mapping.start < span_end).count();
         let (own, others) = rest.split_at(count.min(rest.len()));
@@ -169,6 +170,19 @@ fn modules_of(
         });
     }
     modules
+}
+
+/// Returns where the file is mapped once more, without any header to tell: where it starts anew behind a gap. Without
+/// a gap, it is a small file of which several segments lie in the first page.
+fn next_start_of_file(first: &FileMapping, after: &[&FileMapping]) -> u64 {
+    let mut end = first.end;
+    for next in after {
+        if next.offset == 0 && next.start != end {
+            return next.start;
+        }
+        end = next.end;
+    }
+    u64::MAX
 }
 
 /// Tells whether a mapping is executable: by its segment, or by the file's own header where whoever wrote the core

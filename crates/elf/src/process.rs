@@ -103,6 +103,8 @@ pub enum Defect {
         /// How many the header promises.
         promised: u64,
     },
+    /// The file ends within its notes: some of them are not there.
+    NotesCut,
     /// A note's sizes make no sense; it and what follows it are not read.
     BrokenNote,
     /// The notes are larger than what is read of them.
@@ -128,6 +130,7 @@ impl Defect {
             Defect::Truncated { .. } => "core_truncated",
             Defect::SegmentCountLost => "core_segment_count_lost",
             Defect::TooManySegments { .. } => "core_too_many_segments",
+            Defect::NotesCut => "core_notes_cut",
             Defect::BrokenNote => "core_broken_note",
             Defect::NotesTooLarge { .. } => "core_notes_too_large",
             Defect::OddThread { .. } => "core_odd_thread",
@@ -148,6 +151,9 @@ impl fmt::Display for Defect {
             }
             Defect::TooManySegments { promised } => {
                 write!(f, "the core promises {promised} segments; only the first of them were read")
+            }
+            Defect::NotesCut => {
+                write!(f, "the core is truncated within its notes: threads or mapped files are missing")
             }
             Defect::BrokenNote => write!(f, "a note's size makes no sense; the notes after it were not read"),
             Defect::NotesTooLarge { size } => {

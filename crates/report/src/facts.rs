@@ -73,15 +73,17 @@ fn truncation(core: &Core) -> Option<String> {
     let consequence = match core.completeness {
         Some(Completeness::Stacks) => ", but every stack is there",
         Some(Completeness::CrashingStack) => ", but the crashing thread's stack is there",
-        Some(Completeness::Notes) => ", the crashing thread's stack too",
-        Some(Completeness::Headers) => ", every thread too",
+        Some(Completeness::Notes) => ", also of the crashing thread's stack",
+        Some(Completeness::Headers) => ", also of the notes on threads and files",
         // Complete, a grade that isn't known, or none.
         _ => {
             missing?;
             ""
         }
     };
-    let missing = missing.map_or_else(|| "a part".to_owned(), bytes);
+    // The program headers may be cut themselves, and then there were more of them.
+    let least = if core.completeness == Some(Completeness::Headers) { "at least " } else { "" };
+    let missing = missing.map_or_else(|| "a part".to_owned(), |missing| format!("{least}{}", bytes(missing)));
     Some(format!("truncated: {missing} missing{consequence}"))
 }
 
@@ -113,7 +115,7 @@ mod tests {
         core.missing_bytes = Some(4096);
         assert_eq!(
             core_line(&core).unwrap(),
-            "/tmp/core, 2.0 KiB, truncated: 4.0 KiB missing, the crashing thread's stack too"
+            "/tmp/core, 2.0 KiB, truncated: 4.0 KiB missing, also of the crashing thread's stack"
         );
         core.size_on_disk = Some(512);
         core.completeness = None;

@@ -142,7 +142,7 @@ pub enum Completeness {
     CrashingStack,
     /// The notes too: registers and mappings, but not the crashing thread's stack.
     Notes,
-    /// The ELF and program headers only: no thread is known.
+    /// The ELF and program headers, and perhaps some of the notes: threads or mappings are not known.
     Headers,
     /// A grade that this version doesn't know.
     #[serde(other)]
@@ -422,7 +422,8 @@ pub struct Module {
 pub enum FileState {
     /// Same build ID (or the file is a part of the core itself).
     Verified,
-    /// No build ID to compare, but its first page equals the dumped one and it is older than the core.
+    /// No build ID to compare, but its first page equals the dumped one (or, where none was dumped, its segments fit
+    /// where the file was mapped), and it is older than the core.
     Unverified,
     /// Another build.
     Mismatch,

@@ -143,7 +143,7 @@ impl Locate for FileSearch<'_> {
             }
             let newest = self.options.core_time.filter(|_| must_be_older);
             let outcome = match open(&path) {
-                Ok(opened) => match compare(&opened, wanted, newest) {
+                Ok(opened) => match compare(&opened, wanted, newest, origin) {
                     Ok(state) => {
                         return Located::Found(Found {
                             object: opened.object,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use epitaph_elf::{Bytes, FileState, Object, Outcome, Wanted};
+use epitaph_elf::{Bytes, FileState, Object, Origin, Outcome, Wanted};
 
 /// Bytes of a file's start that the kernel dumps and that are compared.
 const FIRST_PAGE: usize = 4096;
@@ -35,11 +35,13 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Outcome> {
 ///
 /// Equal build IDs are proof. Where the core has none, the first page must be the same byte for byte and the file
 /// no younger than the core (`newest`), and even then it is called unverified: a rebuilt program may begin with
-/// the same page.
+/// the same page. Where the core lacks that page too, the file must fit where the mapped one lay; and what is at the
+/// path of a file that was deleted is another one.
 pub(crate) fn compare(
     opened: &Opened,
     wanted: &Wanted<'_>,
     newest: Option<SystemTime>,
+    origin: Origin,
 ) -> Result<FileState, Outcome> {
     let object = &opened.object;
     if object.arch().is_none_or(|arch| arch.name != wanted.arch) {
@@ -54,10 +56,14 @@ pub(crate) fn compare(
     let mapped = &wanted.module.first_page;
     let bytes = object.bytes();
     let len = bytes.len().min(FIRST_PAGE);
-    if mapped.is_empty() && !wanted.module.fits(object) {
-        return Err(Outcome::NothingToCompare);
-    }
-    if !mapped.is_empty() && mapped.get(..len) != bytes.get(..len) {
+    if mapped.is_empty() {
+        if wanted.module.deleted && matches!(origin, Origin::RecordedPath | Origin::Sysroot) {
+            return Err(Outcome::Replaced);
+        }
+        if !wanted.module.fits(object) {
+            return Err(Outcome::OtherLayout);
+        }
+    } else if mapped.get(..len) != bytes.get(..len) {
         return Err(Outcome::OtherContent);
     }
     match (opened.modified, newest) {

@@ -1,7 +1,7 @@
 //! How much of a core is there.
 
 use epitaph_elf::{Defect, Memory, Process, Thread};
-use epitaph_summary::{Completeness, Core};
+use epitaph_summary::{self as summary, Completeness, Core, Stop};
 
 /// Grades a core by what its threads' stack pointers still lead to; the rest of `known` stays.
 pub(crate) fn grade(process: &Process, memory: &dyn Memory, known: Core) -> Core {
@@ -19,7 +19,7 @@ pub(crate) fn grade(process: &Process, memory: &dyn Memory, known: Core) -> Core
         let sp = thread.registers.get(process.arch.sp);
         sp.is_some_and(|sp| memory.read(sp, &mut [0; 8]).is_ok())
     };
-    let completeness = if process.threads.is_empty() {
+    let completeness = if process.threads.is_empty() || process.defects.contains(&Defect::NotesCut) {
         Completeness::Headers
     } else if !lost {
         Completeness::Complete
@@ -36,4 +36,17 @@ pub(crate) fn grade(process: &Process, memory: &dyn Memory, known: Core) -> Core
         missing_bytes: (missing > 0).then_some(missing),
         ..known
     }
+}
+
+/// Grades a core down where a walk has come to the cut: the stack pointer led to the first part of a stack only.
+pub(crate) fn after_walk(core: &mut Core, walked: &[summary::Thread]) {
+    let mut cut = walked.iter().filter(|thread| thread.stop == Some(Stop::Truncated));
+    let grade = match (core.completeness, cut.next()) {
+        (Some(Completeness::Stacks | Completeness::CrashingStack), Some(first)) if first.crashed => {
+            Completeness::Notes
+        }
+        (Some(Completeness::Stacks), Some(_)) => Completeness::CrashingStack,
+        _ => return,
+    };
+    core.completeness = Some(grade);
 }

@@ -166,6 +166,9 @@ fn finish(
     loaded: &LoadedModules<'_>,
     options: &Options,
 ) {
+    if let Some(core) = &mut summary.core {
+        completeness::after_walk(core, &summary.threads);
+    }
     summary.warnings.extend(modules::warnings(loaded, stacks.touched()));
     summary.warnings.extend(stacks.problems().iter().cloned());
     mask::apply(&options.masks, summary);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use epitaph_elf::{FileState, LoadedModules, Located, Origin, Outcome, Tried};
+use epitaph_elf::{FileState, LoadedModules, Located, Origin};
 use epitaph_summary::{self as summary, Hex, Warning};
 
 use crate::ModuleFile;
@@ -91,21 +91,6 @@ fn origin(origin: Origin) -> summary::FileOrigin {
     }
 }
 
-/// Says why a module has no file, though none is another build.
-fn not_found(tried: &[Tried], module: &str) -> Warning {
-    match tried.iter().find(|tried| tried.outcome == Outcome::NothingToCompare) {
-        Some(there) => Warning::new(
-            "module_unverifiable",
-            format!(
-                "{} was not used for {module}: {} (--allow-mismatch uses it all the same)",
-                there.path.display(),
-                there.outcome
-            ),
-        ),
-        None => Warning::new("module_missing", format!("{module} was not found")),
-    }
-}
-
 /// Warns of files that are missing or of another build, among the modules that stacks lead through.
 pub(crate) fn warnings(loaded: &LoadedModules<'_>, touched: &BTreeSet<usize>) -> Vec<Warning> {
     let mut warnings = Vec::new();
@@ -128,7 +113,9 @@ pub(crate) fn warnings(loaded: &LoadedModules<'_>, touched: &BTreeSet<usize>) ->
                             other.outcome
                         ),
                     )),
-                    None => warnings.push(not_found(tried, &format!("{path} ({id})"))),
+                    None => {
+                        warnings.push(Warning::new("module_missing", format!("{path} ({id}) was not found")))
+                    }
                 }
             }
             Some(Located::Found(found)) if found.state == FileState::Mismatch => {
@@ -140,9 +127,14 @@ pub(crate) fn warnings(loaded: &LoadedModules<'_>, touched: &BTreeSet<usize>) ->
             }
             Some(Located::Found(found)) if found.state == FileState::Unverified => {
                 let used = found.path.as_deref().unwrap_or(&entry.module.path).display();
+                let why = if entry.module.first_page.is_empty() {
+                    "fits, but the core holds nothing of it to compare"
+                } else {
+                    "has no build ID"
+                };
                 warnings.push(Warning::new(
                     "module_unverified",
-                    format!("{used} has no build ID: that it is the file that crashed is likely, not proven"),
+                    format!("{used} {why}: that it is the file that crashed is likely, not proven"),
                 ));
             }
             _ => {}

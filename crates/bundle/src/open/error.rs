@@ -57,25 +57,17 @@ pub enum OpenError {
         /// What to do with such a file, if that is known.
         advice: Option<&'static str>,
     },
-    /// It is compressed in a way that this version doesn't open.
-    #[error("{}: compressed with {codec}, which this version does not open", path.display())]
-    Compressed {
-        /// The file.
-        path: PathBuf,
-        /// `gzip`, `xz`, `lz4`, `bzip2`.
-        codec: &'static str,
-        /// The command that decompresses it.
-        command: &'static str,
-    },
-    /// It is compressed with zstd, but broken from its very start.
-    #[error("{}: broken zstd file", path.display())]
+    /// What wraps the core is broken from its very start.
+    #[error("{}: broken {wrapper} file", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
+        /// What wraps it: `zstd`, `gzip`, `xz`, `lz4`, `bzip2`, `apport`.
+        wrapper: &'static str,
         /// What the decoder said.
         source: io::Error,
     },
-    /// It spans more than is decompressed.
+    /// It spans more than is unpacked.
     #[error("{}: decompresses to more than {limit} bytes", path.display())]
     TooLarge {
         /// The file.
@@ -147,11 +139,10 @@ impl OpenError {
             OpenError::NotElf { advice, .. } => {
                 advice.unwrap_or("give a core file, or a folder that `epitaph collect` made")
             }
-            OpenError::Compressed { command, .. } => return Some(format!("decompress it first: {command}")),
             OpenError::Broken { .. } => {
-                "fetch the file again: compare its size and sha256 with manifest.json"
+                "fetch or copy the file again: compare its size and sha256 with the original's (manifest.json)"
             }
-            OpenError::TooLarge { .. } => "decompress it with `zstd -d --sparse` and give the result",
+            OpenError::TooLarge { .. } => "decompress it where there is room for it, and give the result",
             OpenError::NoSpace { .. } | OpenError::Temporary { .. } => {
                 "set TMPDIR to a folder on a disk with more space"
             }

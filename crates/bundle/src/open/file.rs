@@ -12,7 +12,9 @@ use super::OpenError;
 use super::kind::{Content, content};
 use super::limits::OpenLimits;
 use super::refusal::refuse;
-use super::zst::decompress;
+use super::stores::{StoreFacts, apport, facts_beside};
+use super::unpack::unpack;
+use super::wrapper::Wrapper;
 use crate::regular::{Links, open_regular};
 
 /// Tells a file, as it was, from any other and from itself after a change.
@@ -47,12 +49,14 @@ pub struct OpenedCore {
     /// When the file at `path` was last written: when the process died, unless the file was copied. What epitaph
     /// seals keeps the time of its original.
     pub modified: Option<SystemTime>,
-    /// What wraps the core: `elf` (nothing) or `elf.zst`.
+    /// What wraps the core: `elf` (nothing), `elf.zst`, `elf.gz`, `elf.xz`, `elf.lz4`, `elf.bz2`, or `apport`.
     pub format: &'static str,
     /// The file that was opened, as it was named.
     pub path: PathBuf,
     /// Why bytes at the core's end are missing, if a broken wrapper is to blame.
     pub damage: Option<String>,
+    /// What the store that kept it says of it.
+    pub store: Option<StoreFacts>,
     /// The same bytes as `source`, to be asked for holes.
     pub(crate) file: Arc<File>,
     /// The file at `path`, as it was when it was opened.
@@ -69,10 +73,18 @@ impl std::fmt::Debug for OpenedCore {
     }
 }
 
-/// Opens the file of a core, plain or compressed with zstd; which of them is told by content, not by name.
+impl OpenedCore {
+    /// Says when the process died: by what the store says that kept the core, or else by the file's time.
+    pub fn died(&self) -> Option<SystemTime> {
+        self.store.as_ref().and_then(|store| store.time).or(self.modified)
+    }
+}
+
+/// Opens the file of a core: plain, compressed (zstd, gzip, xz, lz4, bzip2), or an apport report with a core in it.
+/// Which of them is told by content, not by name.
 ///
-/// A symbolic link is followed, but what it leads to must be a regular file. A compressed core is decompressed into
-/// a nameless temporary file that is gone when the core is dropped.
+/// A symbolic link is followed, but what it leads to must be a regular file. A wrapped core is unpacked into a nameless
+/// temporary file that is gone when the core is dropped.
 pub fn open_core(path: &Path) -> Result<OpenedCore, OpenError> {
     open_core_within(path, &OpenLimits::default())
 }
@@ -98,16 +110,23 @@ fn open_file(
     limits: &OpenLimits,
 ) -> Result<OpenedCore, OpenError> {
     let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
-    let (file, format, damage) = match content(&file).map_err(unreadable)? {
-        Content::Core => (file, "elf", None),
-        Content::Zstd => {
-            let inner = decompress(path, &file, limits)?;
-            (inner.file, "elf.zst", inner.damage)
+    let (inside, format, damage, store) = match content(&file).map_err(unreadable)? {
+        Content::Core => {
+            let store = facts_beside(path, &file);
+            (file, "elf", None, store)
         }
-        other => return Err(refuse(path, other)),
+        Content::Wrapped(wrapper) => {
+            let inside = unpack(path, &file, wrapper, limits)?;
+            let store = match wrapper {
+                Wrapper::Apport => Some(apport::facts(&file)),
+                Wrapper::Codec(_) => facts_beside(path, &file),
+            };
+            (inside.file, wrapper.format(), inside.damage, store)
+        }
+        other => return Err(refuse(path, other, None)),
     };
-    let size = file.metadata().map_err(unreadable)?.len();
-    let file = Arc::new(file);
+    let size = inside.metadata().map_err(unreadable)?.len();
+    let file = Arc::new(inside);
     Ok(OpenedCore {
         source: Arc::<File>::clone(&file),
         size,
@@ -116,6 +135,7 @@ fn open_file(
         format,
         path: path.to_owned(),
         damage,
+        store,
         file,
         stamp: FileStamp::of(metadata),
     })

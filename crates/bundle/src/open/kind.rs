@@ -4,8 +4,8 @@ use std::io;
 
 use epitaph_elf::{FileKind, ReadAt, identify};
 
-/// First bytes of a zstd frame (RFC 8878, 3.1.1).
-pub(crate) const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+use super::codec::Codec;
+use super::wrapper::Wrapper;
 
 /// Bytes that are looked at.
 pub(crate) const HEAD: usize = 256;
@@ -19,28 +19,20 @@ pub(crate) enum Content {
     Core,
     /// Another ELF file: what kind.
     OtherElf(&'static str),
-    /// Something compressed with zstd.
-    Zstd,
-    /// Something compressed with another codec.
-    Compressed { codec: &'static str, command: &'static str },
+    /// Something that may hold a core.
+    Wrapped(Wrapper),
     /// A crash summary of ours (of any version).
     Summary,
     /// Anything else: what it is, and what to do with it.
     Other { kind: &'static str, advice: Option<&'static str> },
 }
 
-/// Codecs whose files are recognised: first bytes, name, command.
-const CODECS: [(&[u8], &str, &str); 4] = [
-    (b"\x1f\x8b", "gzip", "gzip -d FILE"),
-    (b"\xfd7zXZ\0", "xz", "xz -d FILE"),
-    (b"\x04\x22\x4d\x18", "lz4", "lz4 -d FILE"),
-    (b"BZh", "bzip2", "bzip2 -d FILE"),
-];
+/// First bytes of a report that apport wrote of a crash (apport, `problem_report.py`: `ProblemType` is written first).
+const APPORT: &[u8] = b"ProblemType: Crash";
 
 /// Other files that are mistaken for cores: first bytes, what they are, advice.
-const OTHERS: [(&[u8], &str, Option<&str>); 4] = [
+const OTHERS: [(&[u8], &str, Option<&str>); 3] = [
     (b"MDMP", "a minidump", Some("minidumps are read by minidump-stackwalk")),
-    (b"ProblemType: Crash", "an apport report", Some("unpack it with apport-unpack and give its CoreDump")),
     (b"PK\x03\x04", "a zip archive", Some("unpack it and give the folder")),
     (b"#!", "a script", None),
 ];
@@ -66,11 +58,11 @@ pub(crate) fn content_of(head: &[u8]) -> io::Result<Content> {
 }
 
 fn not_elf(head: &[u8]) -> Content {
-    if head.starts_with(&ZSTD_MAGIC) {
-        return Content::Zstd;
+    if let Some(codec) = Codec::of(head) {
+        return Content::Wrapped(Wrapper::Codec(codec));
     }
-    if let Some((_, codec, command)) = CODECS.iter().find(|(magic, ..)| head.starts_with(magic)) {
-        return Content::Compressed { codec, command };
+    if head.starts_with(APPORT) {
+        return Content::Wrapped(Wrapper::Apport);
     }
     let dense: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     if dense.starts_with(br#"{"schema":"epitaph-crash/"#) {

@@ -1,16 +1,21 @@
 //! Opening whatever holds a core, and finding cores in trees.
 
+mod codec;
 mod error;
 mod file;
 mod kind;
 mod limits;
+mod lz4;
 mod refusal;
+mod stores;
 mod tree;
-mod zst;
+mod unpack;
+mod wrapper;
 
 pub use error::OpenError;
 pub use file::{FileStamp, OpenedCore, open_core, open_core_file, open_core_within};
 pub use limits::OpenLimits;
+pub use stores::StoreFacts;
 pub use tree::{CoreInTree, CoresInTree, find_cores};
 
 #[cfg(test)]

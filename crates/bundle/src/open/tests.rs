@@ -15,6 +15,8 @@ use super::*;
 use crate::digest::sha256_of;
 use crate::testing::{Half, core, program, put, put_sparse};
 
+mod wrapped;
+
 fn all(source: &dyn ReadAt) -> Vec<u8> {
     let mut bytes = Vec::new();
     crate::digest::for_each_chunk(source, |chunk| bytes.write_all(chunk)).unwrap();
@@ -83,6 +85,7 @@ fn what_is_no_core_is_named() {
     put(&at("core.xz"), b"\xfd7zXZ\0\0\x04");
     put(&at("core.lz4"), b"\x04\x22\x4d\x18dd");
     put(&at("core.bz2"), b"BZh91AY&SY");
+    put(&at("no.crash"), b"ProblemType: Crash\nSignal: 11\n");
     put(&at("twice.zst"), &zst(&zst(&core(1, 100))));
     put(&at("text.zst"), &zst(b"hello"));
     put(&at("nothing.zst"), &zst(b""));
@@ -104,11 +107,12 @@ fn what_is_no_core_is_named() {
         ("text", "it is a file of another kind, not a core", "epitaph collect"),
         ("zeros", "a file that begins with zeros", "lost before it reached the disk"),
         ("summary.json", "a crash summary", "give the folder"),
-        ("core.gz", "compressed with gzip", "gzip -d"),
-        ("core.xz", "compressed with xz, which this version does not open", "xz -d"),
-        ("core.lz4", "compressed with lz4", "lz4 -d"),
-        ("core.bz2", "compressed with bzip2", "bzip2 -d"),
-        ("twice.zst", "compressed twice", "zstd -d"),
+        ("core.gz", "broken gzip file", "manifest.json"),
+        ("core.xz", "broken xz file", "manifest.json"),
+        ("core.lz4", "broken lz4 file", "manifest.json"),
+        ("core.bz2", "broken bzip2 file", "manifest.json"),
+        ("no.crash", "an apport report without a core", "took it out"),
+        ("twice.zst", "compressed twice", "decompress it first"),
         ("text.zst", "it is a file of another kind, not a core", "epitaph collect"),
         ("nothing.zst", "the file is empty", ""),
         ("bad.zst", "broken zstd file", "manifest.json"),
@@ -130,23 +134,6 @@ fn an_unreadable_core_is_told_from_a_missing_one() {
     let path = put(&dir.path().join("core"), &core(1, 100));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     assert!(matches!(open_core(&path), Err(OpenError::Denied { .. })));
-}
-
-#[test]
-fn a_compressed_core_that_breaks_off_gives_what_comes_before() {
-    let dir = tempfile::tempdir().unwrap();
-    let bytes = core(3, 2 << 20);
-    let whole = zst(&bytes);
-    for (name, broken) in [
-        ("cut", whole[..whole.len() / 2].to_vec()),
-        ("rubbish after it", [whole.as_slice(), b"rubbish"].concat()),
-        ("bad tail", [&whole[..whole.len() / 2], [0xff; 4096].as_slice()].concat()),
-    ] {
-        let opened = open_core(&put(&dir.path().join("core.zst"), &broken)).unwrap();
-        assert!(opened.damage.as_deref().is_some_and(|why| why.contains("breaks off")), "{name}");
-        assert!(opened.size > 64, "{name}");
-        assert!(bytes.starts_with(&all(&opened.source)), "{name}");
-    }
 }
 
 #[test]

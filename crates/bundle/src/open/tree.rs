@@ -8,7 +8,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::OpenError;
 use super::kind::{Content, content};
-use super::zst::content_inside;
+use super::unpack::content_inside;
 use crate::digest::sha256_of;
 use crate::regular::{Links, NotOpened, open_regular};
 use crate::summaries::{Crashes, read_into};
@@ -21,7 +21,7 @@ const MOST_ENTRIES: usize = 100_000;
 /// A crash that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CoreInTree {
-    /// Its core, plain or compressed; absent where only the summary was kept.
+    /// Its core, plain or wrapped; absent where only the summary was kept.
     pub core: Option<PathBuf>,
     /// Its summary (or, for a `crashes.jsonl` on its own, the file with all of them).
     pub summary: Option<PathBuf>,
@@ -184,11 +184,11 @@ impl CoreInTree {
     }
 }
 
-/// Says what a file of a tree holds, looking into zstd files; `None` if it can't be read.
+/// Says what a file of a tree holds, looking into wrappers; `None` if it can't be read.
 fn file_content(path: &Path) -> Option<Content> {
     let (file, _) = open_regular(path, Links::Refuse).ok()?;
     match content(&file).ok()? {
-        Content::Zstd => content_inside(&file).ok(),
+        Content::Wrapped(wrapper) => content_inside(wrapper, &file).ok(),
         content => Some(content),
     }
 }

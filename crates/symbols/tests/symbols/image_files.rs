@@ -90,10 +90,33 @@ fn without_build_ids_the_first_page_and_the_age_decide() {
     let core = core_of(&file, &other, true);
     let located = image(&core, SearchOptions::default());
     assert!(missing(&located).contains(&(other.as_path(), &Outcome::OtherContent)));
-    // What can't be compared is not taken either.
-    let core = core_of(&file, &path, false);
-    let located = image(&core, SearchOptions::default());
-    assert!(missing(&located).contains(&(path.as_path(), &Outcome::NothingToCompare)));
+}
+
+#[test]
+fn where_the_core_holds_nothing_to_compare_the_layout_and_the_age_decide() {
+    need_tool!("gcc");
+    for with_build_ids in [true, false] {
+        let scratch = libraries(with_build_ids);
+        let (path, larger) = (scratch.path("lib/lib.so"), scratch.path("lib/larger.so"));
+        scratch.write("lib/c.c", "int a(int n) { __asm__(\".skip 8192\"); return n + 1; }");
+        scratch.run("gcc -shared -nostdlib -fPIC -o lib/larger.so lib/c.c");
+        let core = core_of(&scratch.read("lib/lib.so"), &path, false);
+        let located = image(&core, SearchOptions::default());
+        assert_eq!(found(&located), (Origin::RecordedPath, FileState::Unverified, path.as_path()));
+        let core_time = Some(SystemTime::now() - hour());
+        let located = image(&core, SearchOptions { core_time, ..SearchOptions::default() });
+        assert!(missing(&located).contains(&(path.as_path(), &Outcome::Younger)));
+
+        let core = core_of(&scratch.read("lib/lib.so"), &larger, false);
+        let located = image(&core, SearchOptions::default());
+        assert!(missing(&located).contains(&(larger.as_path(), &Outcome::OtherLayout)));
+
+        // What lies where a deleted file was is another file.
+        let deleted = format!("{} (deleted)", path.display());
+        let core = core_of(&scratch.read("lib/lib.so"), &deleted, false);
+        let located = image(&core, SearchOptions::default());
+        assert!(missing(&located).contains(&(path.as_path(), &Outcome::Replaced)));
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! How much of a core is there: graded, and never more told than that.
 
+use std::sync::Arc;
+
+use epitaph_elf::{CoreFile, ReadAt};
 use epitaph_summary::{Completeness, Core, CrashSummary, Stop};
 use epitaph_symbols::{FileSearch, SearchOptions};
 use epitaph_testkit::core::{CoreBuilder, FileMapping, Segment, Siginfo, Thread};
@@ -40,7 +43,8 @@ fn a_core_is_graded_by_whose_stack_is_there() {
         (data + 8, Completeness::CrashingStack),
         (data + 7, Completeness::Notes),
         (image.headers_size(), Completeness::Notes),
-        (second_thread, Completeness::Notes),
+        (image.headers_size() - 1, Completeness::Headers),
+        (second_thread, Completeness::Headers),
         (notes + 20 + 335, Completeness::Headers),
         (notes, Completeness::Headers),
         (notes - 1, Completeness::Headers),
@@ -111,4 +115,93 @@ fn a_real_core_keeps_its_story_as_long_as_the_crashing_stack_is_there() {
     let thread = summary.crashing_thread().unwrap();
     assert_eq!((thread.stop, thread.registers.len()), (Some(Stop::Truncated), 17));
     assert_eq!(thread.frames[0].function, all_frames[0].function);
+}
+
+/// What a cut core still tells: its grade, best first, and of the crashing thread the module and function of the pc.
+#[derive(Debug)]
+struct Left {
+    grade: Completeness,
+    module: Option<String>,
+    function: Option<String>,
+    frames: usize,
+    missing: u64,
+}
+
+/// The first bytes of a file.
+struct Cut(Arc<Vec<u8>>, usize);
+
+impl ReadAt for Cut {
+    fn size(&self) -> std::io::Result<u64> {
+        Ok(self.1 as u64)
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.0[..self.1].read_at(offset, buf)
+    }
+}
+
+impl Left {
+    fn of(cut: Cut, files: &FileSearch<'_>) -> Option<Left> {
+        let core = CoreFile::open(Arc::new(cut)).ok()?;
+        let summary = summary(&core, files);
+        let thread = summary.crashing_thread();
+        let frame = thread.and_then(|thread| thread.frames.first());
+        let module = frame.and_then(|frame| summary.module_of(frame));
+        let (grade, missing) = grade(&summary);
+        Some(Left {
+            grade,
+            module: module.and_then(|module| module.name.clone()),
+            function: frame.and_then(|frame| frame.function.clone()),
+            frames: thread.map_or(0, |thread| thread.frames.len()),
+            missing: missing.unwrap_or(0),
+        })
+    }
+}
+
+/// A real core, cut at every boundary of its parts and at many other bytes.
+#[test]
+fn a_core_that_is_cut_anywhere_tells_the_most_that_can_be_had() {
+    let Some(crash) = Crash::of_or_skip(program("threads")) else { return };
+    let bytes = Arc::new(std::fs::read(&crash.core).unwrap());
+    let whole = open(&crash.core);
+    let files = FileSearch::new(SearchOptions::default());
+    let headers = 64 + 56 * (1 + whole.segments().len());
+    let boundaries = whole.segments().iter().filter(|segment| segment.file_size > 0);
+    let boundaries = boundaries.flat_map(|segment| [segment.offset, segment.offset + segment.file_size]);
+    let mut cuts: Vec<usize> = boundaries
+        .flat_map(|at| [at - 1, at + 9])
+        .map(|at| at as usize)
+        .chain((0..headers).step_by(500))
+        .chain((headers..headers + 24_000).step_by(3000))
+        .filter(|cut| *cut < bytes.len())
+        .collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    cuts.push(bytes.len());
+
+    let mut worst = None;
+    let mut before = Completeness::Headers;
+    let mut seen = std::collections::BTreeSet::new();
+    for cut in cuts {
+        let Some(left) = Left::of(Cut(bytes.clone(), cut), &files) else {
+            assert!(cut < 64 + 56, "{cut} bytes, and not even the headers");
+            continue;
+        };
+        assert!(left.grade <= before, "more bytes, and less to tell: {cut}, {left:?}");
+        assert!(left.grade != Completeness::Complete || cut == bytes.len(), "{cut}");
+        if cut >= headers {
+            assert_eq!(left.missing, (bytes.len() - cut) as u64);
+        }
+        if left.grade <= Completeness::Notes {
+            assert_eq!(left.module.as_deref(), Some("exe"), "{cut}");
+            assert_eq!(left.function.as_deref(), Some("scribble"), "{cut}");
+        }
+        if left.grade <= Completeness::CrashingStack {
+            worst = worst.or(Some(left.frames));
+            assert_eq!(Some(left.frames), worst, "{cut}");
+        }
+        before = left.grade;
+        seen.insert(left.grade);
+    }
+    assert_eq!(seen.len(), 5, "{seen:?}");
 }

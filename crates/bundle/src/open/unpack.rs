@@ -1,4 +1,4 @@
-//! A core compressed with zstd: decompressed into a temporary file that has no name and keeps the holes.
+//! A wrapped core: unpacked into a temporary file that has no name and keeps the holes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,44 +8,52 @@ use super::OpenError;
 use super::kind::{Content, HEAD, content_of};
 use super::limits::OpenLimits;
 use super::refusal::refuse;
+use super::wrapper::Wrapper;
 use crate::sparse::SparseWriter;
 
-/// Bytes that are decompressed at a time.
+/// Bytes that are unpacked at a time.
 const CHUNK: usize = 256 * 1024;
 
-/// A decompressed core.
-pub(super) struct Decompressed {
+/// An unpacked core.
+pub(super) struct Unpacked {
     pub(super) file: File,
     /// Why the core ends before its end, if it does.
     pub(super) damage: Option<String>,
 }
 
-/// Says what the compressed file holds, by its first decompressed bytes.
-pub(super) fn content_inside(compressed: &File) -> io::Result<Content> {
+/// Says what is inside a wrapper, by the first bytes of it.
+pub(crate) fn content_inside(wrapper: Wrapper, file: &File) -> io::Result<Content> {
+    let Some(reader) = wrapper.reader(file)? else { return Ok(Content::Empty) };
     let mut head = Vec::with_capacity(HEAD);
-    decoder(compressed)?.take(HEAD as u64).read_to_end(&mut head)?;
-    content_of(&head)
+    match reader.take(HEAD as u64).read_to_end(&mut head) {
+        // A wrapper that breaks off right behind the header says what it would have been.
+        Err(error) if head.is_empty() => Err(error),
+        _ => content_of(&head),
+    }
 }
 
-/// Decompresses the core in `compressed`, read from its start. A file that breaks off gives what comes before.
-pub(super) fn decompress(
+/// Unpacks the core in `file`, read from its start. A file that breaks off gives what comes before.
+pub(super) fn unpack(
     path: &Path,
-    compressed: &File,
+    file: &File,
+    wrapper: Wrapper,
     limits: &OpenLimits,
-) -> Result<Decompressed, OpenError> {
-    let broken = |source| OpenError::Broken { path: path.to_owned(), source };
-    match content_inside(compressed).map_err(broken)? {
+) -> Result<Unpacked, OpenError> {
+    let broken = |source| OpenError::Broken { path: path.to_owned(), wrapper: wrapper.name(), source };
+    match content_inside(wrapper, file).map_err(broken)? {
         Content::Core => {}
-        other => return Err(refuse(path, other)),
+        other => return Err(refuse(path, other, Some(wrapper))),
     }
+    let Some(mut reader) = wrapper.reader(file).map_err(broken)? else {
+        return Err(refuse(path, Content::Empty, Some(wrapper)));
+    };
     let folder = limits.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
     let space = Space { path, available: available(&folder, limits), folder };
-    let file = tempfile::tempfile_in(&space.folder).map_err(|error| space.error(error))?;
-    let mut writer = SparseWriter::new(file);
-    let mut decoder = decoder(compressed).map_err(broken)?;
+    let unpacked = tempfile::tempfile_in(&space.folder).map_err(|error| space.error(error))?;
+    let mut writer = SparseWriter::new(unpacked);
     let mut buf = vec![0; CHUNK];
     let damage = loop {
-        match decoder.read(&mut buf) {
+        match reader.read(&mut buf) {
             Ok(0) => break None,
             Ok(count) => {
                 writer.append(buf.get(..count).unwrap_or_default()).map_err(|error| space.error(error))?;
@@ -58,34 +66,16 @@ pub(super) fn decompress(
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                break Some(format!("the compressed file breaks off after {} bytes: {error}", writer.len()));
+                let (wrapper, len) = (wrapper.name(), writer.len());
+                break Some(format!("the {wrapper} file breaks off after {len} bytes of the core: {error}"));
             }
         }
     };
     let file = writer.finish().map_err(|error| space.error(error))?;
-    Ok(Decompressed { file, damage })
+    Ok(Unpacked { file, damage })
 }
 
-/// Returns a decoder that starts at the file's first byte, whatever was read of it before.
-fn decoder(file: &File) -> io::Result<zstd::stream::read::Decoder<'static, io::BufReader<FromStart<'_>>>> {
-    zstd::stream::read::Decoder::new(FromStart { file, at: 0 })
-}
-
-/// Reads a file from its start without moving the position that all its handles share.
-struct FromStart<'a> {
-    file: &'a File,
-    at: u64,
-}
-
-impl Read for FromStart<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = std::os::unix::fs::FileExt::read_at(self.file, buf, self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
-}
-
-/// Where the core is decompressed, and how much may be written there.
+/// Where the core is unpacked, and how much may be written there.
 struct Space<'a> {
     path: &'a Path,
     folder: PathBuf,
