@@ -10,7 +10,7 @@ use crate::memory::{Memory, read_string, read_vec};
 use crate::process::Process;
 
 /// Most files of a process that are listed.
-const MOST_FILES: usize = 1 << 14;
+const MOST_FILES: usize = 1 << 12;
 /// Most namespaces (dlmopen(3)) that are followed; glibc has 16.
 const MOST_NAMESPACES: usize = 16;
 /// Most entries of a dynamic section that are read; linkers write about 30.

@@ -47,15 +47,21 @@ pub enum MemoryError {
 
 /// Reads a string up to its NUL, or as far as it can be read; of a longer one its first `longest` bytes.
 pub fn read_string(memory: &dyn Memory, address: u64, longest: usize) -> Vec<u8> {
+    /// Read at once: a divisor of every page's size, so that what begins at a multiple of it is there as a whole.
+    const CHUNK: u64 = 64;
     let mut bytes = Vec::new();
-    while bytes.len() < longest {
-        let mut byte = [0];
-        let Some(at) = address.checked_add(bytes.len() as u64) else { break };
-        if memory.read(at, &mut byte).is_err() || byte == [0] {
+    let mut next = Some(address);
+    while let Some(at) = next.filter(|_| bytes.len() < longest) {
+        let mut chunk = [0; CHUNK as usize];
+        let size = CHUNK - at % CHUNK;
+        let part = chunk.get_mut(..size as usize).unwrap_or_default();
+        if memory.read(at, part).is_err() {
             break;
         }
-        bytes.extend(byte);
+        bytes.extend(part.split(|byte| *byte == 0).next().unwrap_or_default());
+        next = at.checked_add(size).filter(|_| !part.contains(&0));
     }
+    bytes.truncate(longest);
     bytes
 }
 
@@ -64,4 +70,45 @@ pub fn read_vec(memory: &dyn Memory, address: u64, len: usize) -> Result<Vec<u8>
     let mut buf = vec![0; len];
     memory.read(address, &mut buf)?;
     Ok(buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `x` everywhere below an address, with a NUL at another.
+    struct Text {
+        nul: u64,
+        end: u64,
+    }
+
+    impl Memory for Text {
+        fn read(&self, address: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+            for (at, byte) in (address..).zip(buf) {
+                if at >= self.end {
+                    return Err(MemoryError::Unmapped { address: at });
+                }
+                *byte = if at == self.nul { 0 } else { b'x' };
+            }
+            Ok(())
+        }
+
+        fn is_executable(&self, _: u64) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn strings_end_at_their_nul_or_where_they_are_cut() {
+        for (start, nul, end, longest, length) in [
+            (0x1000, 0x1000, 0x2000, 100, 0),
+            (0x1001, 0x1040, 0x2000, 100, 63),
+            (0x1001, 0x1041, 0x2000, 100, 64),
+            (0x1010, 0x1800, 0x2000, 100, 100),
+            (0x1ff0, 0x2010, 0x2000, 100, 16),
+            (0x3000, 0x3010, 0x2000, 100, 0),
+        ] {
+            assert_eq!(read_string(&Text { nul, end }, start, longest).len(), length, "{start:#x} {nul:#x}");
+        }
+    }
 }
