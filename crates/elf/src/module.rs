@@ -111,7 +111,7 @@ impl Module {
     pub fn fits(&self, object: &Object) -> bool {
         let Some(bias) = self.bias_by(object) else { return false };
         match &self.traces {
-            Some(traces) => traces.fit(object, bias),
+            Some(traces) => traces.fit(object, bias, &self.mappings),
             None => fits(&self.mappings, object.segments(), bias),
         }
     }

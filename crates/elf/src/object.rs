@@ -157,9 +157,13 @@ impl Object {
         self.header.entry
     }
 
-    /// Returns how many program headers its header promises.
-    pub(crate) fn program_header_count(&self) -> u64 {
-        self.header.program_headers.count
+    /// Returns where its program headers are loaded, before the load bias, and how many its header promises.
+    pub(crate) fn program_headers(&self) -> Option<(u64, u64)> {
+        let table = self.header.program_headers;
+        let segment = self.segments.iter().find(|segment| {
+            table.offset.checked_sub(segment.offset).is_some_and(|within| within < segment.file_size)
+        })?;
+        Some((segment.address.checked_add(table.offset - segment.offset)?, table.count))
     }
 
     /// Returns the tags and values of its dynamic section.

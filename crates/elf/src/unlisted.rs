@@ -1,11 +1,11 @@
 //! Modules of a process whose core lists no files: what qemu-user, old kernels and some embedded collectors write.
 //!
 //! The main program is where the auxiliary vector says, the libraries are where the dynamic linker's list says, and
-//! what neither names but begins as an ELF file does is a module without a name, or with the one that it gives itself
-//! (`DT_SONAME`). Nothing is taken from anywhere but the core.
+//! what neither names but begins as an ELF file does is a module with the name that it gives itself (`DT_SONAME`), if
+//! that was dumped. Nothing is taken from anywhere but the core.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use crate::image::{ImageHeader, first_page};
@@ -78,10 +78,11 @@ impl Finder<'_> {
             main: true,
         });
         let vdso = auxv.vdso().and_then(|address| self.region_at(address));
-        let libraries = linked.filter(|file| !file.name.is_empty()).filter_map(|file| {
+        let libraries = linked.filter_map(|file| {
+            let first = self.first_region(file.bias, file.dynamic)?;
             Some(Seed {
-                first: self.first_region(file.bias, file.dynamic)?,
-                path: file.name,
+                first,
+                path: if file.name.is_empty() { self.placeholder(first) } else { file.name },
                 bias: Some(file.bias),
                 dynamic: Some(file.dynamic),
                 main: false,
@@ -90,14 +91,28 @@ impl Finder<'_> {
         main.into_iter().chain(libraries.filter(|seed| Some(seed.first) != vdso)).collect()
     }
 
-    /// The path that the program was started by; else its name, which is no path.
+    /// The path that the program was started by: as the kernel says, else the command line's first word, where it is
+    /// one that leads to the process's name; else that name, which is no path.
     fn main_path(&self) -> Vec<u8> {
         let started_as = self.process.auxv.executable_name();
         let path = started_as.map(|at| read_string(self.memory, at, LONGEST_PATH)).unwrap_or_default();
         if !path.is_empty() {
             return path;
         }
-        self.process.info.as_ref().map(|info| info.name.clone().into_vec()).unwrap_or_default()
+        let Some(info) = &self.process.info else { return Vec::new() };
+        let first = info.args.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+        let file = first.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let name = info.name.as_bytes();
+        if !name.is_empty() && file.starts_with(name) { first.to_vec() } else { name.to_vec() }
+    }
+
+    /// What a file is called whose name was not dumped.
+    fn placeholder(&self, first: usize) -> Vec<u8> {
+        let start = self.regions.get(first).map_or(0, |region| region.address);
+        match self.process.auxv.interpreter() {
+            Some(base) if base == start => b"[dynamic linker]".to_vec(),
+            _ => format!("[elf at {start:#x}]").into_bytes(),
+        }
     }
 
     /// Finds the first region of a library: where its addresses start, or (where they don't start at 0) the first one
@@ -140,7 +155,7 @@ impl Finder<'_> {
         let dynamic = seed.dynamic.map(|at| dynamic_entries(self.process.arch, self.memory, at));
         let traces = Traces {
             entry: auxv.entry().filter(|_| seed.main),
-            program_headers: auxv.program_header_count().filter(|_| seed.main),
+            program_headers: auxv.program_headers().zip(auxv.program_header_count()).filter(|_| seed.main),
             dynamic: dynamic.unwrap_or_default(),
         };
         Some(Module {
@@ -159,19 +174,27 @@ impl Finder<'_> {
     }
 
     /// Returns the regions from a seed's on that hang together, as far as the next module, or as far as the header
-    /// says. Without a header, what comes after the dynamic section is writable data, and the module ends where
-    /// anything else begins.
+    /// says. Without a header, what comes after a place that is known to be the module's is data, first what can only
+    /// be read and then what can be written, and the module ends where anything else begins.
     fn own_regions(&self, seed: &Seed, next: usize, end: u64) -> &[Segment] {
         let rest = self.regions.get(seed.first..next).unwrap_or_default();
+        if end != u64::MAX {
+            return rest.get(..rest.partition_point(|region| region.address < end)).unwrap_or_default();
+        }
         let known = seed.dynamic.or(self.process.auxv.entry().filter(|_| seed.main)).unwrap_or(0);
         let mut at = rest.first().map_or(0, |first| first.address);
+        let mut writable = false;
         let count = rest
             .iter()
             .take_while(|region| {
-                let data = end != u64::MAX || region.address <= known || (region.write && !region.execute);
-                let belongs = region.address < end && (end != u64::MAX || region.address == at) && data;
+                let hangs_together = region.address == at;
                 at = region.end();
-                belongs
+                if region.address <= known {
+                    return hangs_together;
+                }
+                let data = !region.execute && (region.write || !writable);
+                writable |= region.write;
+                hangs_together && data
             })
             .count();
         rest.get(..count).unwrap_or_default()
@@ -194,7 +217,7 @@ impl Finder<'_> {
             let (Some(bias), _) = image.place(region.address) else { continue };
             let dynamic = image.dynamic.map(|address| self.process.arch.wrap(address.wrapping_add(bias)));
             let name = dynamic.and_then(|dynamic| self.soname(dynamic, bias));
-            let path = name.unwrap_or_else(|| format!("[elf at {:#x}]", region.address).into_bytes());
+            let path = name.unwrap_or_else(|| self.placeholder(first));
             let seed = Seed { path, first, bias: Some(bias), dynamic, main: false };
             let next = known.iter().map(|module| module.start).filter(|start| *start > region.address).min();
             found.extend(self.module(&seed, next.and_then(|next| self.region_at(next))));

@@ -2,7 +2,7 @@
 
 use epitaph_elf::{Defect, Module};
 use epitaph_testkit::core::machine::{self, Machine};
-use epitaph_testkit::core::{Class, CoreBuilder, Endian, Segment, Thread};
+use epitaph_testkit::core::{Class, CoreBuilder, Endian, Psinfo, Segment, Thread};
 
 use crate::image::{Image, Load};
 use crate::support::core;
@@ -84,6 +84,11 @@ impl Process {
     }
 
     fn modules(&self) -> Vec<Module> {
+        self.modules_with(&[])
+    }
+
+    /// Finds the modules after some words of the main program's data were overwritten.
+    fn modules_with(&self, damage: &[(u64, u64)]) -> Vec<Module> {
         let data = Page::new(self.machine, MAIN + DATA)
             .words(MAIN + DATA + 0x100, &[4, 0x77, DT_DEBUG, DEBUG, 0, 0])
             .words(DEBUG, &self.debug)
@@ -92,6 +97,7 @@ impl Process {
             .words(MAPS[2], &[INTERPRETER, MAIN + DATA + 0x840, INTERPRETER + DATA, self.after, MAPS[1]])
             .bytes(MAIN + DATA + 0x810, b"/lib/libfoo.so.1\0")
             .bytes(MAIN + DATA + 0x840, b"/lib/ld.so\0");
+        let data = damage.iter().fold(data, |data, (at, word)| data.words(*at, &[*word]));
         let page = |start| Page::new(self.machine, start);
         let builder = CoreBuilder::new()
             .machine(self.machine)
@@ -137,6 +143,20 @@ fn the_dynamic_linkers_list_names_the_files() {
 }
 
 #[test]
+fn without_its_path_the_program_is_named_by_its_command_line() {
+    for (name, arguments, path) in [
+        ("a-long-process-", "./bin/a-long-process-name -v", "./bin/a-long-process-name"),
+        ("worker", "/usr/bin/python3 job.py", "worker"),
+        ("", "prog", ""),
+    ] {
+        let psinfo = Psinfo { name: name.into(), arguments: arguments.into(), ..Psinfo::default() };
+        let builder = CoreBuilder::new().psinfo(psinfo).auxv(AT_ENTRY, MAIN + 0x600).segment(code(MAIN));
+        let core = core(&builder);
+        assert_eq!(spans(&Module::all(core.process(), &core)), [(path, MAIN, MAIN + DATA)]);
+    }
+}
+
+#[test]
 fn a_list_that_contradicts_the_kernel_is_not_believed() {
     let mut process = Process::new(machine::X86_64);
     process.debug[4] = LIBRARY;
@@ -150,6 +170,29 @@ fn a_list_without_an_end_ends() {
     for after in [MAPS[0], MAPS[2], 0xdead_0000, u64::MAX] {
         let process = Process { after, ..Process::new(machine::X86_64) };
         assert_eq!(process.modules().len(), 3, "{after:#x}");
+    }
+}
+
+#[test]
+fn a_file_whose_name_was_not_dumped_is_still_there() {
+    let name_of = |map: u64| (map + 8, INTERPRETER + 0x100);
+    let modules = Process::new(machine::X86_64).modules_with(&[name_of(MAPS[1]), name_of(MAPS[2])]);
+    let paths: Vec<&str> = spans(&modules).iter().map(|(path, ..)| *path).collect();
+    assert_eq!(paths, ["./prog", "[elf at 0x500000]", "[dynamic linker]"]);
+}
+
+#[test]
+fn damaged_lists_are_survived() {
+    let process = Process::new(machine::X86_64);
+    let places = (DEBUG..MAPS[2] + 40).step_by(8).chain((MAIN + DATA + 0x100..).step_by(8).take(6));
+    for at in places {
+        for word in [0, 1, DT_DEBUG, u64::MAX, u64::MAX - 7, at, MAIN, LIBRARY + DATA, STACK + 0x10] {
+            let modules = process.modules_with(&[(at, word)]);
+            // What the kernel says of the main program stands, and the list has no more than it has room for.
+            let main = modules.iter().filter(|module| module.main && module.contains(MAIN)).count();
+            assert!(main == 1 && modules.len() <= 4, "{word:#x} at {at:#x}: {modules:?}");
+            assert!(modules.iter().all(|module| module.start < module.end));
+        }
     }
 }
 
