@@ -33,6 +33,7 @@ mod memory;
 mod module;
 mod note;
 mod object;
+mod plt;
 mod process;
 mod prstatus;
 mod read_at;
@@ -56,6 +57,7 @@ pub use locate::{DebugWanted, FileState, Found, Locate, Located, Origin, Outcome
 pub use memory::{Memory, MemoryError, read_string, read_vec};
 pub use module::Module;
 pub use object::{DebugLink, Object, ObjectError};
+pub use plt::Stub;
 pub use process::{Defect, FileMapping, Process, ProcessInfo, SignalInfo, Thread};
 pub use read_at::ReadAt;
 pub use registers::Registers;

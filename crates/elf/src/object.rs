@@ -269,6 +269,19 @@ impl Object {
         })
     }
 
+    /// How goblin is to read the object's structures.
+    pub(crate) fn ctx(&self) -> goblin::container::Ctx {
+        self.header.ctx()
+    }
+
+    /// Bytes of a symbol table's entry.
+    pub(crate) fn symbol_size(&self) -> usize {
+        match self.header.class {
+            Class::Elf32 => 16,
+            Class::Elf64 => 24,
+        }
+    }
+
     /// Walks the defined symbols of a table that code may be at.
     pub fn symbols(&self, table: SymbolTable) -> impl Iterator<Item = Symbol<'_>> {
         let (symbols, names) = match table {
@@ -277,11 +290,8 @@ impl Object {
         };
         let bytes = |name| self.section(name).ok().flatten().unwrap_or_default();
         let (symbols, names) = (bytes(symbols), bytes(names));
-        let size = match self.header.class {
-            Class::Elf32 => 16,
-            Class::Elf64 => 24,
-        };
-        let table = Symtab::parse(symbols, 0, symbols.len() / size, self.header.ctx()).unwrap_or_default();
+        let count = symbols.len() / self.symbol_size();
+        let table = Symtab::parse(symbols, 0, count, self.ctx()).unwrap_or_default();
         code_symbols(&table, names, self.header.machine)
     }
 
