@@ -10,6 +10,9 @@ use crate::root::{Root, offset};
 /// Addresses by the unit that may hold them; a unit is its offset in `.debug_info`.
 pub(crate) type ByUnit = BTreeMap<usize, Vec<u64>>;
 
+/// Most ranges that are read of all units: a crafted file may have every unit claim the same long list.
+const MOST_RANGES: usize = 1 << 24;
+
 /// Places `addresses` (sorted, distinct, before the load bias) by `.debug_aranges`. Returns those that it doesn't
 /// know too, and the units that it does know.
 pub(crate) fn by_index(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64]) -> (ByUnit, Vec<u64>, HashSet<usize>) {
@@ -45,10 +48,11 @@ pub(crate) fn by_root(
     by_unit: &mut ByUnit,
 ) {
     let mut units = dwarf.units();
+    let mut left = MOST_RANGES;
     while let Ok(Some(header)) = units.next() {
         let Some(unit) = offset(&header).filter(|unit| !skip.contains(unit)) else { continue };
         let Some(root) = Root::read(dwarf, &header) else { continue };
-        let claims = root.ranges(dwarf, &header, |start, end| {
+        let claims = root.ranges(dwarf, &header, &mut left, |start, end| {
             for address in within(addresses, start, end) {
                 add(by_unit, unit, address);
             }
