@@ -1,7 +1,7 @@
 //! What a module's debug information says of a set of its addresses, wherever it is kept.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,10 +22,6 @@ use crate::units::{ByUnit, by_index, by_root};
 
 /// Bytes of `.debug_info` that most units don't exceed.
 const USUAL_UNIT: usize = 64 << 10;
-/// Most units that are asked about one address. Real units hardly overlap; a crafted file may have all of them claim
-/// everything.
-const MOST_UNITS: u32 = 64;
-
 /// The debug information of a module.
 pub(crate) struct DebugInfo<'a> {
     modules: &'a LoadedModules<'a>,
@@ -37,8 +33,6 @@ pub(crate) struct DebugInfo<'a> {
     package: OnceCell<Option<Arc<Object>>>,
     /// The file that dwz made, once it was looked for.
     supplementary: OnceCell<Option<Arc<Object>>>,
-    /// How many units were asked about each address.
-    asked: HashMap<u64, u32>,
     /// The frames at each address, innermost first.
     pub(crate) frames: HashMap<u64, Vec<SourceFrame>>,
     pub(crate) problems: Problems,
@@ -59,7 +53,6 @@ impl<'a> DebugInfo<'a> {
             extents: Rc::default(),
             package: OnceCell::new(),
             supplementary: OnceCell::new(),
-            asked: HashMap::new(),
             frames: HashMap::new(),
             problems: Problems::default(),
         })
@@ -74,15 +67,10 @@ impl<'a> DebugInfo<'a> {
         }
         self.ask_all(&by_unit);
         // An index may place an address in a unit that knows nothing of it: the units themselves are asked then.
-        let misplaced: BTreeSet<u64> = by_unit
-            .values()
-            .flatten()
-            .copied()
-            .filter(|address| !self.frames.contains_key(address))
-            .collect();
+        let mut misplaced: Vec<u64> = by_unit.addresses().into_iter().collect();
+        misplaced.retain(|address| !self.frames.contains_key(address));
         if !misplaced.is_empty() {
-            let misplaced: Vec<u64> = misplaced.into_iter().collect();
-            let mut by_unit = ByUnit::new();
+            let mut by_unit = ByUnit::default();
             self.sections.need_info(usize::MAX);
             by_root(&self.sections.dwarf(), &misplaced, &HashSet::new(), &mut by_unit);
             self.ask_all(&by_unit);
@@ -93,9 +81,9 @@ impl<'a> DebugInfo<'a> {
     }
 
     fn ask_all(&mut self, by_unit: &ByUnit) {
-        let Some((last, _)) = by_unit.last_key_value() else { return };
+        let Some((last, _)) = by_unit.units().last_key_value() else { return };
         self.sections.need_info(last.saturating_add(USUAL_UNIT));
-        for (unit, addresses) in by_unit {
+        for (unit, addresses) in by_unit.units() {
             let header = |sections: &Sections<'a>| {
                 sections.dwarf().debug_info.header_from_offset(DebugInfoOffset(*unit))
             };
@@ -113,11 +101,7 @@ impl<'a> DebugInfo<'a> {
 
     /// Asks one unit.
     fn ask(&mut self, header: UnitHeader<Slice<'a>>, addresses: &[u64]) {
-        let mut addresses: Vec<u64> =
-            addresses.iter().copied().filter(|address| self.may_ask(*address)).collect();
-        if addresses.is_empty() {
-            return;
-        }
+        let mut addresses = addresses.to_vec();
         addresses.sort_unstable();
         let elsewhere = refers_elsewhere(&self.sections.dwarf(), &header);
         if elsewhere.unit {
@@ -182,12 +166,6 @@ impl<'a> DebugInfo<'a> {
                 self.frames.insert(address, frames);
             }
         }
-    }
-
-    fn may_ask(&mut self, address: u64) -> bool {
-        let asked = self.asked.entry(address).or_default();
-        *asked += 1;
-        *asked <= MOST_UNITS
     }
 
     fn unreadable(&mut self, error: &ObjectError) {

@@ -67,7 +67,8 @@ fn split_debug_information_is_looked_for_where_it_may_be() {
         assert_whole(&scratch, SearchOptions::default(), "where it was compiled");
         scratch.run("mv obj/a.dwo kept.dwo");
         let compiled_at = scratch.folder().display().to_string();
-        let debug_dirs = || SearchOptions { debug_dirs: vec![scratch.path("debug")], ..SearchOptions::default() };
+        let debug_dirs =
+            || SearchOptions { debug_dirs: vec![scratch.path("debug")], ..SearchOptions::default() };
         let beside = || SearchOptions { beside: Some(scratch.path("cores")), ..SearchOptions::default() };
         let under = format!("debug{compiled_at}/obj/a.dwo");
         let places: [(&str, &dyn Fn() -> SearchOptions<'static>); 4] = [
@@ -114,7 +115,9 @@ fn what_is_missing_is_named_with_the_places() {
 #[test]
 fn split_debug_information_of_another_build_is_refused() {
     need_tool!("gcc");
-    for options in ["-gdwarf-4 -gsplit-dwarf", "-gdwarf-5 -gsplit-dwarf", "-gsplit-dwarf -fdebug-types-section"] {
+    for options in
+        ["-gdwarf-4 -gsplit-dwarf", "-gdwarf-5 -gsplit-dwarf", "-gsplit-dwarf -fdebug-types-section"]
+    {
         let other = Scratch::new();
         build(&other, options, &SOURCE.replace("weigh", "other"));
         let scratch = Scratch::new();
@@ -167,7 +170,8 @@ fn what_dwz_took_out_is_looked_for_by_path_and_build_id() {
     let id = crate::support::object(&common).build_id().unwrap().to_string();
     std::fs::remove_file(scratch.path("obj/common")).unwrap();
     let debug_dirs = || SearchOptions { debug_dirs: vec![scratch.path("debug")], ..SearchOptions::default() };
-    for place in [format!("debug/.build-id/{}/{}.debug", &id[..2], &id[2..]), "debug/.dwz/common".to_owned()] {
+    for place in [format!("debug/.build-id/{}/{}.debug", &id[..2], &id[2..]), "debug/.dwz/common".to_owned()]
+    {
         let path = scratch.write(&place, &common);
         assert_whole(&scratch, debug_dirs(), &place);
         std::fs::remove_file(path).unwrap();

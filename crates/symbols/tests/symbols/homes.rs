@@ -174,7 +174,8 @@ fn gcc_and_its_sections() {
         way("types5", "-gdwarf-5 -fdebug-types-section"),
         way("zlib", "-gz=zlib"),
         then("zstd", "", &packed("objcopy --compress-debug-sections=zstd HOME/lib.so")),
-        then("zdebug", "", &packed("objcopy --compress-debug-sections=zlib-gnu HOME/lib.so")).with(".zdebug_info"),
+        then("zdebug", "", &packed("objcopy --compress-debug-sections=zlib-gnu HOME/lib.so"))
+            .with(".zdebug_info"),
     ];
     same("gcc", &way("plain", "-gdwarf-5"), &ways);
 }
@@ -230,8 +231,10 @@ fn what_dwz_takes_out() {
     let copy = "cp HOME/lib.so HOME/other.so";
     let one = [COMPILE, COMPILE_SECOND, LINK, "dwz HOME/lib.so"];
     let common = [COMPILE, COMPILE_SECOND, LINK, copy, "dwz -m DIR/HOME/common HOME/lib.so HOME/other.so"];
-    let relative = [COMPILE, COMPILE_SECOND, LINK, copy, "dwz -r -m DIR/HOME/common HOME/lib.so HOME/other.so"];
-    let sup = [COMPILE, COMPILE_SECOND, LINK, copy, "dwz --dwarf-5 -m DIR/HOME/common HOME/lib.so HOME/other.so"];
+    let relative =
+        [COMPILE, COMPILE_SECOND, LINK, copy, "dwz -r -m DIR/HOME/common HOME/lib.so HOME/other.so"];
+    let sup =
+        [COMPILE, COMPILE_SECOND, LINK, copy, "dwz --dwarf-5 -m DIR/HOME/common HOME/lib.so HOME/other.so"];
     let debug = [
         COMPILE,
         COMPILE_SECOND,
