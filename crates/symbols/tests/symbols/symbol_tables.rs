@@ -224,7 +224,8 @@ fn a_stripped_file_is_named_by_its_exports_or_by_its_debug_file() {
     let core = core_of(&scratch.read("lib.so"), "/lib.so", true);
     let addresses = BTreeSet::from([seen + 1, seen + 9]);
     let of = |debug: Option<Vec<u8>>| {
-        let (frames, _) = symbolize(&core, &Given { image: scratch.read("lib.so"), debug }, &addresses);
+        let (frames, _) =
+            symbolize(&core, &Given { debug, ..Given::image(scratch.read("lib.so")) }, &addresses);
         [seen + 1, seen + 9].map(|address| {
             frames
                 .get(&address)
