@@ -114,7 +114,7 @@ pub(crate) fn warnings(loaded: &LoadedModules<'_>, touched: &BTreeSet<usize>) ->
                         ),
                     )),
                     None => {
-                        warnings.push(Warning::new("module_missing", format!("{path} ({id}) was not found")))
+                        warnings.push(Warning::new("module_missing", format!("{path} ({id}) was not found")));
                     }
                 }
             }
