@@ -1,4 +1,5 @@
-//! Compressed debug sections: `SHF_COMPRESSED` (gABI chapter 4: zlib 1, zstd 2) and the older `.zdebug_*`.
+//! Compressed sections: `SHF_COMPRESSED` (gABI chapter 4: zlib 1, zstd 2), the older `.zdebug_*`, and the xz file in
+//! `.gnu_debugdata`.
 
 use std::io::Read;
 
@@ -19,6 +20,12 @@ pub(crate) enum Codec {
     Zstd,
 }
 
+/// Largest xz file that is unpacked, in bytes; it says nowhere how large it is. Those of distributions have a few
+/// hundred kilobytes.
+const LARGEST_XZ: u64 = 256 << 20;
+/// Most memory that its decoder may ask for, in KiB: `xz -9` needs 65 MiB.
+const XZ_MEMORY: u32 = 80 << 10;
+
 /// Why a section could not be inflated.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InflateError {
@@ -33,6 +40,9 @@ pub enum InflateError {
     /// The compressed bytes are corrupt, or give another size than promised.
     #[error("its compressed bytes are corrupt: {0}")]
     Corrupt(String),
+    /// It has more bytes than are unpacked.
+    #[error("it has more than {0} bytes when unpacked")]
+    TooLarge(u64),
     /// Its compression header is cut short.
     #[error("its compression header is cut short")]
     NoHeader,
@@ -63,6 +73,18 @@ pub(crate) fn inflate(codec: Codec, compressed: &[u8], size: u64, len: u64) -> R
             .map_err(|error| corrupt(&error))?
             .read_exact(&mut out)
             .map_err(|error| corrupt(&error))?,
+    }
+    Ok(out)
+}
+
+/// Unpacks a whole xz file.
+pub(crate) fn unpack_xz(packed: &[u8]) -> Result<Vec<u8>, InflateError> {
+    let mut out = Vec::new();
+    let reader = lzma_rust2::XzReader::new_mem_limit(packed, true, XZ_MEMORY);
+    let read = reader.take(LARGEST_XZ + 1).read_to_end(&mut out);
+    read.map_err(|error| InflateError::Corrupt(error.to_string()))?;
+    if out.len() as u64 > LARGEST_XZ {
+        return Err(InflateError::TooLarge(LARGEST_XZ));
     }
     Ok(out)
 }

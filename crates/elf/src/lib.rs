@@ -27,12 +27,15 @@ mod identify;
 mod image;
 mod inflate;
 mod link_map;
+mod links;
 mod loaded;
 mod locate;
 mod memory;
+mod mini;
 mod module;
 mod note;
 mod object;
+mod plt;
 mod process;
 mod prstatus;
 mod read_at;
@@ -51,11 +54,16 @@ pub use core_file::{CoreError, CoreFile};
 pub use header::{Class, Endian};
 pub use identify::{FileKind, identify};
 pub use inflate::InflateError;
+pub use links::{DebugLink, SupplementaryLink};
 pub use loaded::{LoadedModule, LoadedModules, ProcessMemory};
-pub use locate::{DebugWanted, FileState, Found, Locate, Located, Origin, Outcome, Tried, Wanted};
+pub use locate::{
+    Companion, CompanionWanted, DebugWanted, FileState, Found, Locate, Located, Origin, Outcome, Tried,
+    Wanted,
+};
 pub use memory::{Memory, MemoryError, read_string, read_vec};
 pub use module::Module;
-pub use object::{DebugLink, Object, ObjectError};
+pub use object::{Object, ObjectError};
+pub use plt::Stub;
 pub use process::{Defect, FileMapping, Process, ProcessInfo, SignalInfo, Thread};
 pub use read_at::ReadAt;
 pub use registers::Registers;

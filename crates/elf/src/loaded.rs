@@ -1,13 +1,16 @@
 //! A process's modules with their files, each searched for and opened once, when somebody first needs it.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::arch::Arch;
-use crate::locate::{DebugWanted, FileState, Found, Locate, Located, Origin, Wanted};
+use crate::links::DebugLink;
+use crate::locate::{
+    Companion, CompanionWanted, DebugWanted, FileState, Found, Locate, Located, Origin, Wanted,
+};
 use crate::memory::{Memory, MemoryError};
 use crate::module::Module;
-use crate::object::{DebugLink, Object};
+use crate::object::{Object, ObjectError};
 use crate::segment::Segment;
 
 /// All modules of a process, by address, with their files.
@@ -24,6 +27,8 @@ pub struct LoadedModule {
     image: OnceLock<Located>,
     debug: OnceLock<Located>,
     bias: OnceLock<Option<u64>>,
+    mini: OnceLock<Option<Result<Object, ObjectError>>>,
+    companions: Mutex<Vec<(Companion, Located)>>,
 }
 
 impl std::fmt::Debug for LoadedModules<'_> {
@@ -48,6 +53,8 @@ impl<'a> LoadedModules<'a> {
                 image: OnceLock::new(),
                 debug: OnceLock::new(),
                 bias: OnceLock::new(),
+                mini: OnceLock::new(),
+                companions: Mutex::default(),
             })
             .collect();
         LoadedModules { modules, arch, locate }
@@ -126,6 +133,36 @@ impl<'a> LoadedModules<'a> {
             Located::Found(found) => Some(&found.object),
             Located::Missing { .. } => None,
         }
+    }
+
+    /// Returns the MiniDebugInfo of a module's file, or why it can't be read; `None` if there is none.
+    pub fn mini_debug_info(&self, index: usize) -> Option<Result<&Object, &ObjectError>> {
+        let mini = &self.modules.get(index)?.mini;
+        mini.get_or_init(|| self.object(index)?.mini_debug_info()).as_ref().map(Result::as_ref)
+    }
+
+    /// Finds a file that a module's debug information continues in; searches if nobody has yet.
+    pub fn companion(&self, index: usize, companion: &Companion) -> Located {
+        let Some(loaded) = self.modules.get(index) else { return Located::Missing { tried: Vec::new() } };
+        let mut known = loaded.companions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, located)) = known.iter().find(|(known, _)| known == companion) {
+            return located.clone();
+        }
+        let located = self.locate.companion(&CompanionWanted {
+            module: &loaded.module,
+            image_path: self.image(index).and_then(Located::path),
+            debug_path: self.debug(index).and_then(Located::path),
+            companion,
+        });
+        known.push((companion.clone(), located.clone()));
+        located
+    }
+
+    /// Returns the companions of a module that were asked for and found.
+    pub fn companions(&self, index: usize) -> Vec<Found> {
+        let Some(loaded) = self.modules.get(index) else { return Vec::new() };
+        let known = loaded.companions.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter_map(|(_, located)| located.found().cloned()).collect()
     }
 
     /// Returns a module's load bias: from the core, or else from its file.

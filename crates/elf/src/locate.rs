@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build_id::BuildId;
+use crate::links::{DebugLink, SupplementaryLink};
 use crate::module::Module;
-use crate::object::{DebugLink, Object};
+use crate::object::Object;
 
 /// Finds the files of modules.
 pub trait Locate: Sync {
@@ -15,6 +16,11 @@ pub trait Locate: Sync {
 
     /// Finds the separate file with its debug information.
     fn debug(&self, wanted: &DebugWanted<'_>) -> Located;
+
+    /// Finds a file that the debug information continues in. Whoever has none of those finds nothing.
+    fn companion(&self, _wanted: &CompanionWanted<'_>) -> Located {
+        Located::Missing { tried: Vec::new() }
+    }
 }
 
 /// A mapped file that is looked for.
@@ -39,6 +45,37 @@ pub struct DebugWanted<'a> {
     pub link: Option<&'a DebugLink>,
 }
 
+/// A file that a module's debug information continues in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Companion {
+    /// One unit's split debug information, a `.dwo` file (DWARF 5, 7.3.2).
+    Split {
+        /// `DW_AT_dwo_name`: its path, from the unit's folder if it is relative.
+        name: PathBuf,
+        /// `DW_AT_comp_dir`: the unit's folder.
+        folder: Option<PathBuf>,
+        /// The ID that the unit and its file share.
+        id: u64,
+    },
+    /// The split debug information of all units, a `.dwp` file (DWARF 5, 7.3.5).
+    Package,
+    /// What several modules' debug information has in common (DWARF 5, 7.3.6).
+    Supplementary(SupplementaryLink),
+}
+
+/// A companion that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct CompanionWanted<'a> {
+    /// What the core says of the module.
+    pub module: &'a Module,
+    /// Where its file was found, if it was.
+    pub image_path: Option<&'a Path>,
+    /// Where its separate debug file was found, if there is one.
+    pub debug_path: Option<&'a Path>,
+    /// What is looked for.
+    pub companion: &'a Companion,
+}
+
 /// What a search came to.
 #[derive(Clone, Debug)]
 pub enum Located {
@@ -49,6 +86,21 @@ pub enum Located {
         /// Each file that was looked at, and why it isn't the one.
         tried: Vec<Tried>,
     },
+}
+
+impl Located {
+    /// Returns the file, if it was found.
+    pub fn found(&self) -> Option<&Found> {
+        match self {
+            Located::Found(found) => Some(found),
+            Located::Missing { .. } => None,
+        }
+    }
+
+    /// Returns where the file is, if it was found and is not in the core.
+    pub fn path(&self) -> Option<&Path> {
+        self.found()?.path.as_deref()
+    }
 }
 
 /// A file that was found.
@@ -77,7 +129,7 @@ pub enum Origin {
     Bundle,
     /// In a debug folder, by build ID.
     BuildId,
-    /// In a debug folder, by `.gnu_debuglink`.
+    /// By what another of the module's files says of it: `.gnu_debuglink`, `DW_AT_dwo_name`, `.gnu_debugaltlink`.
     DebugLink,
     /// Beside the core.
     Beside,
@@ -128,6 +180,8 @@ pub enum Outcome {
     Younger,
     /// Its CRC is not the one that the debug link names.
     OtherCrc,
+    /// It is split debug information of other units: the ID of the first one, if it has any.
+    OtherSplit(Option<u64>),
 }
 
 impl fmt::Display for Outcome {
@@ -144,6 +198,10 @@ impl fmt::Display for Outcome {
             }
             Outcome::Replaced => f.write_str("the file was deleted or replaced before the process died"),
             Outcome::Younger => f.write_str("it is younger than the core, which has no build ID of it"),
+            Outcome::OtherSplit(Some(id)) => {
+                write!(f, "split debug information of another build (ID {id:016x})")
+            }
+            Outcome::OtherSplit(None) => f.write_str("it holds no split debug information"),
             Outcome::OtherCrc => f.write_str("its CRC is not the one that .gnu_debuglink names"),
         }
     }
@@ -159,6 +217,7 @@ impl Outcome {
                 | Outcome::OtherLayout
                 | Outcome::Replaced
                 | Outcome::Younger
+                | Outcome::OtherSplit(_)
         )
     }
 }

@@ -1,8 +1,5 @@
 //! An ELF object file: an executable, a shared library, a debug file, or the vDSO's image.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use goblin::elf::compression_header::{CompressionHeader, ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD};
@@ -49,6 +46,13 @@ struct Section {
     inflated: Inflated,
 }
 
+impl Section {
+    /// Tells whether the file has bytes of it: stripping leaves empty shells.
+    fn has_bytes(&self) -> bool {
+        self.header.sh_type != SHT_NOBITS && self.header.sh_size > 0
+    }
+}
+
 /// A section's inflated bytes, each made when they are first asked for.
 #[derive(Default)]
 struct Inflated {
@@ -78,15 +82,6 @@ pub enum ObjectError {
         /// What is wrong with it.
         source: InflateError,
     },
-}
-
-/// What `.gnu_debuglink` says: the name of the debug file, and the CRC-32 of its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DebugLink {
-    /// File name without folders.
-    pub name: PathBuf,
-    /// CRC-32 (IEEE 802.3) of the whole debug file.
-    pub crc: u32,
 }
 
 impl std::fmt::Debug for Object {
@@ -252,6 +247,21 @@ impl Object {
         }
     }
 
+    /// Returns the bytes of each section of this name, in file order, inflated if they are compressed. Object files
+    /// (`.dwo` files are some) may have several.
+    pub fn sections_named(&self, name: &str) -> impl Iterator<Item = Result<&[u8], ObjectError>> {
+        let packed = name.strip_prefix(".debug_").map(|short| format!(".zdebug_{short}"));
+        let name = name.to_owned();
+        self.sections
+            .iter()
+            .filter(move |section| {
+                section.name == name.as_bytes()
+                    || packed.as_ref().is_some_and(|packed| section.name == packed.as_bytes())
+            })
+            .filter(|section| section.has_bytes())
+            .map(|section| self.section_bytes(section, usize::MAX))
+    }
+
     /// Returns the executable section that `address` (before the load bias) is in, as a range of addresses.
     pub fn code_section_at(&self, address: u64) -> Option<std::ops::Range<u64>> {
         let wanted = u64::from(SHF_ALLOC | SHF_EXECINSTR);
@@ -273,6 +283,19 @@ impl Object {
         })
     }
 
+    /// How goblin is to read the object's structures.
+    pub(crate) fn ctx(&self) -> goblin::container::Ctx {
+        self.header.ctx()
+    }
+
+    /// Bytes of a symbol table's entry.
+    pub(crate) fn symbol_size(&self) -> usize {
+        match self.header.class {
+            Class::Elf32 => 16,
+            Class::Elf64 => 24,
+        }
+    }
+
     /// Walks the defined symbols of a table that code may be at.
     pub fn symbols(&self, table: SymbolTable) -> impl Iterator<Item = Symbol<'_>> {
         let (symbols, names) = match table {
@@ -281,29 +304,13 @@ impl Object {
         };
         let bytes = |name| self.section(name).ok().flatten().unwrap_or_default();
         let (symbols, names) = (bytes(symbols), bytes(names));
-        let size = match self.header.class {
-            Class::Elf32 => 16,
-            Class::Elf64 => 24,
-        };
-        let table = Symtab::parse(symbols, 0, symbols.len() / size, self.header.ctx()).unwrap_or_default();
+        let count = symbols.len() / self.symbol_size();
+        let table = Symtab::parse(symbols, 0, count, self.ctx()).unwrap_or_default();
         code_symbols(&table, names, self.header.machine)
     }
 
-    /// Returns what `.gnu_debuglink` says: a file name, padding to 4 bytes, and a CRC-32 (GDB manual, "Separate
-    /// Debug Files").
-    pub fn debug_link(&self) -> Option<DebugLink> {
-        let bytes = self.section(".gnu_debuglink").ok()??;
-        let name = bytes.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
-        let crc = self.header.endian.u32_at(bytes, (name.len() + 1).next_multiple_of(4))?;
-        Some(DebugLink { name: PathBuf::from(OsString::from_vec(name.to_vec())), crc })
-    }
-
     fn find(&self, name: &str) -> Option<&Section> {
-        self.sections.iter().find(|section| {
-            section.name == name.as_bytes()
-                && section.header.sh_type != SHT_NOBITS
-                && section.header.sh_size > 0
-        })
+        self.sections.iter().find(|section| section.name == name.as_bytes() && section.has_bytes())
     }
 
     fn section_bytes<'a>(&'a self, section: &'a Section, len: usize) -> Result<&'a [u8], ObjectError> {

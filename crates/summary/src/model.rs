@@ -366,6 +366,8 @@ pub enum SymbolSource {
     Symtab,
     /// `.dynsym`.
     Dynsym,
+    /// The relocation of a stub of the procedure linkage table.
+    Plt,
     /// A source that this version doesn't know.
     #[serde(other)]
     Unknown,

@@ -5,11 +5,13 @@
 //! Debuggers put such names together from the entries: the function's own name, behind the names of all that encloses
 //! its declaration (DWARF 5, 3.3.1, 3.3.8.1, 5.7.8). So does this.
 
+use std::rc::Rc;
+
 use gimli::{DwLang, UnitOffset, UnitRef};
 
 use crate::demangle::{LONGEST_RESULT, demangle};
 use crate::dwarf::Slice;
-use crate::entries::{Entries, Told};
+use crate::entries::{Entries, Extents, Told};
 
 /// Most names put together to one: real paths have a dozen.
 const MOST_PARTS: usize = 64;
@@ -55,6 +57,18 @@ pub(crate) struct DieNames<'c, 'a> {
 }
 
 impl<'c, 'a> DieNames<'c, 'a> {
+    /// Has read nothing yet; see [`Entries::new`].
+    pub(crate) fn new(extents: Rc<Extents>) -> DieNames<'c, 'a> {
+        DieNames { entries: Entries::new(extents) }
+    }
+
+    /// Returns the name of the function at an entry as the linker has it, or else as the source has it.
+    pub(crate) fn plain(&mut self, unit: UnitRef<'c, Slice<'a>>, entry: UnitOffset) -> Option<String> {
+        let place = self.entries.place(unit, entry)?;
+        let function = self.entries.follow(unit.dwarf, place)?;
+        text(function.linkage_name.or(function.name)?)
+    }
+
     /// Composes the name of the function at an entry of a unit; `None` where the linkage name is the one to take, or
     /// where the entries don't tell all of it.
     pub(crate) fn name(

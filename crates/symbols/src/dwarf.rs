@@ -1,4 +1,6 @@
-//! An object's DWARF sections, as gimli and addr2line take them.
+//! An object's DWARF sections, as gimli takes them.
+
+use std::convert::Infallible;
 
 use epitaph_elf::{Endian, Object, ObjectError};
 use gimli::{Dwarf, EndianSlice, RunTimeEndian, SectionId};
@@ -23,7 +25,6 @@ const NEEDED: [SectionId; 10] = [
 pub(crate) struct Sections<'a> {
     object: &'a Object,
     bytes: [&'a [u8]; NEEDED.len()],
-    endian: RunTimeEndian,
     /// Whether all of `.debug_info` is there, or only its first bytes.
     has_all: bool,
     /// What could not be read: the section is taken as empty.
@@ -36,12 +37,8 @@ impl<'a> Sections<'a> {
         if !object.has_debug_info() {
             return None;
         }
-        let endian = match object.endian() {
-            Endian::Little => RunTimeEndian::Little,
-            Endian::Big => RunTimeEndian::Big,
-        };
         let mut sections =
-            Sections { object, bytes: [&[]; NEEDED.len()], endian, has_all: false, errors: Vec::new() };
+            Sections { object, bytes: [&[]; NEEDED.len()], has_all: false, errors: Vec::new() };
         for id in NEEDED.into_iter().filter(|id| *id != SectionId::DebugInfo) {
             sections.load(id, usize::MAX);
         }
@@ -71,31 +68,23 @@ impl<'a> Sections<'a> {
         }
     }
 
-    /// Returns the debug information as far as it is there.
-    pub(crate) fn whole(&self) -> Dwarf<Slice<'a>> {
-        self.with(|_, bytes| bytes)
-    }
-
-    /// Returns the debug information as if it had one unit only. Offsets within `.debug_info` are from the unit's
-    /// start then, so `.debug_aranges`, which has them from the section's, is left out. Nothing is copied.
-    ///
-    /// Right for every unit that doesn't refer to another (see [`crate::root::refers_elsewhere`]).
-    pub(crate) fn unit(&self, range: std::ops::Range<usize>) -> Dwarf<Slice<'a>> {
-        self.with(|id, bytes| match id {
-            SectionId::DebugInfo => bytes.get(range.clone()).unwrap_or_default(),
-            SectionId::DebugAranges => &[],
-            _ => bytes,
-        })
-    }
-
-    fn with(&self, part: impl Fn(SectionId, &'a [u8]) -> &'a [u8]) -> Dwarf<Slice<'a>> {
-        let load = |id: SectionId| -> Result<Slice<'a>, std::convert::Infallible> {
-            let bytes =
-                NEEDED.iter().zip(self.bytes).find(|(needed, _)| **needed == id).map(|(_, bytes)| bytes);
-            Ok(Slice::new(part(id, bytes.unwrap_or_default()), self.endian))
+    /// Returns the debug information as far as it is there. Nothing is copied.
+    pub(crate) fn dwarf(&self) -> Dwarf<Slice<'a>> {
+        let endian = endian(self.object);
+        let load = |id: SectionId| -> Result<Slice<'a>, Infallible> {
+            let bytes = NEEDED.iter().zip(self.bytes).find(|(needed, _)| **needed == id);
+            Ok(Slice::new(bytes.map(|(_, bytes)| bytes).unwrap_or_default(), endian))
         };
         match Dwarf::load(load) {
             Ok(dwarf) => dwarf,
         }
+    }
+}
+
+/// Returns an object's byte order.
+pub(crate) fn endian(object: &Object) -> RunTimeEndian {
+    match object.endian() {
+        Endian::Little => RunTimeEndian::Little,
+        Endian::Big => RunTimeEndian::Big,
     }
 }

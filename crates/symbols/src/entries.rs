@@ -1,27 +1,46 @@
 //! What debugging entries tell about a thing, and where they stand.
 //!
 //! One thing may have several entries, each referring to the next: an inlined call to the function, the function to
-//! its declaration (DWARF 5, 2.13.2 and 3.3.8). Link-time optimization puts them into different units.
+//! its declaration (DWARF 5, 2.13.2 and 3.3.8). Link-time optimization puts them into different units, and dwz into a
+//! supplementary file.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
 use std::ops::Deref;
+use std::rc::Rc;
 
 use gimli::{AttributeValue, DebugInfoOffset, DwTag, Dwarf, Unit, UnitOffset, UnitRef};
 
 use crate::dwarf::Slice;
 use crate::scopes::{Parent, Scopes};
+use crate::unit::OpenUnit;
 
 /// Most references from one entry to the next: real chains have two or three.
 const LONGEST_CHAIN: usize = 16;
+
+/// Which of two files a unit is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Home {
+    /// The one that is being read.
+    Main,
+    /// The one that holds what it has in common with others.
+    Supplementary,
+}
+
+/// Start and end of every unit, which is where references lead to: listed once, when the first one is followed.
+#[derive(Debug, Default)]
+pub(crate) struct Extents {
+    main: OnceCell<Vec<(usize, usize)>>,
+    supplementary: OnceCell<Vec<(usize, usize)>>,
+}
 
 /// The entries of some units.
 #[derive(Default)]
 pub(crate) struct Entries<'c, 'a> {
     /// By offset in `.debug_info`.
-    units: BTreeMap<usize, Known<'c, 'a>>,
-    /// Start and end of every unit: where references lead to.
-    extents: Option<Vec<(usize, usize)>>,
+    units: BTreeMap<(Home, usize), Known<'c, 'a>>,
+    extents: Rc<Extents>,
 }
 
 /// A unit, and what was read of it.
@@ -40,9 +59,16 @@ enum Source<'c, 'a> {
 /// Where an entry is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
+    home: Home,
     /// The unit's offset in `.debug_info`.
     unit: usize,
     offset: UnitOffset,
+}
+
+impl Place {
+    fn key(&self) -> (Home, usize) {
+        (self.home, self.unit)
+    }
 }
 
 /// What the entries of one thing tell.
@@ -59,17 +85,23 @@ pub(crate) struct Told<'a> {
 }
 
 impl<'c, 'a> Entries<'c, 'a> {
+    /// Has read nothing yet; the extents may be known already.
+    pub(crate) fn new(extents: Rc<Extents>) -> Entries<'c, 'a> {
+        Entries { units: BTreeMap::new(), extents }
+    }
+
     /// Returns the place of one of a unit's entries.
     pub(crate) fn place(&mut self, unit: UnitRef<'c, Slice<'a>>, offset: UnitOffset) -> Option<Place> {
         let DebugInfoOffset(start) = unit.header.debug_info_offset()?;
-        self.units.entry(start).or_insert_with(|| Known::new(Source::Lent(unit.unit)));
-        Some(Place { unit: start, offset })
+        let place = Place { home: Home::Main, unit: start, offset };
+        self.units.entry(place.key()).or_insert_with(|| Known::new(Source::Lent(unit.unit)));
+        Some(place)
     }
 
     /// Returns the place of what encloses a scope, or nothing if only the unit does. An error if the place is no
     /// scope's.
     pub(crate) fn parent(&mut self, place: Place) -> Result<Option<Place>, NoScope> {
-        let known = self.units.get_mut(&place.unit).ok_or(NoScope)?;
+        let known = self.units.get_mut(&place.key()).ok_or(NoScope)?;
         match known.scopes.parent(&known.unit, place.offset).ok_or(NoScope)? {
             Parent::Scope(offset) => Ok(Some(Place { offset, ..place })),
             Parent::Unit => Ok(None),
@@ -80,8 +112,8 @@ impl<'c, 'a> Entries<'c, 'a> {
     pub(crate) fn follow(&mut self, dwarf: &Dwarf<Slice<'a>>, mut place: Place) -> Option<Told<'a>> {
         let (mut name, mut linkage_name, mut is_elsewhere) = (None, None, false);
         for _ in 0..LONGEST_CHAIN {
-            let known = self.units.get(&place.unit)?;
-            let entry = Entry::read(UnitRef::new(dwarf, &known.unit), place.offset)?;
+            let known = self.units.get(&place.key())?;
+            let entry = Entry::read(UnitRef::new(home(dwarf, place.home)?, &known.unit), place.offset)?;
             name = name.or(entry.name);
             linkage_name = linkage_name.or(entry.linkage_name);
             is_elsewhere |= entry.is_elsewhere;
@@ -90,7 +122,8 @@ impl<'c, 'a> Entries<'c, 'a> {
             };
             place = match next {
                 AttributeValue::UnitRef(offset) => Place { offset, ..place },
-                AttributeValue::DebugInfoRef(offset) => self.locate(dwarf, offset)?,
+                AttributeValue::DebugInfoRef(offset) => self.locate(dwarf, place.home, offset)?,
+                AttributeValue::DebugInfoRefSup(offset) => self.locate(dwarf, Home::Supplementary, offset)?,
                 _ => return None,
             };
         }
@@ -98,18 +131,31 @@ impl<'c, 'a> Entries<'c, 'a> {
     }
 
     /// Finds the unit that an offset in `.debug_info` is in, and takes it up.
-    fn locate(&mut self, dwarf: &Dwarf<Slice<'a>>, offset: DebugInfoOffset) -> Option<Place> {
-        let extents = self.extents.get_or_insert_with(|| extents(dwarf));
+    fn locate(&mut self, dwarf: &Dwarf<Slice<'a>>, home_is: Home, offset: DebugInfoOffset) -> Option<Place> {
+        let dwarf = home(dwarf, home_is)?;
+        let extents = match home_is {
+            Home::Main => &self.extents.main,
+            Home::Supplementary => &self.extents.supplementary,
+        };
+        let extents = extents.get_or_init(|| extents_of(dwarf));
         let index = extents.partition_point(|(start, _)| *start <= offset.0).checked_sub(1)?;
         let (start, end) = *extents.get(index)?;
         if offset.0 >= end {
             return None;
         }
-        if let MapEntry::Vacant(vacant) = self.units.entry(start) {
+        if let MapEntry::Vacant(vacant) = self.units.entry((home_is, start)) {
             let header = dwarf.debug_info.header_from_offset(DebugInfoOffset(start)).ok()?;
-            vacant.insert(Known::new(Source::Own(Box::new(dwarf.unit(header).ok()?))));
+            vacant.insert(Known::new(Source::Own(Box::new(OpenUnit::read(dwarf, header).ok()?.unit))));
         }
-        Some(Place { unit: start, offset: UnitOffset(offset.0 - start) })
+        Some(Place { home: home_is, unit: start, offset: UnitOffset(offset.0 - start) })
+    }
+}
+
+/// Returns the debug information of one of the two files.
+fn home<'d, 'a>(dwarf: &'d Dwarf<Slice<'a>>, home: Home) -> Option<&'d Dwarf<Slice<'a>>> {
+    match home {
+        Home::Main => Some(dwarf),
+        Home::Supplementary => dwarf.sup(),
     }
 }
 
@@ -176,7 +222,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Lists where units start and end, in order.
-fn extents(dwarf: &Dwarf<Slice<'_>>) -> Vec<(usize, usize)> {
+fn extents_of(dwarf: &Dwarf<Slice<'_>>) -> Vec<(usize, usize)> {
     let mut extents = Vec::new();
     let mut units = dwarf.units();
     while let Ok(Some(header)) = units.next() {

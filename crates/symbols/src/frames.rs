@@ -1,121 +1,120 @@
-//! The frames at an address, as debug information tells them.
+//! The frames at the addresses of one unit, as its debug information tells them.
 
-use addr2line::{Context, Frame, LookupContinuation, LookupResult};
-use gimli::UnitRef;
+use std::rc::Rc;
+
+use gimli::{DwLang, UnitOffset, UnitRef};
 
 use crate::demangle::demangle;
-use crate::die_names::{Composed, DieNames, Style};
+use crate::die_names::{DieNames, Style};
 use crate::dwarf::Slice;
+use crate::entries::Extents;
+use crate::functions::{self, Broken, Chain};
+use crate::lines::{self, Row};
 use crate::source_frame::{SourceFrame, SymbolSource};
 
-/// Longest chain of inlined calls at one address: real ones have a few dozen.
-const DEEPEST_INLINE: usize = 1000;
-
-/// Looks addresses up in one context.
-pub(crate) struct Frames<'c, 'a> {
-    context: &'c Context<Slice<'a>>,
-    names: DieNames<'c, 'a>,
+/// A unit that is asked.
+pub(crate) struct Asked<'c, 'a> {
+    /// The unit with the line program: that of the linked file.
+    pub(crate) lines: UnitRef<'c, Slice<'a>>,
+    /// The unit with the functions: the same, or its split part.
+    pub(crate) functions: UnitRef<'c, Slice<'a>>,
+    /// The language that its functions are named in.
+    pub(crate) language: Option<DwLang>,
+    /// Where its functions' file has its units.
+    pub(crate) extents: Rc<Extents>,
+    /// Tells whether there is code at an address.
+    pub(crate) is_code: &'c dyn Fn(u64) -> bool,
 }
 
-/// What there is at an address.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Innermost first.
-    pub(crate) frames: Vec<SourceFrame>,
-    /// Paths of files of split debug information that have more to tell, and weren't read.
-    pub(crate) unread: Vec<String>,
+/// What a unit tells.
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// The addresses that it knows, each with its frames, innermost first.
+    pub(crate) frames: Vec<(u64, Vec<SourceFrame>)>,
+    /// Why its entries or its lines could not all be read.
+    pub(crate) broken: Vec<Broken>,
 }
 
-impl<'c, 'a> Frames<'c, 'a> {
-    /// Looks up in `context`.
-    pub(crate) fn new(context: &'c Context<Slice<'a>>) -> Frames<'c, 'a> {
-        Frames { context, names: DieNames::default() }
-    }
-
-    /// Finds the frames at an address.
-    pub(crate) fn at(&mut self, address: u64) -> Result<Found, gimli::Error> {
-        let mut found = Found::default();
-        let mut lookup = self.context.find_frames(address);
-        let mut frames = loop {
-            lookup = match lookup {
-                LookupResult::Output(frames) => break frames?,
-                LookupResult::Load { load, continuation } => {
-                    let path = load.path.map(|path| String::from_utf8_lossy(path.slice()).into_owned());
-                    found.unread.push(path.unwrap_or_default());
-                    continuation.resume(None)
-                }
+impl<'c, 'a> Asked<'c, 'a> {
+    /// Finds the frames at `addresses` (sorted).
+    pub(crate) fn frames(&self, addresses: &[u64]) -> Answer {
+        let (chains, broken_entries) = functions::find(self.functions, addresses, self.is_code);
+        let (rows, broken_lines) = lines::find(self.lines, addresses, self.is_code);
+        let mut names = DieNames::new(Rc::clone(&self.extents));
+        let frames = addresses.iter().zip(chains).zip(rows).filter_map(|((address, chain), row)| {
+            let frames = match (chain, row) {
+                (Some(chain), row) => self.chain(&mut names, &chain, row),
+                (None, Some(row)) => vec![self.at(Place::of_row(row))],
+                (None, None) => return None,
             };
-        };
-        let mut unit = None;
-        while let Some(frame) = frames.next()? {
-            found.frames.push(self.frame(address, &frame, &mut unit));
-            if found.frames.len() >= DEEPEST_INLINE {
-                break;
-            }
-        }
-        if let Some(outermost) = found.frames.last_mut() {
-            outermost.inlined = false;
-        }
-        Ok(found)
+            Some((*address, frames))
+        });
+        let frames = frames.collect();
+        let broken = broken_entries.into_iter().chain(broken_lines.map(Broken::from)).collect();
+        Answer { frames, broken }
     }
 
-    /// Describes one of the frames at an address, as if it were inlined. `unit` is the one that has them, once it
-    /// was needed.
-    fn frame(
-        &mut self,
-        address: u64,
-        frame: &Frame<'c, Slice<'a>>,
-        unit: &mut Option<UnitRef<'c, Slice<'a>>>,
-    ) -> SourceFrame {
-        let raw = frame
-            .function
-            .as_ref()
-            .and_then(|function| function.raw_name().ok())
-            .map(|name| name.into_owned());
-        let demangled = raw.as_deref().and_then(demangle);
-        let style = frame.function.as_ref().and_then(|function| Style::of(function.language?));
+    /// Lays out the functions at an address: each call stands in the function that is next.
+    fn chain(&self, names: &mut DieNames<'c, 'a>, chain: &Chain, row: Option<Row>) -> Vec<SourceFrame> {
+        let mut out = Vec::with_capacity(chain.calls.len() + 1);
+        let mut place = row.map(Place::of_row).unwrap_or_default();
+        for call in chain.calls.iter().rev() {
+            out.push(SourceFrame { inlined: true, ..self.named(names, call.entry, place) });
+            place = Place { file: call.file, line: call.line, column: call.column };
+        }
+        out.push(self.named(names, chain.function, place));
+        out
+    }
+
+    /// A frame without a function.
+    fn at(&self, place: Place) -> SourceFrame {
+        SourceFrame {
+            file: place.file.and_then(|file| lines::file(self.lines, file)),
+            line: place.line,
+            column: place.column,
+            ..SourceFrame::default()
+        }
+    }
+
+    fn named(&self, names: &mut DieNames<'c, 'a>, entry: UnitOffset, place: Place) -> SourceFrame {
+        let frame = self.at(place);
+        let Some(raw) = names.plain(self.functions, entry) else { return frame };
+        let demangled = demangle(&raw);
+        let style = self.language.and_then(Style::of);
         let is_wanted = match style {
             Some(Style::Rust) => true,
             // A mangled name is a linkage name. `main` has none, is in nearly every stack, and is in no namespace.
-            Some(Style::Cpp) => demangled.is_none() && raw.as_deref() != Some("main"),
+            Some(Style::Cpp) => demangled.is_none() && raw != "main",
             None => false,
         };
-        let composed =
-            style.filter(|_| is_wanted).and_then(|style| self.compose(address, frame, unit, style));
+        let style = style.filter(|_| is_wanted);
+        let composed = style.and_then(|style| names.name(self.functions, entry, style));
         let is_linked = demangled.is_some() || composed.as_ref().is_some_and(|composed| composed.is_linked);
-        let function = composed.map(|composed| composed.name).or(demangled).or_else(|| raw.clone());
-        let location = frame.location.as_ref();
+        let function = composed.map(|composed| composed.name).or(demangled).unwrap_or_else(|| raw.clone());
         SourceFrame {
-            source: raw.is_some().then_some(SymbolSource::Dwarf),
-            raw_name: raw.filter(|raw| is_linked && function.as_ref() != Some(raw)),
-            function,
-            offset: None,
-            file: location.and_then(|location| location.file).map(str::to_owned),
-            line: location.and_then(|location| location.line).filter(|line| *line > 0),
-            column: location.and_then(|location| location.column).filter(|column| *column > 0),
-            inlined: true,
+            source: Some(SymbolSource::Dwarf),
+            raw_name: Some(raw).filter(|raw| is_linked && function != *raw),
+            function: Some(function),
+            ..frame
         }
-    }
-
-    fn compose(
-        &mut self,
-        address: u64,
-        frame: &Frame<'c, Slice<'a>>,
-        unit: &mut Option<UnitRef<'c, Slice<'a>>>,
-        style: Style,
-    ) -> Option<Composed> {
-        let entry = frame.dw_die_offset?;
-        if unit.is_none() {
-            *unit = self.context.find_dwarf_and_unit(address).skip_all_loads();
-        }
-        self.names.name((*unit)?, entry, style)
     }
 }
 
+/// A place in the source.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    file: Option<u64>,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+impl Place {
+    fn of_row(row: Row) -> Place {
+        Place { file: Some(row.file), line: row.line, column: row.column }
+    }
+}
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use gimli::{
         DW_AT_abstract_origin, DW_AT_linkage_name, DW_TAG_inlined_subroutine, DW_TAG_namespace,
         DW_TAG_subprogram,
@@ -123,12 +122,19 @@ mod tests {
 
     use super::*;
     use crate::synth::{Synth, Written};
+    use crate::unit::OpenUnit;
 
     /// Each frame's function and raw name.
     fn names(written: &Written, address: u64) -> Vec<(Option<String>, Option<String>)> {
-        let context = Context::from_arc_dwarf(Arc::new(written.dwarf())).unwrap();
-        let found = Frames::new(&context).at(address).unwrap();
-        found.frames.into_iter().map(|frame| (frame.function, frame.raw_name)).collect()
+        let dwarf = written.dwarf();
+        let header = dwarf.units().next().unwrap().unwrap();
+        let opened = OpenUnit::read(&dwarf, header).unwrap();
+        let unit = UnitRef::new(&dwarf, &opened.unit);
+        let (language, extents) = (opened.language, Rc::default());
+        let asked = Asked { lines: unit, functions: unit, language, extents, is_code: &|_| true };
+        let Answer { mut frames, broken } = asked.frames(&[address]);
+        assert!(broken.is_empty() && frames.len() == 1, "{broken:?} {frames:?}");
+        frames.remove(0).1.into_iter().map(|frame| (frame.function, frame.raw_name)).collect()
     }
 
     fn pair(function: &str, raw_name: Option<&str>) -> (Option<String>, Option<String>) {

@@ -13,23 +13,34 @@
 //! assert_eq!(demangle("f"), None);
 //! ```
 
+mod companions;
+mod debug_info;
 mod demangle;
 mod die_names;
 mod dwarf;
 mod entries;
+mod extent;
 mod frames;
+mod functions;
+mod lines;
+mod problem;
 mod root;
 mod scopes;
 mod search;
 mod source_frame;
+mod split;
+mod supplementary;
 mod symbolizer;
 mod symtab;
 #[cfg(test)]
 mod synth;
+mod sysroot;
+mod unit;
 mod units;
 mod verify;
 
 pub use demangle::demangle;
+pub use problem::Problem;
 pub use search::{CameWithCore, FileSearch, SearchOptions};
 pub use source_frame::{SourceFrame, SymbolSource};
-pub use symbolizer::{Problem, Symbolizer};
+pub use symbolizer::Symbolizer;

@@ -6,7 +6,7 @@
 
 use gimli::{
     Abbreviations, AttributeSpecification, AttributeValue, DebugAddrBase, DebugAddrIndex, DebugInfoOffset,
-    DebugRngListsBase, DwAt, DwForm, Dwarf, RangeListsOffset, Reader, Section, UnitHeader, UnitOffset,
+    DebugRngListsBase, DwAt, DwForm, Dwarf, DwoId, RangeListsOffset, Reader, Section, UnitHeader, UnitOffset,
 };
 
 use crate::dwarf::Slice;
@@ -27,6 +27,8 @@ pub(crate) struct Root {
     ranges_base: usize,
     /// Whether it has a line program.
     pub(crate) has_lines: bool,
+    /// `DW_AT_GNU_dwo_id`, as units before DWARF 5 have it.
+    pub(crate) split_id: Option<u64>,
 }
 
 impl Root {
@@ -64,15 +66,18 @@ impl Root {
                 self.ranges_base = base.0;
             }
             (gimli::DW_AT_stmt_list, _) => self.has_lines = true,
+            (gimli::DW_AT_GNU_dwo_id, AttributeValue::DwoId(DwoId(id))) => self.split_id = Some(id),
             _ => {}
         }
     }
 
-    /// Calls `found` for each range of addresses that the unit claims; tells whether it claims any.
+    /// Calls `found` for each range of addresses that the unit claims; tells whether it claims any. At most `left`
+    /// ranges of lists are read, and are taken off it.
     pub(crate) fn ranges<'a>(
         &self,
         dwarf: &Dwarf<Slice<'a>>,
         header: &UnitHeader<Slice<'a>>,
+        left: &mut usize,
         mut found: impl FnMut(u64, u64),
     ) -> bool {
         let mut any = false;
@@ -96,6 +101,10 @@ impl Root {
                 dwarf.ranges.ranges(list, encoding, low.unwrap_or(0), &dwarf.debug_addr, base)
             {
                 while let Ok(Some(range)) = ranges.next() {
+                    if *left == 0 {
+                        break;
+                    }
+                    *left -= 1;
                     add(range.begin, range.end);
                 }
             }
@@ -147,35 +156,40 @@ fn specifications(input: &mut Slice<'_>) -> Option<Vec<AttributeSpecification>> 
     None
 }
 
-/// Tells whether a unit's entries may refer to another unit's or another file's: link-time optimization and dwz make
-/// such units, and they can't be read alone.
-pub(crate) fn refers_elsewhere<'a>(dwarf: &Dwarf<Slice<'a>>, header: &UnitHeader<Slice<'a>>) -> bool {
+/// Where else a unit's entries may refer to: link-time optimization and dwz make such units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    /// To other units of the same file.
+    pub(crate) unit: bool,
+    /// To the supplementary file.
+    pub(crate) file: bool,
+}
+
+/// Tells where else a unit's entries may refer to, by the forms in its abbreviations.
+pub(crate) fn refers_elsewhere<'a>(dwarf: &Dwarf<Slice<'a>>, header: &UnitHeader<Slice<'a>>) -> Elsewhere {
+    let mut elsewhere = Elsewhere::default();
     let mut input = *dwarf.debug_abbrev.reader();
     if input.skip(header.debug_abbrev_offset().0).is_err() {
-        return false;
+        return elsewhere;
     }
     for _ in 0..MOST {
-        match input.read_uleb128() {
-            Ok(0) | Err(_) => return false,
-            Ok(_) => {}
+        if !matches!(input.read_uleb128(), Ok(1..)) {
+            break;
         }
-        let Some(specifications) = specifications(&mut input) else { return false };
-        let elsewhere = |form| {
-            [
-                gimli::DW_FORM_ref_addr,
-                gimli::DW_FORM_GNU_ref_alt,
-                gimli::DW_FORM_GNU_strp_alt,
-                gimli::DW_FORM_ref_sup4,
-                gimli::DW_FORM_ref_sup8,
-                gimli::DW_FORM_strp_sup,
-            ]
-            .contains(&form)
-        };
-        if specifications.iter().any(|specification| elsewhere(specification.form())) {
-            return true;
+        let Some(specifications) = specifications(&mut input) else { break };
+        for specification in specifications {
+            match specification.form() {
+                gimli::DW_FORM_ref_addr => elsewhere.unit = true,
+                gimli::DW_FORM_GNU_ref_alt
+                | gimli::DW_FORM_GNU_strp_alt
+                | gimli::DW_FORM_ref_sup4
+                | gimli::DW_FORM_ref_sup8
+                | gimli::DW_FORM_strp_sup => elsewhere.file = true,
+                _ => {}
+            }
         }
     }
-    false
+    elsewhere
 }
 
 /// Returns a unit's offset in `.debug_info`.

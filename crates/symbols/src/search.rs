@@ -5,8 +5,12 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
-use epitaph_elf::{BuildId, DebugWanted, FileState, Found, Locate, Located, Origin, Outcome, Tried, Wanted};
+use epitaph_elf::{
+    BuildId, CompanionWanted, DebugWanted, FileState, Found, Locate, Located, Origin, Outcome, Tried, Wanted,
+};
 
+use crate::companions::companion_state;
+use crate::sysroot::beneath;
 use crate::verify::{Opened, compare, open};
 
 /// The files that came with a core: an output folder, a pulled tree, a heap of downloads.
@@ -53,11 +57,11 @@ impl fmt::Debug for SearchOptions<'_> {
 /// A mapped file: the one the user named; then what came with the core; then the recorded path (beneath the
 /// sysroot, if there is one); then the debug folders by build ID; then beside the core. A debug file: what came
 /// with the core; then the debug folders by build ID; then `.gnu_debuglink` beside the file, in its `.debug`, and
-/// in the debug folders (GDB manual, "Separate Debug Files").
+/// in the debug folders (GDB manual, "Separate Debug Files"). Split debug information, and what dwz took out of debug
+/// files: where the files that need it say, near those, in the debug folders.
 #[derive(Debug)]
 pub struct FileSearch<'a> {
     options: SearchOptions<'a>,
-    debug_dirs: Vec<PathBuf>,
 }
 
 /// The usual folder of debug files.
@@ -66,12 +70,7 @@ const DEBUG_DIR: &str = "/usr/lib/debug";
 impl<'a> FileSearch<'a> {
     /// Makes a search with these options.
     pub fn new(options: SearchOptions<'a>) -> FileSearch<'a> {
-        let mut debug_dirs = options.debug_dirs.clone();
-        debug_dirs.push(match &options.sysroot {
-            Some(root) => beneath(root, Path::new(DEBUG_DIR)),
-            None => PathBuf::from(DEBUG_DIR),
-        });
-        FileSearch { options, debug_dirs }
+        FileSearch { options }
     }
 
     /// The files that may be the mapped one, best first, each with whether it must be older than the core.
@@ -96,8 +95,8 @@ impl<'a> FileSearch<'a> {
             });
         }
         if let Some(id) = &module.build_id {
-            let by_id = self.debug_dirs.iter().filter_map(|dir| Some(dir.join(build_id_path(id, "")?)));
-            candidates.extend(by_id.map(|path| (path, Origin::BuildId, true)));
+            let by_id = build_id_path(id, "").map(|path| self.in_debug_dirs(&path)).unwrap_or_default();
+            candidates.extend(by_id.into_iter().map(|path| (path, Origin::BuildId, true)));
         }
         if let (Some(dir), Some(name)) = (&options.beside, module.path.file_name()) {
             candidates.push((dir.join(name), Origin::Beside, true));
@@ -108,11 +107,7 @@ impl<'a> FileSearch<'a> {
     fn debug_candidates(&self, wanted: &DebugWanted<'_>) -> Vec<(PathBuf, Origin)> {
         let mut candidates = Vec::new();
         if let Some(id) = wanted.build_id {
-            if let Some(tree) = self.options.came_with {
-                candidates.extend(tree.debug_by_build_id(id).into_iter().map(|path| (path, Origin::Bundle)));
-            }
-            let by_id = self.debug_dirs.iter().filter_map(|dir| Some(dir.join(build_id_path(id, ".debug")?)));
-            candidates.extend(by_id.map(|path| (path, Origin::BuildId)));
+            candidates.extend(self.debug_by_build_id(id));
         }
         if let Some(link) = wanted.link
             // A link names a file, not a path: anything else is crafted.
@@ -125,12 +120,63 @@ impl<'a> FileSearch<'a> {
                 candidates.push((dir.join(".debug").join(name), Origin::DebugLink));
             }
             for dir in recorded.into_iter().chain(near) {
-                let in_debug_dirs = self.debug_dirs.iter().map(|root| beneath(root, dir).join(name));
-                candidates.extend(in_debug_dirs.map(|path| (path, Origin::DebugLink)));
+                let paths = self.in_debug_dirs(&dir.join(name));
+                candidates.extend(paths.into_iter().map(|path| (path, Origin::DebugLink)));
             }
         }
         candidates
     }
+
+    /// Debug files of this build ID: what came with the core, and those in the debug folders.
+    pub(crate) fn debug_by_build_id(&self, id: &BuildId) -> Vec<(PathBuf, Origin)> {
+        let came = self.options.came_with.map(|tree| tree.debug_by_build_id(id)).unwrap_or_default();
+        let by_id = build_id_path(id, ".debug").map(|path| self.in_debug_dirs(&path)).unwrap_or_default();
+        let came = came.into_iter().map(|path| (path, Origin::Bundle));
+        came.chain(by_id.into_iter().map(|path| (path, Origin::BuildId))).collect()
+    }
+
+    /// Files of this name that came with the core, or lie beside it.
+    pub(crate) fn by_name(&self, name: &OsStr) -> Vec<(PathBuf, Origin)> {
+        let came = self.options.came_with.map(|tree| tree.by_name(name)).unwrap_or_default();
+        let beside = self.options.beside.as_ref().map(|dir| (dir.join(name), Origin::Beside));
+        came.into_iter().map(|path| (path, Origin::Bundle)).chain(beside).collect()
+    }
+
+    /// Where an absolute path of the crashed machine is on this one.
+    pub(crate) fn in_root(&self, path: &Path) -> PathBuf {
+        match &self.options.sysroot {
+            Some(root) => beneath(root, path),
+            None => path.to_owned(),
+        }
+    }
+
+    /// A path beneath each of the debug folders; those that the user named are this machine's.
+    pub(crate) fn in_debug_dirs(&self, path: &Path) -> Vec<PathBuf> {
+        let inner: PathBuf =
+            path.components().filter(|component| matches!(component, Component::Normal(_))).collect();
+        let named = self.options.debug_dirs.iter().map(|dir| dir.join(&inner));
+        named.chain([self.in_root(&Path::new(DEBUG_DIR).join(&inner))]).collect()
+    }
+}
+
+/// Opens the candidates one after the other until `state` takes one; `skip` is none of them.
+fn first(
+    candidates: Vec<(PathBuf, Origin)>,
+    skip: Option<&Path>,
+    state: impl Fn(&Opened) -> Result<FileState, Outcome>,
+) -> Located {
+    let mut tried: Vec<Tried> = Vec::new();
+    for (path, origin) in candidates {
+        if tried.iter().any(|tried| tried.path == path) || skip == Some(&path) {
+            continue;
+        }
+        let opened = open(&path).and_then(|opened| Ok((state(&opened)?, opened.object)));
+        match opened {
+            Ok((state, object)) => return Located::Found(Found { object, path: Some(path), origin, state }),
+            Err(outcome) => tried.push(Tried { path, outcome }),
+        }
+    }
+    Located::Missing { tried }
 }
 
 impl Locate for FileSearch<'_> {
@@ -170,28 +216,13 @@ impl Locate for FileSearch<'_> {
     }
 
     fn debug(&self, wanted: &DebugWanted<'_>) -> Located {
-        let mut tried: Vec<Tried> = Vec::new();
-        for (path, origin) in self.debug_candidates(wanted) {
-            if tried.iter().any(|tried| tried.path == path) || wanted.image_path == Some(&path) {
-                continue;
-            }
-            let outcome = match open(&path) {
-                Ok(opened) => match debug_state(&opened, wanted) {
-                    Ok(state) => {
-                        return Located::Found(Found {
-                            object: opened.object,
-                            path: Some(path),
-                            origin,
-                            state,
-                        });
-                    }
-                    Err(outcome) => outcome,
-                },
-                Err(outcome) => outcome,
-            };
-            tried.push(Tried { path, outcome });
-        }
-        Located::Missing { tried }
+        first(self.debug_candidates(wanted), wanted.image_path, |opened| debug_state(opened, wanted))
+    }
+
+    fn companion(&self, wanted: &CompanionWanted<'_>) -> Located {
+        first(self.companion_candidates(wanted), wanted.image_path, |opened| {
+            companion_state(&opened.object, wanted.companion)
+        })
     }
 }
 
@@ -214,20 +245,9 @@ fn build_id_path(id: &BuildId, suffix: &str) -> Option<PathBuf> {
     Some(Path::new(".build-id").join(first).join(format!("{rest}{suffix}")))
 }
 
-/// Puts an absolute path beneath another root. `..` is dropped, so that it can't lead out again.
-fn beneath(root: &Path, path: &Path) -> PathBuf {
-    let inner = path.components().filter(|component| matches!(component, Component::Normal(_)));
-    inner.fold(root.to_owned(), |path, component| path.join(component))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_recorded_path_stays_beneath_the_sysroot() {
-        assert_eq!(beneath(Path::new("/root"), Path::new("/../../etc/./x")), Path::new("/root/etc/x"));
-    }
 
     #[test]
     fn build_ids_are_split_after_their_first_byte() {

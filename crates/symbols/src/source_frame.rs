@@ -30,4 +30,6 @@ pub enum SymbolSource {
     Static,
     /// `.dynsym`
     Dynamic,
+    /// The relocation of a stub of the procedure linkage table
+    Stub,
 }

@@ -1,31 +1,14 @@
 //! Naming a module's addresses.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use addr2line::Context;
 use epitaph_elf::{LoadedModules, Object, SymbolTable};
-use gimli::DebugInfoOffset;
 
+use crate::debug_info::DebugInfo;
 use crate::demangle::demangle;
-use crate::dwarf::{Sections, Slice};
-use crate::frames::Frames;
-use crate::root::refers_elsewhere;
+use crate::problem::{Problem, Problems};
 use crate::source_frame::{SourceFrame, SymbolSource};
 use crate::symtab::{self, Hit};
-use crate::units::{ByUnit, by_index, by_root};
-
-/// Bytes of `.debug_info` that most units don't exceed.
-const USUAL_UNIT: usize = 64 << 10;
-
-/// Something about a module's debug information that could not be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// A stable token.
-    pub code: &'static str,
-    /// What is wrong.
-    pub text: String,
-}
 
 /// Names addresses of a process's modules.
 #[derive(Debug)]
@@ -37,7 +20,7 @@ pub struct Symbolizer<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Named {
     frames: HashMap<u64, Vec<SourceFrame>>,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 impl<'a> Symbolizer<'a> {
@@ -59,116 +42,47 @@ impl<'a> Symbolizer<'a> {
         let image = self.modules.object(module);
         let debug = self.modules.debug_object(module);
         let mut named = Named::default();
-        if let Some(mut sections) = debug.and_then(Sections::new).or_else(|| image.and_then(Sections::new)) {
-            named.by_dwarf(&mut sections, &addresses);
+        let mut with_info = [debug, image].into_iter().flatten();
+        if let Some(mut info) = with_info.find_map(|object| DebugInfo::new(self.modules, module, object)) {
+            info.look_up(&addresses);
+            (named.frames, named.problems) = (info.frames, info.problems);
         }
-        named.by_symbols(image, debug, &addresses);
+        named.by_symbols(self.modules, module, &addresses);
         let frames =
             named.frames.into_iter().map(|(address, frames)| (address.wrapping_add(bias), frames)).collect();
-        (frames, named.problems)
+        (frames, named.problems.finish())
     }
 }
 
 impl Named {
-    fn by_dwarf(&mut self, sections: &mut Sections<'_>, addresses: &[u64]) {
-        let (mut by_unit, rest, indexed) = by_index(&sections.whole(), addresses);
-        if !rest.is_empty() {
-            sections.need_info(usize::MAX);
-            by_root(&sections.whole(), &rest, &indexed, &mut by_unit);
-        }
-        self.by_units(sections, &by_unit);
-        // An index may place an address in a unit that knows nothing of it: the units themselves are asked then.
-        let misplaced: BTreeSet<u64> = by_unit
-            .values()
-            .flatten()
-            .copied()
-            .filter(|address| !self.frames.contains_key(address))
-            .collect();
-        if !misplaced.is_empty() {
-            let misplaced: Vec<u64> = misplaced.into_iter().collect();
-            let mut by_unit = ByUnit::new();
-            sections.need_info(usize::MAX);
-            by_root(&sections.whole(), &misplaced, &HashSet::new(), &mut by_unit);
-            self.by_units(sections, &by_unit);
-        }
-        self.problems.extend(
-            sections
-                .errors
-                .iter()
-                .map(|error| Problem { code: "debug_section_unreadable", text: error.to_string() }),
-        );
-    }
-
-    /// Asks the units: each alone where it can be read alone, and the others together.
-    fn by_units<'a>(&mut self, sections: &mut Sections<'a>, by_unit: &ByUnit) {
-        let Some((last, _)) = by_unit.last_key_value() else { return };
-        sections.need_info(last.saturating_add(USUAL_UNIT));
-        let mut together: BTreeSet<u64> = BTreeSet::new();
-        for (unit, addresses) in by_unit {
-            let header = |sections: &Sections<'a>| {
-                sections.whole().debug_info.header_from_offset(DebugInfoOffset(*unit)).ok()
-            };
-            let header = header(sections).or_else(|| {
-                // Longer than most, or broken.
-                sections.need_info(usize::MAX);
-                header(sections)
-            });
-            let Some(header) = header else { continue };
-            if refers_elsewhere(&sections.whole(), &header) {
-                together.extend(addresses);
-                continue;
-            }
-            let end = unit.saturating_add(header.length_including_self());
-            self.ask(sections.unit(*unit..end), addresses.iter().copied());
-        }
-        if !together.is_empty() {
-            sections.need_info(usize::MAX);
-            self.ask(sections.whole(), together.into_iter());
-        }
-    }
-
-    fn ask(&mut self, dwarf: gimli::Dwarf<Slice<'_>>, addresses: impl Iterator<Item = u64>) {
-        let context = match Context::from_arc_dwarf(Arc::new(dwarf)) {
-            Ok(context) => context,
-            Err(error) => return self.problem("debug_info_unreadable", &error),
-        };
-        let mut lookup = Frames::new(&context);
-        for address in addresses {
-            let found = match lookup.at(address) {
-                Ok(found) => found,
-                Err(error) => {
-                    self.problem("debug_info_unreadable", &error);
-                    continue;
-                }
-            };
-            for path in found.unread {
-                let text = format!("functions and inlined calls are in {path}");
-                self.problem("split_dwarf_not_read", &text);
-            }
-            if is_better(&found.frames, self.frames.get(&address)) {
-                self.frames.insert(address, found.frames);
-            }
-        }
-    }
-
     /// Names by symbol table what DWARF didn't: an address without any frame, or a frame with a line and no name.
-    fn by_symbols(&mut self, image: Option<&Object>, debug: Option<&Object>, addresses: &[u64]) {
-        let tables = [
-            (image, SymbolTable::Static, SymbolSource::Static),
-            (debug, SymbolTable::Static, SymbolSource::Static),
-            (image, SymbolTable::Dynamic, SymbolSource::Dynamic),
-        ];
-        for (object, table, source) in tables {
-            let Some(object) = object else { continue };
+    fn by_symbols(&mut self, modules: &LoadedModules<'_>, module: usize, addresses: &[u64]) {
+        for table in [Table::Image, Table::Debug, Table::Mini, Table::Dynamic] {
             let unnamed: Vec<u64> =
                 addresses.iter().copied().filter(|address| !self.is_named(*address)).collect();
             if unnamed.is_empty() {
                 return;
             }
+            let Some((object, table, source)) = self.table(table, modules, module) else { continue };
             for (address, hit) in unnamed.iter().zip(symtab::find(object, table, &unnamed)) {
                 if let Some(hit) = hit {
                     self.take_symbol(*address, hit, source);
                 }
+            }
+        }
+        if let Some(object) = modules.object(module) {
+            self.by_stubs(object, addresses);
+        }
+    }
+
+    /// Names stubs by what they jump to, as debuggers do: `puts@plt`.
+    fn by_stubs(&mut self, object: &Object, addresses: &[u64]) {
+        for address in addresses {
+            if !self.is_named(*address)
+                && let Some(stub) = object.stub_at(*address)
+            {
+                let name = String::from_utf8_lossy(stub.import).into_owned();
+                self.take_symbol(*address, Hit { name, start: stub.start }, SymbolSource::Stub);
             }
         }
     }
@@ -186,23 +100,47 @@ impl Named {
         }
         let Some(outermost) = frames.last_mut() else { return };
         let demangled = demangle(&hit.name);
-        outermost.raw_name = demangled.is_some().then(|| hit.name.clone());
-        outermost.function = Some(demangled.unwrap_or(hit.name));
+        let suffix = if source == SymbolSource::Stub { "@plt" } else { "" };
+        outermost.raw_name = demangled.is_some().then(|| format!("{}{suffix}", hit.name));
+        outermost.function = Some(demangled.unwrap_or(hit.name) + suffix);
         outermost.offset = address.checked_sub(hit.start);
         outermost.source = Some(source);
     }
 
-    fn problem(&mut self, code: &'static str, text: &dyn std::fmt::Display) {
-        let problem = Problem { code, text: text.to_string() };
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
-        }
+    /// Opens a symbol table: the packed one takes time, and is only read where the others don't have all names.
+    fn table<'m>(
+        &mut self,
+        table: Table,
+        modules: &'m LoadedModules<'m>,
+        module: usize,
+    ) -> Option<(&'m Object, SymbolTable, SymbolSource)> {
+        let object = match table {
+            Table::Image | Table::Dynamic => modules.object(module),
+            Table::Debug => modules.debug_object(module),
+            Table::Mini => match modules.mini_debug_info(module)? {
+                Ok(object) => Some(object),
+                Err(error) => {
+                    self.problems.add("debug_section_unreadable", error);
+                    None
+                }
+            },
+        };
+        Some(match table {
+            Table::Dynamic => (object?, SymbolTable::Dynamic, SymbolSource::Dynamic),
+            _ => (object?, SymbolTable::Static, SymbolSource::Static),
+        })
     }
 }
 
-/// Tells whether another unit's answer for an address is better than the one that is there: units may overlap, and
-/// the one that knows the function is right.
-fn is_better(new: &[SourceFrame], old: Option<&Vec<SourceFrame>>) -> bool {
-    let named = |frames: &[SourceFrame]| frames.iter().filter(|frame| frame.function.is_some()).count();
-    !new.is_empty() && old.is_none_or(|old| named(old) < named(new))
+/// A module's symbol tables, in the order in which they are asked.
+#[derive(Clone, Copy, Debug)]
+enum Table {
+    /// `.symtab` of the mapped file.
+    Image,
+    /// `.symtab` of the separate debug file.
+    Debug,
+    /// `.symtab` of the MiniDebugInfo.
+    Mini,
+    /// `.dynsym` of the mapped file.
+    Dynamic,
 }

@@ -61,23 +61,34 @@ pub(crate) fn find(object: &Object, table: SymbolTable, addresses: &[u64]) -> Ve
         .collect()
 }
 
+/// Names the addresses (sorted) that no sized symbol has. One pass too: a symbol is noted at the first address that it
+/// may be for, and then carried on to the ones after it.
 fn find_unsized<'a>(
     object: &'a Object,
     table: SymbolTable,
     addresses: &[u64],
     best: &mut [Option<Best<'a>>],
 ) {
-    for (address, best) in addresses.iter().zip(best).filter(|(_, best)| best.is_none()) {
-        let Some(section) = object.code_section_at(*address) else { continue };
-        // Where the last sized symbol before the address ends: an unsized one before that is not the address's.
-        let mut floor = section.start;
-        for symbol in object.symbols(table).filter(|symbol| symbol.size > 0 && symbol.address <= *address) {
-            floor = floor.max(symbol.address.saturating_add(symbol.size));
+    let mut starts: Vec<Option<Best<'a>>> = vec![None; addresses.len()];
+    let mut ends = vec![0; addresses.len()];
+    for symbol in object.symbols(table) {
+        let first = addresses.partition_point(|address| *address < symbol.address);
+        let (Some(start), Some(end)) = (starts.get_mut(first), ends.get_mut(first)) else { continue };
+        if symbol.size == 0 {
+            take_better(start, symbol);
+        } else {
+            *end = symbol.address.saturating_add(symbol.size).max(*end);
         }
-        for symbol in object.symbols(table) {
-            if symbol.size == 0 && (floor..=*address).contains(&symbol.address) {
-                take_better(best, symbol);
-            }
+    }
+    let (mut nearest, mut floor) = (None, 0);
+    for ((address, best), (start, end)) in addresses.iter().zip(best).zip(starts.into_iter().zip(ends)) {
+        nearest = start.or(nearest);
+        // Where the last sized symbol before the address ends: an unsized one before that is not the address's.
+        floor = end.max(floor);
+        if best.is_none()
+            && let Some(section) = object.code_section_at(*address)
+        {
+            *best = nearest.filter(|nearest| nearest.symbol.address >= section.start.max(floor));
         }
     }
 }

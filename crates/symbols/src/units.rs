@@ -1,19 +1,67 @@
 //! Which compilation units hold the wanted addresses? One pass over the index, then the units that it left out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use gimli::{DebugInfoOffset, Dwarf};
 
 use crate::dwarf::Slice;
 use crate::root::{Root, offset};
 
+/// Most units that are asked about one address. Real units hardly overlap; a crafted file may have all of them claim
+/// everything.
+const MOST_CLAIMS: u32 = 64;
+/// Most units that claim no addresses and are asked all the same.
+const MOST_WITHOUT: usize = 1024;
+
 /// Addresses by the unit that may hold them; a unit is its offset in `.debug_info`.
-pub(crate) type ByUnit = BTreeMap<usize, Vec<u64>>;
+#[derive(Debug, Default)]
+pub(crate) struct ByUnit {
+    units: BTreeMap<usize, Vec<u64>>,
+    /// How many units an address is placed in.
+    claims: HashMap<u64, u32>,
+    /// How many units were added that claim nothing.
+    without: usize,
+}
+
+impl ByUnit {
+    /// Returns the units, in order, each with its addresses.
+    pub(crate) fn units(&self) -> &BTreeMap<usize, Vec<u64>> {
+        &self.units
+    }
+
+    /// Returns the addresses that are placed, in order.
+    pub(crate) fn addresses(&self) -> BTreeSet<u64> {
+        self.units.values().flatten().copied().collect()
+    }
+
+    fn add(&mut self, unit: usize, address: u64) {
+        let claims = self.claims.entry(address).or_default();
+        if *claims >= MOST_CLAIMS {
+            return;
+        }
+        let addresses = self.units.entry(unit).or_default();
+        if addresses.last() != Some(&address) && !addresses.contains(&address) {
+            *claims += 1;
+            addresses.push(address);
+        }
+    }
+
+    /// Adds a unit whose line program alone knows its addresses (old assemblers): whoever asks it will find out.
+    fn add_without_claim(&mut self, unit: usize, addresses: &[u64]) {
+        if self.without < MOST_WITHOUT {
+            self.without += 1;
+            self.units.insert(unit, addresses.to_vec());
+        }
+    }
+}
+
+/// Most ranges that are read of all units: a crafted file may have every unit claim the same long list.
+const MOST_RANGES: usize = 1 << 24;
 
 /// Places `addresses` (sorted, distinct, before the load bias) by `.debug_aranges`. Returns those that it doesn't
 /// know too, and the units that it does know.
 pub(crate) fn by_index(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64]) -> (ByUnit, Vec<u64>, HashSet<usize>) {
-    let mut by_unit = ByUnit::new();
+    let mut by_unit = ByUnit::default();
     let mut indexed = HashSet::new();
     let mut headers = dwarf.debug_aranges.headers();
     while let Ok(Some(header)) = headers.next() {
@@ -24,14 +72,14 @@ pub(crate) fn by_index(dwarf: &Dwarf<Slice<'_>>, addresses: &[u64]) -> (ByUnit, 
             let range = entry.range();
             any = true;
             for address in within(addresses, range.begin, range.end) {
-                add(&mut by_unit, unit, address);
+                by_unit.add(unit, address);
             }
         }
         if any {
             indexed.insert(unit);
         }
     }
-    let placed: HashSet<u64> = by_unit.values().flatten().copied().collect();
+    let placed = by_unit.addresses();
     let rest = addresses.iter().copied().filter(|address| !placed.contains(address)).collect();
     (by_unit, rest, indexed)
 }
@@ -45,27 +93,18 @@ pub(crate) fn by_root(
     by_unit: &mut ByUnit,
 ) {
     let mut units = dwarf.units();
+    let mut left = MOST_RANGES;
     while let Ok(Some(header)) = units.next() {
         let Some(unit) = offset(&header).filter(|unit| !skip.contains(unit)) else { continue };
         let Some(root) = Root::read(dwarf, &header) else { continue };
-        let claims = root.ranges(dwarf, &header, |start, end| {
+        let claims = root.ranges(dwarf, &header, &mut left, |start, end| {
             for address in within(addresses, start, end) {
-                add(by_unit, unit, address);
+                by_unit.add(unit, address);
             }
         });
         if !claims && root.has_lines {
-            // Its line program alone knows (old assemblers): whoever asks it will find out.
-            for address in addresses {
-                add(by_unit, unit, *address);
-            }
+            by_unit.add_without_claim(unit, addresses);
         }
-    }
-}
-
-fn add(by_unit: &mut ByUnit, unit: usize, address: u64) {
-    let addresses = by_unit.entry(unit).or_default();
-    if addresses.last() != Some(&address) && !addresses.contains(&address) {
-        addresses.push(address);
     }
 }
 

@@ -265,6 +265,7 @@ fn symbol_source(source: SymbolSource) -> summary::SymbolSource {
         SymbolSource::Dwarf => summary::SymbolSource::Dwarf,
         SymbolSource::Static => summary::SymbolSource::Symtab,
         SymbolSource::Dynamic => summary::SymbolSource::Dynsym,
+        SymbolSource::Stub => summary::SymbolSource::Plt,
     }
 }
 

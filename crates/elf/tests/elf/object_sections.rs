@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::process::Command;
 
 use epitaph_elf::{Binding, Bytes, Object, ObjectError, SymbolKind, SymbolTable};
 use epitaph_testkit::need_tool;
@@ -153,6 +154,43 @@ fn addresses_lead_to_their_sections_and_bytes() {
     let data = object.segments().iter().find(|segment| segment.write).unwrap();
     assert!(data.memory_size >= data.file_size);
     assert_eq!(object.data_at(data.address + data.file_size, 1), None);
+}
+
+#[test]
+fn stubs_are_named_by_what_they_import() {
+    need_tool!("gcc", "objdump");
+    let scratch = Scratch::new();
+    scratch.write(
+        "stubs.c",
+        "int puts(const char *); int abs(int);\nint f(int n) { return puts(\"\") + abs(n); }\n",
+    );
+    for flags in
+        ["", "-fcf-protection=full -Wl,-z,ibtplt", "-fcf-protection=none", "-Wl,-z,now", "-fuse-ld=gold"]
+    {
+        scratch.run(&format!("gcc -shared -fPIC -fno-builtin -O1 {flags} stubs.c -o stubs.so"));
+        let object = parse(scratch.read("stubs.so"));
+        let listed = Command::new("objdump").arg("-d").arg(scratch.path("stubs.so")).output().unwrap().stdout;
+        let listed = String::from_utf8(listed).unwrap();
+        let mut seen = 0;
+        let mut current = None;
+        for line in listed.lines() {
+            if let Some(name) = line.strip_suffix("@plt>:") {
+                current = name.split_once('<').map(|(_, name)| name.to_owned());
+            } else if line.ends_with(">:") || line.is_empty() {
+                current = None;
+            } else if let Some(name) = &current
+                && let Some((address, _)) = line.split_once(':')
+            {
+                let address = u64::from_str_radix(address.trim(), 16).unwrap();
+                let stub = object.stub_at(address).map(|stub| stub.import);
+                assert_eq!(stub, Some(name.as_bytes()), "{flags}: {line}");
+                seen += 1;
+            }
+        }
+        assert!(seen >= 2, "{flags}: {listed}");
+        let function = object.symbols(SymbolTable::Static).find(|symbol| symbol.name() == b"f").unwrap();
+        assert_eq!(object.stub_at(function.address), None);
+    }
 }
 
 #[test]

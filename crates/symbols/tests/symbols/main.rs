@@ -1,9 +1,13 @@
 //! Files of modules, found or refused; and names of their addresses. The files are made by this machine's tools.
 
 #[cfg(test)]
+mod companions;
+#[cfg(test)]
 mod damaged_dwarf;
 #[cfg(test)]
 mod debug_files;
+#[cfg(test)]
+mod homes;
 #[cfg(test)]
 mod image_files;
 #[cfg(test)]

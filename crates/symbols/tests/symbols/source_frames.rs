@@ -158,6 +158,12 @@ fn gcc_with_link_time_optimization() {
     compare("gcc", "-flto");
 }
 
+#[test]
+fn clang_with_link_time_optimization() {
+    need_tool!("clang", "ld.lld");
+    compare("clang", "-flto=thin -fuse-ld=lld");
+}
+
 /// clang writes no `.debug_aranges`: the units themselves have to be asked.
 #[test]
 fn clang_in_each_version_of_dwarf() {

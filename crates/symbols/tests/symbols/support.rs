@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use epitaph_elf::{
-    Bytes, CoreFile, DebugWanted, FileState, Found, LoadedModules, Locate, Located, Module, Object, Origin,
-    Outcome, SymbolTable, Wanted,
+    Bytes, Companion, CompanionWanted, CoreFile, DebugWanted, FileState, Found, LoadedModules, Locate,
+    Located, Module, Object, Origin, Outcome, SymbolTable, Wanted,
 };
 use epitaph_symbols::{FileSearch, Problem, SearchOptions, SourceFrame, Symbolizer};
 use epitaph_testkit::core::{CoreBuilder, FileMapping, Segment, Thread};
@@ -76,15 +76,19 @@ pub(crate) fn missing(located: &Located) -> Vec<(&Path, &Outcome)> {
 }
 
 /// Gives these files to whoever asks.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Given {
     pub(crate) image: Vec<u8>,
     pub(crate) debug: Option<Vec<u8>>,
+    /// The split debug information of every unit.
+    pub(crate) split: Option<Vec<u8>>,
+    pub(crate) package: Option<Vec<u8>>,
+    pub(crate) supplementary: Option<Vec<u8>>,
 }
 
 impl Given {
     pub(crate) fn image(file: Vec<u8>) -> Given {
-        Given { image: file, debug: None }
+        Given { image: file, ..Given::default() }
     }
 }
 
@@ -95,6 +99,15 @@ impl Locate for Given {
 
     fn debug(&self, _: &DebugWanted<'_>) -> Located {
         located(self.debug.as_deref())
+    }
+
+    fn companion(&self, wanted: &CompanionWanted<'_>) -> Located {
+        let file = match wanted.companion {
+            Companion::Split { .. } => &self.split,
+            Companion::Package => &self.package,
+            Companion::Supplementary(_) => &self.supplementary,
+        };
+        located(file.as_deref())
     }
 }
 

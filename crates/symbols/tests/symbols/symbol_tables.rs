@@ -224,7 +224,8 @@ fn a_stripped_file_is_named_by_its_exports_or_by_its_debug_file() {
     let core = core_of(&scratch.read("lib.so"), "/lib.so", true);
     let addresses = BTreeSet::from([seen + 1, seen + 9]);
     let of = |debug: Option<Vec<u8>>| {
-        let (frames, _) = symbolize(&core, &Given { image: scratch.read("lib.so"), debug }, &addresses);
+        let (frames, _) =
+            symbolize(&core, &Given { debug, ..Given::image(scratch.read("lib.so")) }, &addresses);
         [seen + 1, seen + 9].map(|address| {
             frames
                 .get(&address)
@@ -236,4 +237,32 @@ fn a_stripped_file_is_named_by_its_exports_or_by_its_debug_file() {
         of(Some(scratch.read("lib.debug"))),
         [Some(("seen".to_owned(), SymbolSource::Static)), Some(("unseen".to_owned(), SymbolSource::Static))]
     );
+}
+
+#[test]
+fn a_stub_is_called_by_what_it_jumps_to() {
+    need_tool!("gcc");
+    let scratch = Scratch::new();
+    scratch.write(
+        "lib.cc",
+        "namespace shop { int price(int); }\nint total(int n) { return shop::price(n) + 1; }\n",
+    );
+    scratch.run("gcc -shared -nostdlib -fPIC -fcf-protection=none -Wl,-z,lazy -o lib.so lib.cc");
+    let file = scratch.read("lib.so");
+    // The first stub is the way to the dynamic linker.
+    let first = object(&file).section_address(".plt").unwrap();
+    let asked = BTreeSet::from([first, first + 16, first + 16 + 6]);
+    let core = core_of(&file, "/lib.so", true);
+    let (frames, problems) = symbolize(&core, &Given::image(file), &asked);
+    assert_eq!(problems, []);
+    let named = |address: u64| {
+        let frame = frames.get(&address)?.first()?;
+        Some((frame.function.clone()?, frame.raw_name.clone()?, frame.offset?, frame.source?))
+    };
+    let stub = |offset| {
+        Some(("shop::price@plt".to_owned(), "_ZN4shop5priceEi@plt".to_owned(), offset, SymbolSource::Stub))
+    };
+    assert_eq!(named(first), None);
+    assert_eq!(named(first + 16), stub(0));
+    assert_eq!(named(first + 16 + 6), stub(6));
 }

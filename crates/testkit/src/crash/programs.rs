@@ -166,6 +166,25 @@ pub const PROGRAMS: &[Program] = &[
         SIGSEGV,
         INLINED,
     ),
+    plain(
+        "inlined_package",
+        &[
+            "gcc -gdwarf-4 -O2 -gsplit-dwarf -c -o inlined.o @inlined.c",
+            "gcc -o exe inlined.o",
+            "dwp -e exe -o exe.dwp",
+            "rm inlined.o inlined.dwo",
+        ],
+        SIGSEGV,
+        INLINED,
+    ),
+    plain(
+        "inlined_dwz",
+        &["gcc -gdwarf-4 -O2 -o exe @inlined.c", "cp exe other", "dwz -m common -M common exe other"],
+        SIGSEGV,
+        INLINED,
+    ),
+    plain("inlined_lto", &["gcc -g -O2 -flto -o exe @inlined.c"], SIGSEGV, INLINED),
+    plain("inlined_static_pie", &["gcc -g -O2 -static-pie -o exe @inlined.c"], SIGSEGV, INLINED),
     plain("inlined_stripped", &["gcc -g -O2 -o exe @inlined.c", "strip exe"], SIGSEGV, &[]),
     plain(
         "cxx_exception",

@@ -1,0 +1,259 @@
+//! What a module's debug information says of a set of its addresses, wherever it is kept.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use epitaph_elf::{Companion, Found, LoadedModules, Located, Object, ObjectError};
+use gimli::{DebugInfoOffset, Dwarf, DwoId, UnitHeader, UnitRef};
+
+use crate::dwarf::{Sections, Slice};
+use crate::entries::Extents;
+use crate::frames::{Answer, Asked};
+use crate::problem::Problems;
+use crate::root::{Elsewhere, refers_elsewhere};
+use crate::source_frame::SourceFrame;
+use crate::split::{self, SplitError, SplitUnit};
+use crate::supplementary;
+use crate::unit::OpenUnit;
+use crate::units::{ByUnit, by_index, by_root};
+
+/// Bytes of `.debug_info` that most units don't exceed.
+const USUAL_UNIT: usize = 64 << 10;
+/// The debug information of a module.
+pub(crate) struct DebugInfo<'a> {
+    modules: &'a LoadedModules<'a>,
+    module: usize,
+    object: &'a Object,
+    sections: Sections<'a>,
+    extents: Rc<Extents>,
+    /// The package with split debug information, once it was looked for.
+    package: OnceCell<Option<Arc<Object>>>,
+    /// The file that dwz made, once it was looked for.
+    supplementary: OnceCell<Option<Arc<Object>>>,
+    /// The frames at each address, innermost first.
+    pub(crate) frames: HashMap<u64, Vec<SourceFrame>>,
+    pub(crate) problems: Problems,
+}
+
+impl<'a> DebugInfo<'a> {
+    /// Takes up the debug information of a module's file or debug file; `None` if it has none.
+    pub(crate) fn new(
+        modules: &'a LoadedModules<'a>,
+        module: usize,
+        object: &'a Object,
+    ) -> Option<DebugInfo<'a>> {
+        Some(DebugInfo {
+            modules,
+            module,
+            object,
+            sections: Sections::new(object)?,
+            extents: Rc::default(),
+            package: OnceCell::new(),
+            supplementary: OnceCell::new(),
+            frames: HashMap::new(),
+            problems: Problems::default(),
+        })
+    }
+
+    /// Finds the frames at `addresses` (sorted, before the load bias).
+    pub(crate) fn look_up(&mut self, addresses: &[u64]) {
+        let (mut by_unit, rest, indexed) = by_index(&self.sections.dwarf(), addresses);
+        if !rest.is_empty() {
+            self.sections.need_info(usize::MAX);
+            by_root(&self.sections.dwarf(), &rest, &indexed, &mut by_unit);
+        }
+        self.ask_all(&by_unit);
+        // An index may place an address in a unit that knows nothing of it: the units themselves are asked then.
+        let mut misplaced: Vec<u64> = by_unit.addresses().into_iter().collect();
+        misplaced.retain(|address| !self.frames.contains_key(address));
+        if !misplaced.is_empty() {
+            let mut by_unit = ByUnit::default();
+            self.sections.need_info(usize::MAX);
+            by_root(&self.sections.dwarf(), &misplaced, &HashSet::new(), &mut by_unit);
+            self.ask_all(&by_unit);
+        }
+        for error in std::mem::take(&mut self.sections.errors) {
+            self.unreadable(&error);
+        }
+    }
+
+    fn ask_all(&mut self, by_unit: &ByUnit) {
+        let Some((last, _)) = by_unit.units().last_key_value() else { return };
+        self.sections.need_info(last.saturating_add(USUAL_UNIT));
+        for (unit, addresses) in by_unit.units() {
+            let header = |sections: &Sections<'a>| {
+                sections.dwarf().debug_info.header_from_offset(DebugInfoOffset(*unit))
+            };
+            let header = header(&self.sections).or_else(|_| {
+                // Longer than most, or broken.
+                self.sections.need_info(usize::MAX);
+                header(&self.sections)
+            });
+            match header {
+                Ok(header) => self.ask(header, addresses),
+                Err(error) => self.problems.add("debug_info_unreadable", error),
+            }
+        }
+    }
+
+    /// Asks one unit.
+    fn ask(&mut self, header: UnitHeader<Slice<'a>>, addresses: &[u64]) {
+        let mut addresses = addresses.to_vec();
+        addresses.sort_unstable();
+        let elsewhere = refers_elsewhere(&self.sections.dwarf(), &header);
+        if elsewhere.unit {
+            self.sections.need_info(usize::MAX);
+        }
+        let shared = self.supplementary(elsewhere);
+        let mut dwarf = self.sections.dwarf();
+        if let Some(object) = &shared {
+            let mut errors = Vec::new();
+            dwarf.set_sup(supplementary::read(object, &mut errors));
+            for error in &errors {
+                self.unreadable(error);
+            }
+        }
+        let opened = match OpenUnit::read(&dwarf, header) {
+            Ok(opened) => opened,
+            Err(error) => return self.problems.add("debug_info_unreadable", error),
+        };
+        if let Some(error) = &opened.lines_error {
+            self.problems.add("line_table_unreadable", error);
+        }
+        let object = self.object;
+        let is_code = |address| object.code_section_at(address).is_some();
+        let skeleton = UnitRef::new(&dwarf, &opened.unit);
+        let (package, file);
+        let mut split = None;
+        if let (Some(name), Some(id)) = (opened.split_name, opened.split_id()) {
+            package = self.package();
+            split = package.as_ref().and_then(|object| split::in_package(object, id, &dwarf).ok());
+            if split.is_none() {
+                file = self.split_file(name, &opened, id);
+                split = file.as_ref().and_then(|found| self.read_split(found, id, &dwarf));
+            }
+        }
+        let answer = match split.map(|split| (OpenUnit::read(&split.dwarf, split.header), split.dwarf)) {
+            Some((Ok(mut unit), dwarf)) => {
+                unit.unit.copy_relocated_attributes(&opened.unit);
+                let functions = UnitRef::new(&dwarf, &unit.unit);
+                let language = unit.language;
+                Asked { lines: skeleton, functions, language, extents: Rc::default(), is_code: &is_code }
+                    .frames(&addresses)
+            }
+            other => {
+                if let Some((Err(error), _)) = other {
+                    self.problems.add("split_dwarf_unreadable", error);
+                }
+                let extents = Rc::clone(&self.extents);
+                let language = opened.language;
+                Asked { lines: skeleton, functions: skeleton, language, extents, is_code: &is_code }
+                    .frames(&addresses)
+            }
+        };
+        self.take(answer);
+    }
+
+    fn take(&mut self, answer: Answer) {
+        for broken in answer.broken {
+            self.problems.add("debug_info_unreadable", broken);
+        }
+        for (address, frames) in answer.frames {
+            if is_better(&frames, self.frames.get(&address)) {
+                self.frames.insert(address, frames);
+            }
+        }
+    }
+
+    fn unreadable(&mut self, error: &ObjectError) {
+        self.problems.add("debug_section_unreadable", error);
+    }
+
+    /// Returns the file that dwz made, if the unit refers to it and it was found.
+    fn supplementary(&mut self, elsewhere: Elsewhere) -> Option<Arc<Object>> {
+        if !elsewhere.file {
+            return None;
+        }
+        let object = self.supplementary.get_or_init(|| {
+            let Some(link) = self.object.supplementary_link() else {
+                let text = "its debug information refers to another file, and nothing says which";
+                self.problems.add("supplementary_missing", text);
+                return None;
+            };
+            let name = link.name.display().to_string();
+            match self.modules.companion(self.module, &Companion::Supplementary(link)) {
+                Located::Found(found) => Some(found.object),
+                located @ Located::Missing { .. } => {
+                    let what = format!("names that it shares with other files are in {name}");
+                    self.problems.add("supplementary_missing", not_found(&what, &located));
+                    None
+                }
+            }
+        });
+        object.clone()
+    }
+
+    fn package(&self) -> Option<Arc<Object>> {
+        let object = self.package.get_or_init(|| {
+            let located = self.modules.companion(self.module, &Companion::Package);
+            located.found().map(|found| Arc::clone(&found.object))
+        });
+        object.clone()
+    }
+
+    /// Finds the file with a unit's split debug information.
+    fn split_file(&mut self, name: Slice<'_>, unit: &OpenUnit<'_>, DwoId(id): DwoId) -> Option<Found> {
+        let path = |bytes: Slice<'_>| PathBuf::from(&*bytes.to_string_lossy());
+        let companion = Companion::Split { name: path(name), folder: unit.unit.comp_dir.map(path), id };
+        match self.modules.companion(self.module, &companion) {
+            Located::Found(found) => Some(found),
+            located @ Located::Missing { .. } => {
+                let what =
+                    format!("functions and inlined calls are in {} (ID {id:016x})", path(name).display());
+                self.problems.add("split_dwarf_missing", not_found(&what, &located));
+                None
+            }
+        }
+    }
+
+    fn read_split<'f>(
+        &mut self,
+        found: &'f Found,
+        id: DwoId,
+        parent: &Dwarf<Slice<'f>>,
+    ) -> Option<SplitUnit<'f>> {
+        let split = split::in_file(&found.object, id, parent);
+        split
+            .map_err(|error: SplitError| {
+                let path = found.path.as_deref().map(|path| path.display().to_string());
+                let text = format!("{}: {error}", path.unwrap_or_default());
+                self.problems.add("split_dwarf_unreadable", text);
+            })
+            .ok()
+    }
+}
+
+/// Says that a file was not found, and where it was looked for: what was there and was another one comes first.
+fn not_found(what: &str, located: &Located) -> String {
+    /// Most places that are named.
+    const MOST: usize = 4;
+    let Located::Missing { tried } = located else { return what.to_owned() };
+    if let Some(other) = tried.iter().find(|tried| tried.outcome.is_other_build()) {
+        return format!("{what}; {} was not used: {}", other.path.display(), other.outcome);
+    }
+    let places: Vec<String> = tried.iter().take(MOST).map(|tried| tried.path.display().to_string()).collect();
+    if places.is_empty() {
+        return format!("{what}, which was not found");
+    }
+    format!("{what}, which was not found (looked for {})", places.join(", "))
+}
+
+/// Tells whether another unit's answer for an address is better than the one that is there: units may overlap, and
+/// the one that knows the function is right.
+fn is_better(new: &[SourceFrame], old: Option<&Vec<SourceFrame>>) -> bool {
+    let named = |frames: &[SourceFrame]| frames.iter().filter(|frame| frame.function.is_some()).count();
+    !new.is_empty() && old.is_none_or(|old| named(old) < named(new))
+}

@@ -1,0 +1,289 @@
+//! Which functions are at an address? One walk through a unit's entries, for all its addresses at once.
+
+use gimli::{Abbreviation, AttributeValue, DwTag, EntriesRaw, UnitOffset, UnitRef};
+use thiserror::Error;
+
+use crate::dwarf::Slice;
+use crate::extent::{Extent, TooMany};
+
+/// Longest chain of inlined calls at one address: real ones have a few dozen.
+const DEEPEST_INLINE: usize = 999;
+/// Most functions and calls that are open at once.
+const DEEPEST: usize = 1 << 12;
+/// Most ranges that are read of one unit: the largest real units have some hundred thousand.
+const MOST_RANGES: usize = 1 << 22;
+
+/// The functions at one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// The entry of the function that the code is part of.
+    pub(crate) function: UnitOffset,
+    /// The calls that were inlined there, outermost first.
+    pub(crate) calls: Vec<Call>,
+    /// Size of the range that has the address: of two functions, the one with the smaller range is inside.
+    size: u64,
+}
+
+/// An inlined call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Its entry, which leads to that of the called function.
+    pub(crate) entry: UnitOffset,
+    /// Where the call is, as an index of the line program's files.
+    pub(crate) file: Option<u64>,
+    pub(crate) line: Option<u32>,
+    pub(crate) column: Option<u32>,
+}
+
+/// Why a unit could not be read to its end.
+#[derive(Clone, Debug, Error)]
+pub(crate) enum Broken {
+    #[error(transparent)]
+    Entry(#[from] gimli::Error),
+    #[error("it has more address ranges than any real unit")]
+    Ranges,
+    #[error("its entries are nested deeper than in any real unit")]
+    Depth,
+}
+
+impl From<TooMany> for Broken {
+    fn from(TooMany: TooMany) -> Broken {
+        Broken::Ranges
+    }
+}
+
+/// Finds the functions at `addresses` (sorted). A range that doesn't begin in code is that of a function that the
+/// linker threw away: `is_code` tells.
+///
+/// What was found before the unit turned out to be broken is right, and is returned with what is wrong.
+pub(crate) fn find(
+    unit: UnitRef<'_, Slice<'_>>,
+    addresses: &[u64],
+    is_code: &dyn Fn(u64) -> bool,
+) -> (Vec<Option<Chain>>, Option<Broken>) {
+    let mut walk = Walk::new(unit, addresses, is_code, true);
+    let mut broken = walk.run().err();
+    let mut chains = walk.chains;
+    if walk.skipped && chains.iter().any(Option::is_none) {
+        // A function may be inside of an entry that was passed over (GNU C and Fortran have nested functions).
+        let (indices, rest): (Vec<usize>, Vec<u64>) = addresses
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(index, _)| chains.get(*index) == Some(&None))
+            .unzip();
+        let mut walk = Walk::new(unit, &rest, is_code, false);
+        broken = broken.or(walk.run().err());
+        for (index, chain) in indices.into_iter().zip(walk.chains) {
+            if let Some(slot) = chains.get_mut(index) {
+                *slot = chain;
+            }
+        }
+    }
+    (chains, broken)
+}
+
+struct Walk<'w, 'a> {
+    unit: UnitRef<'w, Slice<'a>>,
+    addresses: &'w [u64],
+    is_code: &'w dyn Fn(u64) -> bool,
+    /// Whether entries without a wanted address may be passed over, by `DW_AT_sibling`.
+    may_skip: bool,
+    skipped: bool,
+    /// By the same index as the addresses.
+    chains: Vec<Option<Chain>>,
+    /// The functions and calls that the next entry is in, outermost first.
+    open: Vec<Open>,
+    ranges_left: usize,
+}
+
+/// A function or an inlined call whose children are being read.
+struct Open {
+    depth: isize,
+    /// How many calls lead to it within its function.
+    level: usize,
+    /// Indices of the addresses that are in it.
+    within: Vec<u32>,
+}
+
+/// What the attributes of a function or a call say.
+#[derive(Default)]
+struct Attributes {
+    extent: Extent,
+    sibling: Option<UnitOffset>,
+    file: Option<u64>,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+impl<'w, 'a> Walk<'w, 'a> {
+    fn new(
+        unit: UnitRef<'w, Slice<'a>>,
+        addresses: &'w [u64],
+        is_code: &'w dyn Fn(u64) -> bool,
+        may_skip: bool,
+    ) -> Walk<'w, 'a> {
+        Walk {
+            unit,
+            addresses,
+            is_code,
+            may_skip,
+            skipped: false,
+            chains: vec![None; addresses.len()],
+            open: Vec::new(),
+            ranges_left: MOST_RANGES,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Broken> {
+        let unit = self.unit;
+        let mut entries = unit.unit.entries_raw(None)?;
+        // The depth at which `entries` was begun: it counts from there.
+        let mut base = 0;
+        while !entries.is_empty() {
+            let (offset, depth) = (entries.next_offset(), base + entries.next_depth());
+            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+            let after = match abbreviation.tag() {
+                gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine => {
+                    self.code(&mut entries, abbreviation, offset, depth)?
+                }
+                tag if self.may_skip && abbreviation.has_children() && is_closed(tag) => {
+                    self.attributes(&mut entries, abbreviation)?.sibling
+                }
+                _ => {
+                    entries.skip_attributes(abbreviation.attributes())?;
+                    None
+                }
+            };
+            if let Some(after) = after.filter(|after| self.may_skip && *after > entries.next_offset()) {
+                self.skipped = true;
+                base = depth;
+                entries = unit.unit.entries_raw(Some(after))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a function or a call; returns where to read on if nothing in it is wanted.
+    fn code(
+        &mut self,
+        entries: &mut EntriesRaw<'_, Slice<'a>>,
+        abbreviation: &Abbreviation,
+        offset: UnitOffset,
+        depth: isize,
+    ) -> Result<Option<UnitOffset>, Broken> {
+        while self.open.last().is_some_and(|open| open.depth >= depth) {
+            self.open.pop();
+        }
+        let is_function = abbreviation.tag() == gimli::DW_TAG_subprogram;
+        if !is_function && self.open.last().is_none_or(|open| open.within.is_empty()) {
+            entries.skip_attributes(abbreviation.attributes())?;
+            return Ok(None);
+        }
+        let attributes = self.attributes(entries, abbreviation)?;
+        let (level, within) = if is_function {
+            (0, self.function(offset, &attributes)?)
+        } else {
+            self.call(offset, &attributes)?
+        };
+        let nothing = within.is_empty();
+        if abbreviation.has_children() {
+            if self.open.len() >= DEEPEST {
+                return Err(Broken::Depth);
+            }
+            self.open.push(Open { depth, level, within });
+        }
+        Ok(attributes.sibling.filter(|_| nothing))
+    }
+
+    fn attributes(
+        &self,
+        entries: &mut EntriesRaw<'_, Slice<'a>>,
+        abbreviation: &Abbreviation,
+    ) -> gimli::Result<Attributes> {
+        let mut out = Attributes::default();
+        for specification in abbreviation.attributes() {
+            let attribute = entries.read_attribute(*specification)?;
+            match (attribute.name(), attribute.value()) {
+                (gimli::DW_AT_sibling, AttributeValue::UnitRef(offset)) => out.sibling = Some(offset),
+                // Up to DWARF 4, file 0 means that there is none.
+                (gimli::DW_AT_call_file, AttributeValue::FileIndex(file)) => {
+                    out.file = Some(file).filter(|file| *file > 0 || self.unit.header.version() >= 5);
+                }
+                (gimli::DW_AT_call_line, value) => out.line = number(&value),
+                (gimli::DW_AT_call_column, value) => out.column = number(&value),
+                _ => out.extent.take(self.unit, &attribute)?,
+            }
+        }
+        Ok(out)
+    }
+
+    /// Takes up a function; returns the indices of the addresses that it is the best one for so far.
+    fn function(&mut self, entry: UnitOffset, attributes: &Attributes) -> Result<Vec<u32>, Broken> {
+        let (mut within, is_code) = (Vec::new(), self.is_code);
+        for (index, size) in self.inside(attributes.extent, is_code)? {
+            let Some(slot) = self.chains.get_mut(index as usize) else { continue };
+            // Of two names for one piece of code (assembler aliases, functions folded into one), the last one counts,
+            // as it does for gdb.
+            if slot.as_ref().is_none_or(|chain| size <= chain.size) {
+                *slot = Some(Chain { function: entry, calls: Vec::new(), size });
+                within.push(index);
+            }
+        }
+        Ok(within)
+    }
+
+    /// Takes up an inlined call; returns its level and the indices of the addresses that are in it.
+    fn call(&mut self, entry: UnitOffset, attributes: &Attributes) -> Result<(usize, Vec<u32>), Broken> {
+        let inside = self.inside(attributes.extent, &|_| true)?;
+        let Some(parent) = self.open.last() else { return Ok((0, Vec::new())) };
+        let mut within = Vec::new();
+        for (index, _) in inside.into_iter().filter(|(index, _)| parent.within.contains(index)) {
+            let Some(Some(chain)) = self.chains.get_mut(index as usize) else { continue };
+            // Of two calls at one place, the first one counts.
+            if chain.calls.len() == parent.level && parent.level < DEEPEST_INLINE {
+                let Attributes { file, line, column, .. } = *attributes;
+                chain.calls.push(Call { entry, file, line, column });
+                within.push(index);
+            }
+        }
+        Ok((parent.level + 1, within))
+    }
+
+    /// Returns the indices of the addresses in an extent, each with the size of the range that has it.
+    fn inside(&mut self, extent: Extent, is_code: &dyn Fn(u64) -> bool) -> Result<Vec<(u32, u64)>, TooMany> {
+        let mut inside: Vec<(u32, u64)> = Vec::new();
+        let addresses = self.addresses;
+        extent.each(self.unit, &mut self.ranges_left, |start, end| {
+            let first = addresses.partition_point(|address| *address < start);
+            let count = addresses.iter().skip(first).take_while(|address| **address < end).count();
+            if count == 0 || !is_code(start) {
+                return;
+            }
+            for index in (first..first + count).filter_map(|index| u32::try_from(index).ok()) {
+                if inside.iter().all(|(known, _)| *known != index) {
+                    inside.push((index, end - start));
+                }
+            }
+        })?;
+        Ok(inside)
+    }
+}
+
+/// Reads a line or column: from 1, so that 0 is none.
+fn number(value: &AttributeValue<Slice<'_>>) -> Option<u32> {
+    value.udata_value().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
+}
+
+/// Tells whether entries of this kind usually have no function with code in them.
+fn is_closed(tag: DwTag) -> bool {
+    [
+        gimli::DW_TAG_structure_type,
+        gimli::DW_TAG_class_type,
+        gimli::DW_TAG_union_type,
+        gimli::DW_TAG_enumeration_type,
+        gimli::DW_TAG_subroutine_type,
+        gimli::DW_TAG_array_type,
+    ]
+    .contains(&tag)
+}
