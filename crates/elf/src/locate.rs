@@ -81,6 +81,8 @@ pub enum Origin {
     DebugLink,
     /// Beside the core.
     Beside,
+    /// From a debuginfod server, or the cache of what such servers sent, by build ID.
+    Debuginfod,
     /// In the core itself.
     Core,
 }
