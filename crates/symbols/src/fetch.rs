@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use epitaph_elf::{BuildId, DebugWanted, FileState, Found, Locate, Located, Module, Object, Origin, Wanted};
+use epitaph_elf::{
+    BuildId, DebugWanted, FileState, Found, Locate, Located, Module, Object, Origin, Outcome, Wanted,
+};
 
 use crate::verify::{Opened, compare, open};
 
@@ -87,11 +89,12 @@ impl<L: Locate> Locate for FetchMissing<'_, L> {
         let module = wanted.module;
         let check = |opened: &Opened| {
             compare(opened, wanted, None, Origin::Debuginfod).map_err(|outcome| outcome.to_string())?;
+            whole(&opened.object)?;
             // What `strip --only-keep-debug` leaves has the program's addresses, and none of its bytes.
             if opened.object.has_debug_info() && !opened.object.has_section(".text") {
                 return Err("it holds debug information only".to_owned());
             }
-            whole(&opened.object)
+            Ok(())
         };
         self.fetched(module, module.build_id.as_ref(), FetchKind::Image, check).unwrap_or(local)
     }
@@ -104,12 +107,13 @@ impl<L: Locate> Locate for FetchMissing<'_, L> {
         let check = |opened: &Opened| {
             let found = opened.object.build_id();
             if found != wanted.build_id {
-                return Err(epitaph_elf::Outcome::OtherBuild(found.cloned()).to_string());
+                return Err(Outcome::OtherBuild(found.cloned()).to_string());
             }
+            whole(&opened.object)?;
             if !opened.object.has_debug_info() && !opened.object.has_section(".symtab") {
                 return Err("it holds no debug information".to_owned());
             }
-            whole(&opened.object)
+            Ok(())
         };
         self.fetched(wanted.module, wanted.build_id, FetchKind::Debug, check).unwrap_or(local)
     }

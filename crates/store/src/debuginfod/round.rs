@@ -87,7 +87,7 @@ impl Round<'_> {
                 Ok(answer) => match self.take(index, answer, check).await {
                     Ok(path) => return Outcome::Found(path),
                     // A transfer that broke is begun anew, after the other servers' answers.
-                    Err(error) if error.is_transient() => {
+                    Err(error) if is_worth_a_retry(&error) => {
                         asked.push(self.ask(index, server, retry, Some(error)));
                         continue;
                     }
@@ -123,9 +123,8 @@ impl Round<'_> {
                 return (index, server, retry, Err(error));
             }
             match self.request(server).await {
-                // Silence has used up its time.
-                Err(error @ StoreError::Stalled { .. }) => return (index, server, retry, Err(error)),
-                Err(error) => failed = Some(error),
+                Err(error) if is_worth_a_retry(&error) => failed = Some(error),
+                Err(error) => return (index, server, retry, Err(error)),
                 Ok(answer) => return (index, server, retry, Ok(answer)),
             }
         }
@@ -213,6 +212,11 @@ impl Round<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the server may do better the next time. One that was silent has used up its time.
+fn is_worth_a_retry(error: &StoreError) -> bool {
+    error.is_transient() && !matches!(error, StoreError::Stalled { .. })
 }
 
 /// The time of an HTTP date (RFC 9110, 5.6.7).

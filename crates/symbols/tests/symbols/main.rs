@@ -5,6 +5,8 @@ mod damaged_dwarf;
 #[cfg(test)]
 mod debug_files;
 #[cfg(test)]
+mod fetched_files;
+#[cfg(test)]
 mod image_files;
 #[cfg(test)]
 mod source_frames;
