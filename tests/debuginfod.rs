@@ -1,6 +1,6 @@
 //! Files from debuginfod servers: elfutils' own on loopback, and others that do what none should.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -399,10 +399,19 @@ fn progress_is_told_on_demand_where_nobody_watches() {
 fn collect_keeps_what_it_was_sent_and_is_a_server_itself() {
     need_tool!("objcopy", "strip");
     let Some(world) = World::new() else { return };
+    let asked = |server: &Server| -> BTreeSet<String> {
+        server.requests().into_iter().map(|request| request.path).collect()
+    };
+    let server = world.server(|_, reply| reply);
+    world.show(&["--debuginfod", &server.url()]);
+    let explaining = asked(&server);
+    world.forget();
+
     let server = world.server(|_, reply| reply);
     let out = world.path("out");
     let collect = world.epitaph("collect").args(["--debuginfod", &server.url(), "--out"]).arg(&out);
     collect.run().code(0).says(&["in quantity_of at "]);
+    assert_eq!(asked(&server), explaining, "what explains nothing is not downloaded to be kept");
     for kind in ["executable", "debuginfo"] {
         let kept = fs::read(out.join("buildid").join(&world.id).join(kind)).unwrap();
         assert_eq!(kept, world.files[&format!("/buildid/{}/{kind}", world.id)]);

@@ -2,12 +2,15 @@
 
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use epitaph_store::{
     Debuginfod, DebuginfodFile, DebuginfodOptions, DebuginfodWanted, LookUpLimits, LookUps, Progress,
     StoreError,
 };
+use epitaph_summary::CrashSummary;
 use epitaph_symbols::{Fetch, FetchKind, FetchWanted};
+use epitaph_triage::Observer;
 
 use crate::args::DebuginfodArgs;
 use crate::environment::variable;
@@ -29,6 +32,7 @@ pub(crate) fn configured(args: &DebuginfodArgs) -> Option<Debuginfod> {
 pub(crate) struct Remote<'a> {
     look_ups: LookUps<'a>,
     progress: Box<dyn Progress>,
+    done: AtomicBool,
 }
 
 impl<'a> Remote<'a> {
@@ -37,7 +41,7 @@ impl<'a> Remote<'a> {
         // elfutils' variable asks for progress where there is no terminal as well.
         let in_lines = variable("DEBUGINFOD_PROGRESS").is_some() && !stderr().is_terminal();
         let progress: Box<dyn Progress> = if in_lines { Box::new(Lines) } else { Box::new(Transfers::new()) };
-        Remote { look_ups: debuginfod.look_ups(limits), progress }
+        Remote { look_ups: debuginfod.look_ups(limits), progress, done: AtomicBool::new(false) }
     }
 
     /// Says what went wrong so far.
@@ -52,6 +56,9 @@ impl Fetch for Remote<'_> {
         wanted: &FetchWanted<'_>,
         check: &mut dyn FnMut(&Path) -> Result<(), String>,
     ) -> Option<PathBuf> {
+        if self.done.load(Ordering::Relaxed) {
+            return None;
+        }
         let (file, name) = match wanted.kind {
             FetchKind::Image => (DebuginfodFile::Executable, wanted.name.to_owned()),
             FetchKind::Debug => (DebuginfodFile::Debuginfo, format!("{} (debug)", wanted.name)),
@@ -59,6 +66,26 @@ impl Fetch for Remote<'_> {
         let build_id = wanted.build_id.to_string();
         let wanted = DebuginfodWanted { build_id: &build_id, file, name: &name };
         self.look_ups.find(&wanted, check, &*self.progress)
+    }
+}
+
+/// Fetches nothing any more when the threads are done: files that only go along with the core, such as those of
+/// libraries that no stack leads through, are kept where they are here, and not downloaded for it.
+pub(crate) struct UntilThreadsAreDone<'a> {
+    pub(crate) remote: Option<&'a Remote<'a>>,
+    pub(crate) observer: &'a mut dyn Observer,
+}
+
+impl Observer for UntilThreadsAreDone<'_> {
+    fn crashing_thread_done(&mut self, partial: &CrashSummary) {
+        self.observer.crashing_thread_done(partial);
+    }
+
+    fn threads_done(&mut self) {
+        if let Some(remote) = self.remote {
+            remote.done.store(true, Ordering::Relaxed);
+        }
+        self.observer.threads_done();
     }
 }
 

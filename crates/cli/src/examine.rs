@@ -13,7 +13,7 @@ use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
 use crate::args::SearchArgs;
-use crate::debuginfod::{self, Remote};
+use crate::debuginfod::{self, Remote, UntilThreadsAreDone};
 use crate::environment;
 use crate::error::{Error, message, of_core};
 
@@ -117,7 +117,8 @@ impl<'a> Examiner<'a> {
             ..self.options.clone()
         };
         // A fault of ours that a crafted core finds must cost neither this core nor the others: it is told, and kept.
-        let triage = || triage(core.process(), &core, &*files, &options, observer);
+        let mut observer = UntilThreadsAreDone { remote: remote.as_ref(), observer };
+        let triage = || triage(core.process(), &core, &*files, &options, &mut observer);
         let mut triaged = catch_unwind(AssertUnwindSafe(triage)).map_err(|_| {
             let hint = "this is a bug of epitaph: please report it with the message above";
             message(format!("{}: reading this core failed", opened.path.display()), Some(hint))
