@@ -15,6 +15,7 @@ mod circleci;
 mod collect;
 mod collect_trouble;
 mod concurrent;
+mod debuginfod;
 mod fixtures;
 mod hostile;
 mod oracle;

@@ -14,6 +14,10 @@ const COMMANDS: [(&str, &[&str]); 9] = [
             "EPITAPH_SYSROOT",
             "EPITAPH_DEBUG_DIR",
             "EPITAPH_ALLOW_MISMATCH",
+            "EPITAPH_DEBUGINFOD",
+            "EPITAPH_NO_DEBUGINFOD",
+            "EPITAPH_DEBUGINFOD_BUDGET",
+            "EPITAPH_DEBUGINFOD_LOOKUPS",
         ],
     ),
     (

@@ -54,6 +54,25 @@ pub(crate) struct SearchArgs {
     /// Use a program or library of another build rather than none: names and lines may be wrong
     #[arg(long, env = "EPITAPH_ALLOW_MISMATCH")]
     pub(crate) allow_mismatch: bool,
+    #[command(flatten)]
+    pub(crate) debuginfod: DebuginfodArgs,
+}
+
+/// How debuginfod servers are asked for files that are not on this machine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DebuginfodArgs {
+    /// A debuginfod server to ask for files that are not here, instead of those in DEBUGINFOD_URLS (may be repeated)
+    #[arg(long, value_name = "URL", env = "EPITAPH_DEBUGINFOD", value_delimiter = ' ')]
+    pub(crate) debuginfod: Vec<String>,
+    /// Ask no debuginfod server, also where DEBUGINFOD_URLS names some
+    #[arg(long, env = "EPITAPH_NO_DEBUGINFOD")]
+    pub(crate) no_debuginfod: bool,
+    /// How long debuginfod servers may be asked for the files of one core, such as `10s`, `5min`
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "EPITAPH_DEBUGINFOD_BUDGET", value_parser = parse_span)]
+    pub(crate) debuginfod_budget: Duration,
+    /// How many files debuginfod servers may be asked for, of one core
+    #[arg(long, value_name = "N", default_value_t = 64, env = "EPITAPH_DEBUGINFOD_LOOKUPS")]
+    pub(crate) debuginfod_lookups: u32,
 }
 
 /// Which threads are shown.
@@ -121,7 +140,7 @@ pub(crate) struct CollectArgs {
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
     /// Leave cores alone that are older, such as `90min`, `6h`, `2d`; `0` takes all. Cores given by name are taken
-    #[arg(long, value_name = "AGE", default_value = "1d", env = "EPITAPH_MAX_AGE", value_parser = parse_age)]
+    #[arg(long, value_name = "AGE", default_value = "1d", env = "EPITAPH_MAX_AGE", value_parser = parse_span)]
     pub(crate) max_age: Duration,
     /// Fail when a crash could not be read or kept
     #[arg(long, env = "EPITAPH_STRICT")]
@@ -234,17 +253,17 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// Parses an age: `90min`, `6h`, `2d`, or seconds without a unit.
-fn parse_age(text: &str) -> Result<Duration, String> {
+/// Parses a span of time: `90min`, `6h`, `2d`, or seconds without a unit.
+fn parse_span(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
     }
-    let age: jiff::Span =
-        text.parse().map_err(|_| "an age is a number with a unit, such as 6h".to_owned())?;
-    let age = age
+    let span: jiff::Span =
+        text.parse().map_err(|_| "a span of time is a number with a unit, such as 6h".to_owned())?;
+    let span = span
         .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
         .map_err(|error| format!("it has no fixed length: {error}"))?;
-    Duration::try_from(age).map_err(|_| "an age can't be negative".to_owned())
+    Duration::try_from(span).map_err(|_| "a span of time can't be negative".to_owned())
 }
 
 #[cfg(test)]
@@ -258,14 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn ages_have_units() {
+    fn spans_have_units() {
         for (text, seconds) in
             [("0", 0), ("90", 90), ("90min", 5400), ("6h", 21_600), ("2d", 172_800), ("1d 1h", 90_000)]
         {
-            assert_eq!(parse_age(text), Ok(Duration::from_secs(seconds)), "{text}");
+            assert_eq!(parse_span(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for bad in ["", "x", "-1h", "1 month"] {
-            assert!(parse_age(bad).is_err(), "{bad}");
+            assert!(parse_span(bad).is_err(), "{bad}");
         }
     }
 }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
-use epitaph_elf::{BuildId, CoreFile};
+use epitaph_elf::{BuildId, CoreFile, Locate};
+use epitaph_store::Debuginfod;
 use epitaph_summary::{Core, CrashSummary, Warning};
-use epitaph_symbols::{CameWithCore, FileSearch, SearchOptions};
+use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
 use crate::args::SearchArgs;
+use crate::debuginfod::{self, Remote, UntilThreadsAreDone};
 use crate::environment;
 use crate::error::{Error, message, of_core};
 
@@ -47,12 +49,18 @@ impl CameWithCore for CameWith {
 /// How cores are examined.
 pub(crate) struct Examiner<'a> {
     search: &'a SearchArgs,
+    debuginfod: Option<Debuginfod>,
     options: Options,
 }
 
 impl<'a> Examiner<'a> {
     pub(crate) fn new(search: &'a SearchArgs) -> Examiner<'a> {
-        Examiner { search, options: Options { masks: environment::masks(), ..Options::default() } }
+        let debuginfod = debuginfod::configured(&search.debuginfod);
+        Examiner {
+            search,
+            debuginfod,
+            options: Options { masks: environment::masks(), ..Options::default() },
+        }
     }
 
     /// Walks only the crashing thread.
@@ -92,6 +100,12 @@ impl<'a> Examiner<'a> {
             beside: opened.path.parent().map(Path::to_owned),
             came_with: Some(&came_with),
         });
+        let remote =
+            self.debuginfod.as_ref().map(|debuginfod| Remote::new(debuginfod, &self.search.debuginfod));
+        let files: Box<dyn Locate> = match &remote {
+            Some(remote) => Box::new(FetchMissing::new(files, remote)),
+            None => Box::new(files),
+        };
         let options = Options {
             time: opened.modified.and_then(rfc3339),
             core: Core {
@@ -103,11 +117,15 @@ impl<'a> Examiner<'a> {
             ..self.options.clone()
         };
         // A fault of ours that a crafted core finds must cost neither this core nor the others: it is told, and kept.
-        let triage = || triage(core.process(), &core, &files, &options, observer);
+        let mut observer = UntilThreadsAreDone { remote: remote.as_ref(), observer };
+        let triage = || triage(core.process(), &core, &*files, &options, &mut observer);
         let mut triaged = catch_unwind(AssertUnwindSafe(triage)).map_err(|_| {
             let hint = "this is a bug of epitaph: please report it with the message above";
             message(format!("{}: reading this core failed", opened.path.display()), Some(hint))
         })?;
+        for problem in remote.iter().flat_map(Remote::problems) {
+            triaged.summary.warnings.push(Warning::new("debuginfod", options.masks.apply(&problem)));
+        }
         if let Some(damage) = &opened.damage {
             let text = format!("{}: {damage}", opened.path.display());
             triaged.summary.warnings.insert(0, Warning::new("core_damaged", text));

@@ -17,10 +17,8 @@ pub trait Locate: Sync {
     /// Finds the separate file with its debug information.
     fn debug(&self, wanted: &DebugWanted<'_>) -> Located;
 
-    /// Finds a file that the debug information continues in. Whoever has none of those finds nothing.
-    fn companion(&self, _wanted: &CompanionWanted<'_>) -> Located {
-        Located::Missing { tried: Vec::new() }
-    }
+    /// Finds a file that the debug information continues in.
+    fn companion(&self, wanted: &CompanionWanted<'_>) -> Located;
 }
 
 /// A mapped file that is looked for.
@@ -133,6 +131,8 @@ pub enum Origin {
     DebugLink,
     /// Beside the core.
     Beside,
+    /// From a debuginfod server, or the cache of what such servers sent, by build ID.
+    Debuginfod,
     /// In the core itself.
     Core,
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use goblin::elf::compression_header::{CompressionHeader, ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader};
 use goblin::elf::section_header::{
-    SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHN_XINDEX, SHT_NOBITS, SHT_NOTE, SectionHeader,
+    SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHN_XINDEX, SHT_NOBITS, SHT_NOTE, SHT_NULL, SectionHeader,
 };
 use goblin::elf::sym::Symtab;
 use thiserror::Error;
@@ -179,6 +179,22 @@ impl Object {
     /// Returns the whole file.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// Tells whether the file holds all that its section table names (or its segments, if it has no such table): one
+    /// that was cut short on its way here doesn't.
+    pub fn is_whole(&self) -> bool {
+        let holds = |offset: u64, size: u64| {
+            offset.checked_add(size).is_some_and(|end| end <= self.bytes.len() as u64)
+        };
+        let table = self.header.section_headers;
+        if table.offset == 0 {
+            return self.segments.iter().all(|segment| holds(segment.offset, segment.file_size));
+        }
+        self.sections.len() as u64 >= table.count.clamp(1, MOST_SECTIONS)
+            && self.sections.iter().all(|Section { header, .. }| {
+                matches!(header.sh_type, SHT_NULL | SHT_NOBITS) || holds(header.sh_offset, header.sh_size)
+            })
     }
 
     /// Returns the build ID, from a note segment or section.

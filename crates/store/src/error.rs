@@ -174,6 +174,32 @@ pub enum StoreError {
         /// Bytes that were announced.
         expected: u64,
     },
+    /// The server sends too little at a time.
+    #[error("{url} sent {received} bytes in {:.1} s", after.as_secs_f32())]
+    TooSlow {
+        /// The URL without query.
+        url: String,
+        /// Bytes that came in that time.
+        received: u64,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The body is longer than what is taken.
+    #[error("{url} has more than the {limit} bytes that are taken")]
+    TooLarge {
+        /// The URL without query.
+        url: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The body isn't what was asked for.
+    #[error("{url} sent a file that is not used: {why}")]
+    Refused {
+        /// The URL without query.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A redirect that is not followed.
     #[error("redirect from {url} not followed: {why}")]
     Redirect {

@@ -2,7 +2,7 @@
 //!
 //! A [`Store`] is opened by its URL. A folder (a plain path or `file:///…`) takes pushes of any files or folders, as
 //! CircleCI's `store_artifacts` does, and gives them back; the artifacts of a CircleCI job (`circleci://…`) can be
-//! listed and pulled. This crate is the only one that speaks to the network, and the only asynchronous one: it blocks
+//! listed and pulled. [`Debuginfod`] gets files by their build ID from debuginfod servers. This crate is the only one that speaks to the network, and the only asynchronous one: it blocks
 //! outside and keeps a small runtime inside, so it must not be called from within another runtime's worker.
 //!
 //! It is *not* a place for what a crash means. It knows three names in a pushed tree (`crashes/<id>/summary.json`,
@@ -30,6 +30,7 @@
 //! ```
 
 mod circleci;
+mod debuginfod;
 mod error;
 mod files;
 mod folder;
@@ -47,6 +48,9 @@ mod target;
 mod token;
 mod warning;
 
+pub use debuginfod::{
+    Debuginfod, DebuginfodFile, DebuginfodOptions, DebuginfodWanted, LookUpLimits, LookUps,
+};
 pub use error::StoreError;
 pub use folder::PushOptions;
 pub use job::JobId;

@@ -409,6 +409,9 @@ pub struct Module {
     /// The file with its debug information, where that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub debug_file: Option<String>,
+    /// Where that file was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debug_origin: Option<FileOrigin>,
     /// Whether debug information (DWARF) was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has_debug_info: Option<bool>,
@@ -455,6 +458,8 @@ pub enum FileOrigin {
     DebugLink,
     /// Beside the core, by name and content.
     Beside,
+    /// From a debuginfod server, or the cache of what such servers sent, by build ID.
+    Debuginfod,
     /// In the core itself (the vDSO).
     Core,
     /// A way that this version doesn't know.

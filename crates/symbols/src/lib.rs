@@ -3,7 +3,8 @@
 //! Two jobs that belong together, because both are about one module's files: [`FileSearch`] finds and verifies
 //! them (it is the [`epitaph_elf::Locate`] of a folder world), and [`Symbolizer`] turns addresses into source
 //! frames, for the whole set of a module's addresses at once: it looks for the compilation units that hold them
-//! and reads only those. This crate is *not* an unwinder, and it doesn't go to the network.
+//! and reads only those. This crate is *not* an unwinder, and it doesn't go to the network: what no folder has,
+//! [`FetchMissing`] asks of a [`Fetch`] that somebody else provides, and checks what comes.
 //!
 //! ```
 //! use epitaph_symbols::demangle;
@@ -20,6 +21,7 @@ mod die_names;
 mod dwarf;
 mod entries;
 mod extent;
+mod fetch;
 mod frames;
 mod functions;
 mod lines;
@@ -40,6 +42,7 @@ mod units;
 mod verify;
 
 pub use demangle::demangle;
+pub use fetch::{Fetch, FetchKind, FetchMissing, FetchWanted};
 pub use problem::Problem;
 pub use search::{CameWithCore, FileSearch, SearchOptions};
 pub use source_frame::{SourceFrame, SymbolSource};

@@ -5,6 +5,7 @@
 //!   repeated here.
 //! - [`crash`] builds the programs of `testdata/programs`, lets the real kernel kill them, and finds the core.
 //! - [`scratch`] is a folder for what a test builds by itself.
+//! - [`server`] is an HTTP server that behaves as badly as a test wants.
 //! - [`gdb`] asks gdb for the backtrace of a core, as data, and compares two backtraces.
 //! - [`tools`] and [`skip`] say what this machine can't do, so that no test is left out silently.
 //!
@@ -34,5 +35,6 @@ pub mod core;
 pub mod crash;
 pub mod gdb;
 pub mod scratch;
+pub mod server;
 pub mod skip;
 pub mod tools;

@@ -74,10 +74,13 @@ impl Default for Options {
     }
 }
 
-/// Is told as soon as the crashing thread is done.
+/// Is told how far a triage is.
 pub trait Observer {
-    /// Gets the summary as far as it is: everything but the other threads.
+    /// The crashing thread is done. Gets the summary as far as it is: everything but the other threads.
     fn crashing_thread_done(&mut self, partial: &CrashSummary);
+
+    /// Every thread is done. Files that are looked for from now on explain nothing more: they are to be kept.
+    fn threads_done(&mut self) {}
 }
 
 /// An observer that doesn't care.
@@ -152,6 +155,7 @@ pub fn triage(
     let walked_others = if together.is_empty() { stacks.walk(others) } else { together };
     stacks.name(&walked_others);
     summary.threads.append(&mut stacks.describe(process, others, walked_others, false));
+    observer.threads_done();
     let searched: BTreeSet<usize> =
         if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };
     summary.modules = modules::describe(&loaded, &searched);

@@ -54,6 +54,7 @@ fn add_files(out: &mut summary::Module, loaded: &LoadedModules<'_>, index: usize
     let own = loaded.object(index).is_some_and(epitaph_elf::Object::has_debug_info);
     if let Some(Located::Found(found)) = loaded.debug(index) {
         out.debug_file = found.path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        out.debug_origin = Some(origin(found.origin));
         out.has_debug_info = Some(found.object.has_debug_info());
     } else {
         out.has_debug_info = Some(own);
@@ -87,6 +88,7 @@ fn origin(origin: Origin) -> summary::FileOrigin {
         Origin::BuildId => summary::FileOrigin::BuildId,
         Origin::DebugLink => summary::FileOrigin::DebugLink,
         Origin::Beside => summary::FileOrigin::Beside,
+        Origin::Debuginfod => summary::FileOrigin::Debuginfod,
         Origin::Core => summary::FileOrigin::Core,
     }
 }

@@ -290,3 +290,18 @@ fn real_files_are_read() {
     let within = named.filter(|symbol| object.code_section_at(symbol.address).is_some()).count();
     assert!(within > 1000);
 }
+
+#[test]
+fn a_file_that_lost_its_end_is_not_whole() {
+    need_tool!("gcc", "objcopy", "strip");
+    let scratch = library();
+    scratch.run("objcopy --only-keep-debug lib.so lib.debug");
+    scratch.run("strip -o stripped.so lib.so");
+    for name in ["lib.so", "lib.debug", "stripped.so"] {
+        let bytes = scratch.read(name);
+        assert!(parse(bytes.clone()).is_whole(), "{name}");
+        for len in (64..bytes.len()).step_by(97).chain([bytes.len() - 1]) {
+            assert!(!parse(bytes[..len].to_vec()).is_whole(), "{len} bytes of {name}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use reqwest::header::HeaderName;
+use reqwest::header::{HeaderMap, HeaderName};
 use tokio::runtime::{self, Runtime};
 use url::Url;
 
@@ -56,10 +56,9 @@ impl CircleCi {
     pub(crate) fn new(job: CircleCiJob, options: &StoreOptions) -> Result<Self, StoreError> {
         let base = base_url(options.circleci_url.as_deref().unwrap_or(DEFAULT_URL))?;
         let credential = options.circleci_token.clone().map(|token| Credential {
-            header: HeaderName::from_static("circle-token"),
-            token,
+            headers: HeaderMap::from_iter([(HeaderName::from_static("circle-token"), token.header())]),
             origin: base.origin(),
-            domain: ARTIFACTS_DOMAIN,
+            domain: Some(ARTIFACTS_DOMAIN),
         });
         let client = Client::new(&base, credential, options.ca_file.as_deref(), &options.network)?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();

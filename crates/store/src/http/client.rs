@@ -63,10 +63,10 @@ impl Client {
         strip_user(&mut url);
         for _ in 0..=REDIRECTS {
             let mut request = self.http.get(url.clone()).headers(headers.clone());
-            let token = self.credential.as_ref().and_then(|credential| credential.for_url(&url));
-            let token_sent = token.is_some();
-            if let Some((name, value)) = token {
-                request = request.header(name, value);
+            let secret = self.credential.as_ref().and_then(|credential| credential.for_url(&url));
+            let token_sent = secret.is_some();
+            if let Some(headers) = secret {
+                request = request.headers(headers.clone());
             }
             let response = tokio::time::timeout(self.stall_timeout, request.send())
                 .await

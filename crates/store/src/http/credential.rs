@@ -1,31 +1,28 @@
-//! Who may see a token.
+//! Who may see a secret.
 
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use url::{Host, Origin, Url};
 
-use crate::Token;
-
-/// A token, the header it travels in, and the servers that may have it.
+/// Headers that hold a secret, and the servers that may have it.
 #[derive(Debug, Clone)]
 pub(crate) struct Credential {
-    pub(crate) header: HeaderName,
-    pub(crate) token: Token,
+    pub(crate) headers: HeaderMap,
     /// The configured server: scheme, host and port.
     pub(crate) origin: Origin,
     /// A domain whose subdomains may have it as well, over https on the usual port.
-    pub(crate) domain: &'static str,
+    pub(crate) domain: Option<&'static str>,
 }
 
 impl Credential {
-    /// The header for a request, if that server may see the token.
-    pub(crate) fn for_url(&self, url: &Url) -> Option<(HeaderName, HeaderValue)> {
+    /// The headers for a request, if that server may see them.
+    pub(crate) fn for_url(&self, url: &Url) -> Option<&HeaderMap> {
         let allowed = url.origin() == self.origin || self.is_subdomain(url);
-        allowed.then(|| (self.header.clone(), self.token.header()))
+        allowed.then_some(&self.headers)
     }
 
     fn is_subdomain(&self, url: &Url) -> bool {
-        let Some(Host::Domain(host)) = url.host() else { return false };
-        let below = host.strip_suffix(self.domain).and_then(|rest| rest.strip_suffix('.'));
+        let (Some(Host::Domain(host)), Some(domain)) = (url.host(), self.domain) else { return false };
+        let below = host.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.'));
         url.scheme() == "https"
             && url.port_or_known_default() == Some(443)
             && below.is_some_and(|name| !name.is_empty())
@@ -36,17 +33,23 @@ impl Credential {
 mod tests {
     use super::*;
 
+    fn sees(base: &str, domain: Option<&'static str>, url: &str) -> bool {
+        let origin = Url::parse(base).unwrap().origin();
+        let credential = Credential { headers: HeaderMap::new(), origin, domain };
+        credential.for_url(&Url::parse(url).unwrap()).is_some()
+    }
+
+    #[test]
+    fn without_a_domain_only_the_server_sees_it() {
+        assert!(sees("https://h:8443/a", None, "https://h:8443/b"));
+        for url in ["https://h/", "http://h:8443/", "https://x.h:8443/", "https://g:8443/"] {
+            assert!(!sees("https://h:8443/a", None, url), "{url}");
+        }
+    }
+
     #[test]
     fn only_the_server_and_the_domain_see_the_token() {
-        let sees = |base: &str, url: &str| {
-            let credential = Credential {
-                header: HeaderName::from_static("circle-token"),
-                token: Token::new("t").unwrap(),
-                origin: Url::parse(base).unwrap().origin(),
-                domain: "circle-artifacts.com",
-            };
-            credential.for_url(&Url::parse(url).unwrap()).is_some()
-        };
+        let sees = |base: &str, url: &str| sees(base, Some("circle-artifacts.com"), url);
         let base = "https://circleci.com";
         for url in [
             "https://circleci.com/api",

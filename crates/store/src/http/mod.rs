@@ -1,6 +1,6 @@
 //! Requests to servers that may be slow, broken or hostile.
 //!
-//! `client` sends one request and follows its redirects by hand, `credential` decides who may see a token, `retry`
+//! `client` sends one request and follows its redirects by hand, `credential` decides who may see a secret, `retry`
 //! how long to wait before the next try, `tls` whom to trust. No query string leaves this module: signed links have
 //! their secret there.
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use epitaph_store::{NoProgress, PushOptions, Selection, Store, StoreError, StoreOptions};
 
 use crate::support::circle::{self, TOKEN, file, here, is_list, list, store};
-use crate::support::server::{Reply, Request, Server};
 use crate::support::{Log, texts};
+use epitaph_testkit::server::{Reply, Request, Server};
 
 /// Two nodes with a path in common, and a core with a name that only `core_pattern` makes.
 fn two_nodes() -> Server {

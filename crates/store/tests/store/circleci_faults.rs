@@ -9,7 +9,7 @@ use epitaph_store::{Network, NoProgress, Pulled, Selection, Store, StoreError, S
 
 use crate::support::Log;
 use crate::support::circle::{self, content, file, here, is_list, list, range_start, store};
-use crate::support::server::{End, Reply, Request, Server};
+use epitaph_testkit::server::{End, Reply, Request, Server};
 
 const SIZE: usize = 100_000;
 

@@ -6,8 +6,8 @@ use std::fs;
 use epitaph_store::{NoProgress, Selection, StoreError};
 
 use crate::support::circle::{TOKEN, file, here, is_list, list, store};
-use crate::support::server::{Reply, Request, Server};
 use crate::support::texts;
+use epitaph_testkit::server::{Reply, Request, Server};
 
 /// A server that serves every path, and must never see a secret.
 fn stranger() -> Server {

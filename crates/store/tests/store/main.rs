@@ -9,6 +9,8 @@ mod circleci_hostile;
 #[cfg(test)]
 mod circleci_tls;
 #[cfg(test)]
+mod debuginfod;
+#[cfg(test)]
 mod folder;
 #[cfg(test)]
 mod folder_faults;

@@ -7,6 +7,8 @@ mod damaged_dwarf;
 #[cfg(test)]
 mod debug_files;
 #[cfg(test)]
+mod fetched_files;
+#[cfg(test)]
 mod homes;
 #[cfg(test)]
 mod image_files;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use epitaph_elf::{DebugWanted, Locate, Located, Wanted};
+use epitaph_elf::{CompanionWanted, DebugWanted, Locate, Located, Wanted};
 use epitaph_summary::CrashSummary;
 use epitaph_testkit::core::{CoreBuilder, FileMapping, Psinfo, Segment, Siginfo, Thread};
 use epitaph_triage::{Observer, Options, triage};
@@ -34,6 +34,11 @@ impl Locate for Files<'_> {
         self.0.note(&wanted.module.name());
         Located::Missing { tried: Vec::new() }
     }
+
+    fn companion(&self, wanted: &CompanionWanted<'_>) -> Located {
+        self.0.note(&wanted.module.name());
+        Located::Missing { tried: Vec::new() }
+    }
 }
 
 struct Reader<'a> {
@@ -45,6 +50,10 @@ impl Observer for Reader<'_> {
     fn crashing_thread_done(&mut self, partial: &CrashSummary) {
         self.diary.note("told");
         self.partial.push(partial.clone());
+    }
+
+    fn threads_done(&mut self) {
+        self.diary.note("done");
     }
 }
 
@@ -76,7 +85,7 @@ fn run(options: &Options) -> (Vec<String>, Vec<CrashSummary>, CrashSummary) {
 #[test]
 fn a_few_other_threads_are_done_together_with_it() {
     let (diary, partial, summary) = run(&Options { together: 2, ..Options::default() });
-    assert_eq!(diary.last().map(String::as_str), Some("told"), "{diary:?}");
+    assert!(diary.ends_with(&["told".to_owned(), "done".to_owned()]), "{diary:?}");
     assert_eq!(partial[0].threads, summary.threads[..1]);
     assert_eq!(summary.threads.len(), 3);
 }
@@ -118,6 +127,12 @@ fn the_other_threads_follow_and_none_of_them_crashed() {
 #[test]
 fn who_wants_the_crashing_thread_only_pays_for_no_other() {
     let (diary, partial, summary) = run(&Options { crashed_thread_only: true, ..Options::default() });
-    assert_eq!(diary, ["1.so", "told"]);
+    assert_eq!(diary, ["1.so", "told", "done"]);
     assert_eq!((partial.len(), summary.threads.len(), summary.thread_count), (1, 1, Some(3)));
+}
+
+#[test]
+fn files_that_are_only_to_be_kept_are_looked_for_last() {
+    let options = Options { crashed_thread_only: true, all_files: true, ..Options::default() };
+    assert_eq!(run(&options).0, ["1.so", "told", "done", "2.so", "3.so"]);
 }

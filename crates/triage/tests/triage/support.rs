@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use epitaph_elf::{CoreFile, DebugWanted, Locate, Located, Wanted};
+use epitaph_elf::{CompanionWanted, CoreFile, DebugWanted, Locate, Located, Wanted};
 use epitaph_summary::CrashSummary;
 use epitaph_testkit::core::CoreBuilder;
 use epitaph_triage::{Options, Silent, triage};
@@ -18,6 +18,10 @@ impl Locate for Nothing {
     }
 
     fn debug(&self, _: &DebugWanted<'_>) -> Located {
+        Located::Missing { tried: Vec::new() }
+    }
+
+    fn companion(&self, _: &CompanionWanted<'_>) -> Located {
         Located::Missing { tried: Vec::new() }
     }
 }

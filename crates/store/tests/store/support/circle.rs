@@ -5,7 +5,7 @@ use std::time::Duration;
 use epitaph_store::{Network, Store, StoreOptions, Token};
 use serde_json::json;
 
-use super::server::{Reply, Request};
+use epitaph_testkit::server::{Reply, Request};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef-secret";
 

@@ -1,7 +1,6 @@
 //! What the tests of both kinds of stores share.
 
 pub(crate) mod circle;
-pub(crate) mod server;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,6 @@
 //! An HTTP server on loopback that does exactly what a test says, also what no sane server does.
+//!
+//! It speaks just enough HTTP/1.1 for that, one request a connection, and remembers every request.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,26 +12,31 @@ use std::time::Duration;
 
 /// A request's path with its query, and its headers by lower-case name.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) path: String,
+pub struct Request {
+    /// The path, with its query.
+    pub path: String,
     headers: HashMap<String, String>,
 }
 
 impl Request {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// Returns a header's value by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 }
 
 /// How a body ends that is shorter than announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
+    /// The connection is closed.
     Close,
+    /// Nothing more comes, and the connection stays.
     Stall,
 }
 
+/// An answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Reply {
+pub struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -41,7 +48,8 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    /// An answer of this status that is sent at once and whole, with its length.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let sent = body.len();
         Self {
@@ -55,30 +63,36 @@ impl Reply {
         }
     }
 
-    pub(crate) fn redirect(to: &str) -> Self {
+    /// A redirect to a URL.
+    pub fn redirect(to: &str) -> Self {
         Self::new(302, "moved").header("Location", to)
     }
 
-    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
     /// Sends only the first bytes of the body that is announced.
-    pub(crate) fn cut(mut self, sent: usize, end: End) -> Self {
+    #[must_use]
+    pub fn cut(mut self, sent: usize, end: End) -> Self {
         self.sent = sent.min(self.body.len());
         self.end = end;
         self
     }
 
     /// Waits before the answer.
-    pub(crate) fn after(mut self, delay: Duration) -> Self {
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
     /// Sends no Content-Length: the body ends with the connection.
-    pub(crate) fn unannounced(mut self) -> Self {
+    #[must_use]
+    pub fn unannounced(mut self) -> Self {
         self.announced = false;
         self
     }
@@ -104,8 +118,9 @@ impl Reply {
     }
 }
 
+/// A running server; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -119,9 +134,13 @@ struct Shared {
 }
 
 impl Server {
-    pub(crate) fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+    /// Starts a server that answers as `handler` says.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("the port");
         let shared = Arc::new(Shared::default());
         let (handler, server) = (Arc::new(handler), Arc::clone(&shared));
         thread::spawn(move || {
@@ -129,29 +148,34 @@ impl Server {
                 if server.stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let (handler, server, stream) = (Arc::clone(&handler), Arc::clone(&server), stream.unwrap());
+                let (handler, server, stream) =
+                    (Arc::clone(&handler), Arc::clone(&server), stream.expect("a connection"));
                 thread::spawn(move || serve(stream, &*handler, &server));
             }
         });
         Self { address, shared }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Its URL, without a path and without a slash at the end.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// All requests so far.
-    pub(crate) fn requests(&self) -> Vec<Request> {
-        self.shared.requests.lock().unwrap().clone()
+    ///
+    /// # Panics
+    /// When the server did.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().expect("no test has panicked").clone()
     }
 
     /// The requests for paths that hold a text.
-    pub(crate) fn requests_for(&self, part: &str) -> Vec<Request> {
+    pub fn requests_for(&self, part: &str) -> Vec<Request> {
         self.requests().into_iter().filter(|request| request.path.contains(part)).collect()
     }
 
     /// The most requests that were served at once.
-    pub(crate) fn peak(&self) -> usize {
+    pub fn peak(&self) -> usize {
         self.shared.peak.load(Ordering::SeqCst)
     }
 }
@@ -166,7 +190,7 @@ impl Drop for Server {
 
 fn serve(mut stream: TcpStream, handler: &(dyn Fn(&Request) -> Reply + Send + Sync), shared: &Shared) {
     let Some(request) = read(&stream) else { return };
-    shared.requests.lock().unwrap().push(request.clone());
+    shared.requests.lock().expect("no test has panicked").push(request.clone());
     let active = shared.active.fetch_add(1, Ordering::SeqCst) + 1;
     shared.peak.fetch_max(active, Ordering::SeqCst);
     let reply = handler(&request);
