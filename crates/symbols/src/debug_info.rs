@@ -1,7 +1,7 @@
 //! What a module's debug information says of a set of its addresses, wherever it is kept.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub(crate) struct DebugInfo<'a> {
     supplementary: OnceCell<Option<Arc<Object>>>,
     /// The frames at each address, innermost first.
     pub(crate) frames: HashMap<u64, Vec<SourceFrame>>,
+    /// Addresses whose functions' names may lack their paths.
+    pub(crate) bare: BTreeSet<u64>,
     pub(crate) problems: Problems,
 }
 
@@ -54,6 +56,7 @@ impl<'a> DebugInfo<'a> {
             package: OnceCell::new(),
             supplementary: OnceCell::new(),
             frames: HashMap::new(),
+            bare: BTreeSet::new(),
             problems: Problems::default(),
         })
     }
@@ -163,6 +166,11 @@ impl<'a> DebugInfo<'a> {
         }
         for (address, frames) in answer.frames {
             if is_better(&frames, self.frames.get(&address)) {
+                if answer.bare.contains(&address) {
+                    self.bare.insert(address);
+                } else {
+                    self.bare.remove(&address);
+                }
                 self.frames.insert(address, frames);
             }
         }

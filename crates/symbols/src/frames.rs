@@ -31,6 +31,8 @@ pub(crate) struct Asked<'c, 'a> {
 pub(crate) struct Answer {
     /// The addresses that it knows, each with its frames, innermost first.
     pub(crate) frames: Vec<(u64, Vec<SourceFrame>)>,
+    /// Those of them whose function has no path, and not because its language has none.
+    pub(crate) bare: Vec<u64>,
     /// Why its entries or its lines could not all be read.
     pub(crate) broken: Vec<Broken>,
 }
@@ -49,9 +51,13 @@ impl<'c, 'a> Asked<'c, 'a> {
             };
             Some((*address, frames))
         });
-        let frames = frames.collect();
+        let frames: Vec<(u64, Vec<SourceFrame>)> = frames.collect();
+        let style = self.language.and_then(Style::of);
+        let is_bare = |frames: &[SourceFrame]| frames.last().is_some_and(|frame| is_bare(frame, style));
+        let bare = frames.iter().filter(|(_, frames)| is_bare(frames));
+        let bare = bare.map(|(address, _)| *address).collect();
         let broken = broken_entries.into_iter().chain(broken_lines.map(Broken::from)).collect();
-        Answer { frames, broken }
+        Answer { frames, bare, broken }
     }
 
     /// Lays out the functions at an address: each call stands in the function that is next.
@@ -100,6 +106,16 @@ impl<'c, 'a> Asked<'c, 'a> {
     }
 }
 
+/// Tells whether a function's name may lack its path.
+fn is_bare(frame: &SourceFrame, style: Option<Style>) -> bool {
+    let Some(name) = frame.function.as_ref().filter(|_| frame.raw_name.is_none()) else { return false };
+    match style {
+        Some(Style::Rust) => !name.contains("::"),
+        Some(Style::Cpp) => !name.contains("::") && name != "main",
+        None => false,
+    }
+}
+
 /// A place in the source.
 #[derive(Clone, Copy, Default)]
 struct Place {
@@ -132,7 +148,7 @@ mod tests {
         let unit = UnitRef::new(&dwarf, &opened.unit);
         let (language, extents) = (opened.language, Rc::default());
         let asked = Asked { lines: unit, functions: unit, language, extents, is_code: &|_| true };
-        let Answer { mut frames, broken } = asked.frames(&[address]);
+        let Answer { mut frames, broken, .. } = asked.frames(&[address]);
         assert!(broken.is_empty() && frames.len() == 1, "{broken:?} {frames:?}");
         frames.remove(0).1.into_iter().map(|frame| (frame.function, frame.raw_name)).collect()
     }

@@ -287,3 +287,122 @@ fn is_closed(tag: DwTag) -> bool {
     ]
     .contains(&tag)
 }
+
+#[cfg(test)]
+mod tests {
+    use gimli::{DW_TAG_inlined_subroutine, DW_TAG_lexical_block, DW_TAG_namespace, DW_TAG_subprogram};
+
+    use super::*;
+    use crate::synth::{Node, Synth, offset};
+    use crate::unit::OpenUnit;
+
+    /// A function and the calls in it, as indices of nodes.
+    type Told = (usize, Vec<usize>);
+
+    /// Finds the functions at addresses of the only unit; there is code from 0x1000 on.
+    fn look(synth: Synth, addresses: &[u64], nodes: &[Node]) -> (Vec<Option<Told>>, Option<Broken>) {
+        let written = synth.write();
+        let dwarf = written.dwarf();
+        let opened = OpenUnit::read(&dwarf, dwarf.units().next().unwrap().unwrap()).unwrap();
+        let (chains, broken) =
+            find(UnitRef::new(&dwarf, &opened.unit), addresses, &|address| address >= 0x1000);
+        let index = |entry| nodes.iter().position(|node| offset(&opened.unit, *node) == entry).unwrap();
+        let told = |chain: Chain| {
+            (index(chain.function), chain.calls.iter().map(|call| index(call.entry)).collect())
+        };
+        (chains.into_iter().map(|chain| chain.map(told)).collect(), broken)
+    }
+
+    fn function(synth: &mut Synth, parent: Node, start: u64, size: u64) -> Node {
+        let node = synth.add(parent, DW_TAG_subprogram);
+        synth.code(node, start, size);
+        node
+    }
+
+    fn call(synth: &mut Synth, parent: Node, start: u64, size: u64) -> Node {
+        let node = synth.add(parent, DW_TAG_inlined_subroutine);
+        synth.code(node, start, size);
+        node
+    }
+
+    #[test]
+    fn calls_are_nested_as_their_entries_are() {
+        let mut synth = Synth::new(gimli::DW_LANG_C11);
+        let root = synth.root();
+        let outer = function(&mut synth, root, 0x1000, 0x100);
+        let block = synth.add(outer, DW_TAG_lexical_block);
+        let first = call(&mut synth, block, 0x1010, 0x40);
+        let inner = call(&mut synth, first, 0x1020, 0x10);
+        let second = call(&mut synth, outer, 0x1048, 0x20);
+        let stray = call(&mut synth, second, 0x1020, 0x1);
+        let (chains, broken) = look(
+            synth,
+            &[0xfff, 0x1000, 0x1018, 0x1020, 0x104a, 0x1060, 0x1100],
+            &[outer, first, inner, second, stray],
+        );
+        assert!(broken.is_none());
+        let expected = [
+            None,
+            Some((0, vec![])),
+            Some((0, vec![1])),
+            Some((0, vec![1, 2])),
+            // Both calls claim it: the first one counts.
+            Some((0, vec![1])),
+            Some((0, vec![3])),
+            None,
+        ];
+        assert_eq!(chains, expected);
+    }
+
+    /// GNU C, Fortran and Ada have functions in functions, and the outer one's entry may be passed over.
+    #[test]
+    fn a_function_inside_of_another_is_found() {
+        let mut synth = Synth::new(gimli::DW_LANG_C11);
+        let root = synth.root();
+        let outer = function(&mut synth, root, 0x1000, 0x100);
+        let inside = function(&mut synth, outer, 0x1400, 0x10);
+        let after = function(&mut synth, root, 0x1200, 0x10);
+        synth.sibling(outer);
+        let (chains, broken) = look(synth, &[0x1008, 0x1208, 0x1408], &[outer, inside, after]);
+        assert!(broken.is_none());
+        assert_eq!(chains, [Some((0, vec![])), Some((2, vec![])), Some((1, vec![]))]);
+    }
+
+    /// What the linker throws away stays in the debug information, at address 0.
+    #[test]
+    fn what_was_thrown_away_is_nowhere() {
+        let mut synth = Synth::new(gimli::DW_LANG_C11);
+        let space = synth.named(synth.root(), DW_TAG_namespace, "n");
+        let live = function(&mut synth, space, 0x1000, 0x100);
+        let dead = function(&mut synth, space, 0, 0x1080);
+        let (chains, _) = look(synth, &[0x10, 0x1010], &[live, dead]);
+        assert_eq!(chains, [None, Some((0, vec![]))]);
+    }
+
+    #[test]
+    fn of_two_functions_the_inner_counts_and_of_equals_the_last() {
+        let mut synth = Synth::new(gimli::DW_LANG_C11);
+        let root = synth.root();
+        let small = function(&mut synth, root, 0x1010, 0x10);
+        let large = function(&mut synth, root, 0x1000, 0x100);
+        let equal = function(&mut synth, root, 0x1000, 0x100);
+        let (chains, _) = look(synth, &[0x1000, 0x1018], &[small, large, equal]);
+        assert_eq!(chains, [Some((2, vec![])), Some((0, vec![]))]);
+    }
+
+    /// A chain of calls without end is cut, and what is in front of the cut is kept.
+    #[test]
+    fn calls_without_end_are_cut() {
+        let mut synth = Synth::new(gimli::DW_LANG_C11);
+        let root = synth.root();
+        let mut at = function(&mut synth, root, 0x1000, 0x100);
+        for _ in 0..DEEPEST_INLINE + 10 {
+            at = call(&mut synth, at, 0x1000, 0x100);
+        }
+        let written = synth.write();
+        let dwarf = written.dwarf();
+        let opened = OpenUnit::read(&dwarf, dwarf.units().next().unwrap().unwrap()).unwrap();
+        let (chains, _) = find(UnitRef::new(&dwarf, &opened.unit), &[0x1000], &|_| true);
+        assert_eq!(chains[0].as_ref().unwrap().calls.len(), DEEPEST_INLINE);
+    }
+}

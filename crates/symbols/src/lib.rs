@@ -14,6 +14,7 @@
 //! assert_eq!(demangle("f"), None);
 //! ```
 
+mod bare_names;
 mod companions;
 mod debug_info;
 mod demangle;

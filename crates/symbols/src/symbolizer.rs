@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use epitaph_elf::{LoadedModules, Object, SymbolTable};
 
+use crate::bare_names::with_path;
 use crate::debug_info::DebugInfo;
 use crate::demangle::demangle;
 use crate::problem::{Problem, Problems};
@@ -46,6 +47,7 @@ impl<'a> Symbolizer<'a> {
         if let Some(mut info) = with_info.find_map(|object| DebugInfo::new(self.modules, module, object)) {
             info.look_up(&addresses);
             (named.frames, named.problems) = (info.frames, info.problems);
+            named.add_paths(self.modules, module, info.bare.into_iter().collect());
         }
         named.by_symbols(self.modules, module, &addresses);
         let frames =
@@ -84,6 +86,33 @@ impl Named {
                 let name = String::from_utf8_lossy(stub.import).into_owned();
                 self.take_symbol(*address, Hit { name, start: stub.start }, SymbolSource::Stub);
             }
+        }
+    }
+
+    /// Completes the names of functions that DWARF has without their paths.
+    fn add_paths(&mut self, modules: &LoadedModules<'_>, module: usize, mut bare: Vec<u64>) {
+        for table in [Table::Image, Table::Debug, Table::Mini] {
+            if bare.is_empty() {
+                return;
+            }
+            let Some((object, table, _)) = self.table(table, modules, module) else { continue };
+            let hits = symtab::find(object, table, &bare);
+            let mut left = Vec::new();
+            for (address, hit) in bare.iter().zip(hits) {
+                let Some(hit) = hit else {
+                    left.push(*address);
+                    continue;
+                };
+                let frame = self.frames.get_mut(address).and_then(|frames| frames.last_mut());
+                if let Some(frame) = frame
+                    && let Some(name) = &frame.function
+                    && let Some(full) = demangle(&hit.name).and_then(|symbol| with_path(&symbol, name))
+                {
+                    frame.function = Some(full);
+                    frame.raw_name = Some(hit.name);
+                }
+            }
+            bare = left;
         }
     }
 

@@ -88,6 +88,11 @@ impl Synth {
         self.set(node, gimli::DW_AT_high_pc, AttributeValue::Udata(size));
     }
 
+    /// Lets an entry say where the next one after its children is.
+    pub(crate) fn sibling(&mut self, node: Node) {
+        self.dwarf.units.get_mut(node.unit).get_mut(node.entry).set_sibling(true);
+    }
+
     /// Gives an entry any attribute.
     pub(crate) fn set(&mut self, node: Node, at: DwAt, value: AttributeValue) {
         self.dwarf.units.get_mut(node.unit).get_mut(node.entry).set(at, value);

@@ -6,9 +6,9 @@ use std::path::Path;
 use epitaph_elf::{LoadedModules, Module};
 use epitaph_symbols::{FileSearch, Problem, SearchOptions, SourceFrame, Symbolizer};
 use epitaph_testkit::scratch::Scratch;
-use epitaph_testkit::{skip, tools};
+use epitaph_testkit::{need_tool, skip, tools};
 
-use crate::support::{BASE, core_of, functions, object};
+use crate::support::{BASE, Given, core_of, functions, object, symbolize};
 
 /// Two units that share a type; calls that are inlined two levels deep; a part that is split off (cold); functions
 /// that nobody calls, and two that a linker may fold into one.
@@ -300,4 +300,39 @@ fn executables() {
         then("lld_gc", "-fuse-ld=lld -ffunction-sections -Wl,--gc-sections", &link),
     ];
     same("gcc", &plain, &ways);
+}
+
+/// Of two functions that a linker made one, the same one is named each time, with its own file and line.
+#[test]
+fn functions_folded_into_one_are_one_of_them() {
+    const BODY: &str = "(int n) { return n * 7 + n / 3; }";
+    need_tool!("gcc", "ld.lld");
+    let scratch = Scratch::new();
+    scratch.write("one.c", format!("\nint one{BODY}\n"));
+    scratch.write("two.c", format!("\n\nint two{BODY}\nvoid _start(void) {{}}\n"));
+    scratch.run(
+        "gcc -g -O2 -static -nostdlib -fuse-ld=lld -ffunction-sections -Wl,--icf=all -o lib.so one.c two.c",
+    );
+    let file = scratch.read("lib.so");
+    let functions = functions(&file);
+    let (start, size) = functions["one"];
+    assert_eq!(functions["two"].0, start, "they were not folded");
+    let core = core_of(&file, scratch.path("lib.so"), true);
+    let all: BTreeSet<u64> = (start..start + size).collect();
+    let (frames, problems) = symbolize(&core, &Given::image(file.clone()), &all);
+    assert_eq!((frames.len(), problems), (all.len(), Vec::new()));
+    let name = frames[&start][0].function.clone();
+    let place = match name.as_deref() {
+        Some("one") => ("one.c", 2),
+        Some("two") => ("two.c", 3),
+        other => panic!("{other:?}"),
+    };
+    for (address, frames) in &frames {
+        let frame = &frames[0];
+        assert_eq!(frame.function, name, "{address:#x}");
+        assert!(frame.file.as_ref().is_some_and(|file| file.ends_with(place.0)), "{address:#x} {frame:?}");
+        assert_eq!(frame.line, Some(place.1), "{address:#x}");
+        let (alone, _) = symbolize(&core, &Given::image(file.clone()), &BTreeSet::from([*address]));
+        assert_eq!(alone.get(address), Some(frames), "{address:#x}");
+    }
 }

@@ -216,3 +216,31 @@ fn what_the_debug_information_does_not_have_has_no_frames() {
     let (frames, problems) = symbolize(&core, &Given::image(file), &wrong);
     assert!(frames.is_empty() && problems.is_empty(), "{frames:?} {problems:?}");
 }
+
+/// With line tables only, DWARF has functions' names without their paths.
+#[test]
+fn names_without_paths_are_completed_by_the_symbol_table() {
+    need_tool!("rustc");
+    let scratch = Scratch::new();
+    scratch.write(
+        "a.rs",
+        r"
+        pub mod shop {
+            #[inline(never)]
+            pub fn total<T: Into<i64> + Copy>(prices: &[T]) -> i64 { prices.iter().map(|p| (*p).into()).sum() }
+        }
+        #[unsafe(no_mangle)]
+        pub fn run(prices: &[i32]) -> i64 { shop::total(prices) }
+        ",
+    );
+    scratch.run("rustc --edition 2024 -O -C debuginfo=line-tables-only -C panic=abort --crate-type cdylib -o lib.so a.rs");
+    let file = scratch.read("lib.so");
+    let functions = functions(&file);
+    let (raw, (start, _)) = functions.iter().find(|(name, _)| name.contains("shop5total")).unwrap();
+    let core = core_of(&file, "/lib.so", true);
+    let (frames, _) = symbolize(&core, &Given::image(file.clone()), &BTreeSet::from([*start]));
+    let outermost = frames[start].last().unwrap();
+    assert_eq!(outermost.function.as_deref(), Some("a::shop::total<i32>"));
+    assert_eq!(outermost.raw_name.as_ref(), Some(raw));
+    assert!(outermost.file.as_ref().unwrap().ends_with("a.rs"));
+}

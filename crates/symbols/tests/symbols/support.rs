@@ -30,7 +30,11 @@ pub(crate) fn core_of(file: &[u8], recorded: impl AsRef<Path>, first_page: bool)
         let start = BASE + (segment.address & !0xfff);
         let end = (BASE + segment.end()).next_multiple_of(0x1000);
         let flags = u32::from(segment.read) << 2 | u32::from(segment.write) << 1 | u32::from(segment.execute);
-        let dumped = if segment.offset == 0 && first_page { file[..0x1000].to_vec() } else { Vec::new() };
+        let dumped = if segment.offset == 0 && first_page {
+            file[..file.len().min(0x1000)].to_vec()
+        } else {
+            Vec::new()
+        };
         builder = builder
             .auxv(AT_ENTRY, start)
             .file(FileMapping::new(start, end, segment.offset >> 12, path))
