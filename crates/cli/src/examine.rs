@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
 use epitaph_elf::{BuildId, CoreFile};
-use epitaph_summary::{Core, CrashSummary, Warning};
+use epitaph_summary::{Collection, Core, CrashSummary, Warning};
 use epitaph_symbols::{CameWithCore, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
@@ -92,8 +92,16 @@ impl<'a> Examiner<'a> {
             beside: opened.path.parent().map(Path::to_owned),
             came_with: Some(&came_with),
         });
+        let told = opened.store.clone().unwrap_or_default();
         let options = Options {
-            time: opened.modified.and_then(rfc3339),
+            time: opened.died().and_then(rfc3339),
+            process: told.process,
+            signal: told.signal,
+            collection: opened.store.as_ref().map(|store| Collection {
+                collector: Some(store.collector.to_owned()),
+                collector_facts: told.others,
+                ..Collection::default()
+            }),
             core: Core {
                 path: Some(opened.path.to_string_lossy().into_owned()),
                 size: Some(opened.size),

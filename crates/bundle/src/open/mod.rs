@@ -17,6 +17,8 @@ pub use file::{FileStamp, OpenedCore, open_core, open_core_file, open_core_withi
 pub use limits::OpenLimits;
 pub use stores::StoreFacts;
 pub use tree::{CoreInTree, CoresInTree, find_cores};
+pub use unpack::holds_core;
+pub(crate) use wrapper::Wrapper;
 
 #[cfg(test)]
 mod tests;
