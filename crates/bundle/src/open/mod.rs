@@ -11,6 +11,7 @@ mod stores;
 mod tree;
 mod unpack;
 mod wrapper;
+mod xz;
 
 pub use error::OpenError;
 pub use file::{FileStamp, OpenedCore, open_core, open_core_file, open_core_within};
