@@ -44,7 +44,7 @@ TARGET ?= core_file
 FUZZ_SECONDS ?= 300
 
 .PHONY: fuzz
-fuzz: ## fuzz TARGET=core_file|object|unwind|symbolize|summary_json
+fuzz: ## fuzz TARGET=core_file|object|unwind|symbolize|summary_json|wrapped
 	$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $(TARGET) -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048
 
 .PHONY: fmt

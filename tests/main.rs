@@ -26,6 +26,7 @@ mod seed;
 mod show;
 mod support;
 mod surface;
+mod wrapped;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.
 #[test]

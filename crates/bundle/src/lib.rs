@@ -58,7 +58,7 @@ pub use folder::{
 };
 pub use id::{Identity, crash_id};
 pub use open::{
-    CoreInTree, CoresInTree, FileStamp, OpenError, OpenLimits, OpenedCore, StoreFacts, find_cores, open_core,
-    open_core_file, open_core_within,
+    CoreInTree, CoresInTree, FileStamp, OpenError, OpenLimits, OpenedCore, StoreFacts, find_cores,
+    holds_core, open_core, open_core_file, open_core_within,
 };
 pub use summaries::{Crashes, read_summaries};

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
 use epitaph_elf::{BuildId, CoreFile, Locate};
 use epitaph_store::Debuginfod;
-use epitaph_summary::{Core, CrashSummary, Warning};
+use epitaph_summary::{Collection, Core, CrashSummary, Warning};
 use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
@@ -106,8 +106,16 @@ impl<'a> Examiner<'a> {
             Some(remote) => Box::new(FetchMissing::new(files, remote)),
             None => Box::new(files),
         };
+        let told = opened.store.clone().unwrap_or_default();
         let options = Options {
-            time: opened.modified.and_then(rfc3339),
+            time: opened.died().and_then(rfc3339),
+            process: told.process,
+            signal: told.signal,
+            collection: opened.store.as_ref().map(|store| Collection {
+                collector: Some(store.collector.to_owned()),
+                collector_facts: told.others,
+                ..Collection::default()
+            }),
             core: Core {
                 path: Some(opened.path.to_string_lossy().into_owned()),
                 size: Some(opened.size),

@@ -96,9 +96,12 @@ pub(crate) fn tell(
                 unread(&opened, &error)
             }
         };
+        let stored = triaged.summary.collection.clone().unwrap_or_default();
         let collection = Collection {
             source: Some(candidate.source),
             name_fields: candidate.name_fields,
+            collector: stored.collector,
+            collector_facts: stored.collector_facts,
             ..collection.clone()
         };
         told.push(Told { opened, triaged, collection });
@@ -199,7 +202,7 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, E
         .unwrap_or_else(|| "unknown".into());
     let signal =
         summary.signal.as_ref().and_then(|signal| signal.name.clone()).unwrap_or_else(|| "none".into());
-    let id = crash_id(opened.modified.unwrap_or_else(SystemTime::now), &executable, &signal, &identity);
+    let id = crash_id(opened.died().unwrap_or_else(SystemTime::now), &executable, &signal, &identity);
     let binaries = files
         .into_iter()
         .map(|file| BinaryToKeep {

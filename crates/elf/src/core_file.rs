@@ -354,8 +354,7 @@ impl NoteReader {
         // gcore repeats NT_SIGINFO per thread and may have none for the first: pr_cursig is what is sure then.
         let cursig = process.threads.first().map_or(0, |thread| i32::from(thread.signal));
         if process.signal.is_none() && cursig != 0 {
-            process.signal =
-                Some(SignalInfo { number: cursig, code: None, fault_address: None, sender: None });
+            process.signal = Some(SignalInfo::of_number(cursig));
         }
         process.defects = defects;
         process

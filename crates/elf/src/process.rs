@@ -67,6 +67,13 @@ pub struct SignalInfo {
     pub sender: Option<(u32, u32)>,
 }
 
+impl SignalInfo {
+    /// A signal of which nothing else is known.
+    pub fn of_number(number: i32) -> SignalInfo {
+        SignalInfo { number, code: None, fault_address: None, sender: None }
+    }
+}
+
 /// Names and ids (`NT_PRPSINFO`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessInfo {

@@ -21,6 +21,13 @@ pub struct Collection {
     /// What the core's file name says, where it was made by a core pattern: specifier letter and value.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub name_fields: std::collections::BTreeMap<String, String>,
+    /// The collector in whose store the core lay: `systemd-coredump`, `apport`, `abrt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collector: Option<String>,
+    /// What that collector says of the crash besides what `process`, `signal` and `time` tell: `hostname`, `package`,
+    /// `reason`, …
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub collector_facts: std::collections::BTreeMap<String, String>,
 }
 
 /// Why a core was looked for where it was found.
@@ -34,6 +41,8 @@ pub enum CoreSource {
     Pattern,
     /// Its name is one of the usual ones (`core`, `core.PID`, `PID.core`, …).
     UsualName,
+    /// It lies in the store of another collector, or has a name that only such a collector makes.
+    Store,
     /// A reason that this version doesn't know.
     #[serde(other)]
     Unknown,

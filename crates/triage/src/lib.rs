@@ -30,8 +30,10 @@ mod stacks;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use epitaph_elf::{BuildId, LoadedModules, Locate, Memory, Module, PageCache, Process, ProcessMemory};
-use epitaph_summary::{Core, CrashSummary, Masks, Warning};
+use epitaph_elf::{
+    BuildId, LoadedModules, Locate, Memory, Module, PageCache, Process, ProcessMemory, SignalInfo,
+};
+use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Warning};
 use epitaph_symbols::Symbolizer;
 use epitaph_unwind::{Limits, Unwinder};
 
@@ -57,6 +59,12 @@ pub struct Options {
     pub time: Option<String>,
     /// What the caller knows of the core file.
     pub core: Core,
+    /// What the caller was told of the process: it counts where the core itself doesn't say.
+    pub process: summary::Process,
+    /// The number of the signal, as the caller was told: it counts where the core doesn't say.
+    pub signal: Option<i32>,
+    /// What the caller was told of how the core was collected.
+    pub collection: Option<Collection>,
 }
 
 impl Default for Options {
@@ -70,6 +78,9 @@ impl Default for Options {
             masks: Masks::default(),
             time: None,
             core: Core::default(),
+            process: summary::Process::default(),
+            signal: None,
+            collection: None,
         }
     }
 }
@@ -126,8 +137,10 @@ pub fn triage(
     let loaded = LoadedModules::new(Module::all(process, &cached), process.arch, locate);
     let memory = ProcessMemory::new(cached, &loaded);
 
-    process::describe(process, &loaded, &memory, &mut summary);
-    summary.signal = process.signal.as_ref().map(|signal| signal::describe(signal, process));
+    process::describe(process, &loaded, &memory, &options.process, &mut summary);
+    let signal = process.signal.clone().or_else(|| options.signal.map(SignalInfo::of_number));
+    summary.signal = signal.map(|signal| signal::describe(&signal, process));
+    summary.collection.clone_from(&options.collection);
     summary.time.clone_from(&options.time);
     summary.core = Some(completeness::grade(process, &memory, options.core.clone()));
     summary.warnings =

@@ -12,6 +12,11 @@ pub(crate) fn apply(masks: &Masks, summary: &mut CrashSummary) {
     if let Some(process) = &mut summary.process {
         mask(&mut process.command_line);
     }
+    if let Some(collection) = &mut summary.collection {
+        for fact in collection.collector_facts.values_mut() {
+            *fact = masks.apply(fact);
+        }
+    }
     if masks.is_empty() {
         return;
     }

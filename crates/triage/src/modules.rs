@@ -116,7 +116,8 @@ pub(crate) fn warnings(loaded: &LoadedModules<'_>, touched: &BTreeSet<usize>) ->
                         ),
                     )),
                     None => {
-                        warnings.push(Warning::new("module_missing", format!("{path} ({id}) was not found")));
+                        let text = format!("{path} ({id}) was not found");
+                        warnings.push(Warning::new("module_missing", text));
                     }
                 }
             }

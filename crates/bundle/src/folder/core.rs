@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::disk::{Disk, Existing, NewFile, is_full};
 use crate::digest::hex;
 use crate::frames::FrameWriter;
-use crate::open::{FileStamp, OpenedCore};
+use crate::open::{FileStamp, OpenedCore, Wrapper};
 use crate::sparse::{Interrupted, Piece, pieces};
 
 /// Bytes of disk that storing a core or a binary leaves free, for the summaries and reports to come.
@@ -48,7 +48,8 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
             original: &core.path,
             modified: core.modified,
             holes: Some(&core.file),
-            stamp: Some(core.stamp),
+            // A report of another collector tells more than its core does: it is not ours to remove.
+            stamp: (core.format != Wrapper::Apport.format()).then_some(core.stamp),
             whole: core.damage.is_none(),
         }
     }
@@ -80,7 +81,7 @@ pub struct StoredCore {
     pub sha256: String,
     /// Whether it holds all of the original, which neither shrank meanwhile nor was broken.
     pub complete: bool,
-    /// The original, as it was read; unknown for one that is no file.
+    /// The original, as it was read; unknown for one that is no file, or that is more than the core.
     pub(super) original: Option<FileStamp>,
 }
 

@@ -20,8 +20,11 @@ pub fn remove_sealed_original(path: &Path, sealed: &Sealed) -> Result<(), Bundle
         return Err(kept("the crash had been stored before".to_owned()));
     };
     let Some(core) = &stored.core else { return Err(kept("no core was stored".to_owned())) };
-    let Some(original) = core.original.filter(|_| core.complete) else {
+    if !core.complete {
         return Err(kept("the stored copy is not complete".to_owned()));
+    }
+    let Some(original) = core.original else {
+        return Err(kept("it holds more than the core".to_owned()));
     };
     if !core.path.parent().is_some_and(is_sealed) {
         return Err(kept("the crash is not sealed".to_owned()));

@@ -3,9 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use super::lz4::Lz4Reader;
-
-/// The most memory that an xz stream may ask for, in KiB: four times what `xz -9` needs.
-const XZ_MEMORY: u32 = 256 << 10;
+use super::xz::XzReader;
 
 /// How a core is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +65,7 @@ impl Codec {
         Ok(match self {
             Codec::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
             Codec::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-            Codec::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(input, true, XZ_MEMORY)),
+            Codec::Xz => Box::new(XzReader::new(input)),
             Codec::Lz4 => Box::new(Lz4Reader::new(input)),
             Codec::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
         })

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
-use super::kind::{Content, HEAD, content_of};
+use super::kind::{Content, HEAD, content, content_of};
 use super::limits::OpenLimits;
 use super::refusal::refuse;
 use super::wrapper::Wrapper;
@@ -30,6 +30,14 @@ pub(crate) fn content_inside(wrapper: Wrapper, file: &File) -> io::Result<Conten
         Err(error) if head.is_empty() => Err(error),
         _ => content_of(&head),
     }
+}
+
+/// Tells whether `file` holds a core: it is one, or something that [`super::open_core`] finds one in.
+pub fn holds_core(file: &File) -> io::Result<bool> {
+    Ok(match content(file)? {
+        Content::Wrapped(wrapper) => content_inside(wrapper, file)? == Content::Core,
+        content => content == Content::Core,
+    })
 }
 
 /// Unpacks the core in `file`, read from its start. A file that breaks off gives what comes before.

@@ -103,8 +103,9 @@ impl<'a> Collector<'a> {
         }
         let modified = opened.metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let fresh = is_fresh(modified, self.started.max(SystemTime::now()));
-        // A core that was begun just now is empty for a moment. What is given may be a core's wrapper.
+        // A core that was begun just now is empty for a moment. What is given may be a broken wrapper.
         let may_be_core = opened.kind == FileKind::Core
+            || opened.wraps_core
             || (opened.kind == FileKind::Empty && fresh && hit.likeness > Likeness::Vague)
             || (opened.kind == FileKind::NotElf && given);
         if !may_be_core {
@@ -201,7 +202,8 @@ impl Taken {
 
     /// Returns why it is no candidate, if so: it stayed empty, or became something else.
     fn reason_against(&self) -> Option<Reason> {
-        let may_wrap_a_core = self.opened.kind == FileKind::NotElf && self.hit.source == CoreSource::Given;
+        let may_wrap_a_core = self.opened.kind == FileKind::NotElf
+            && (self.opened.wraps_core || self.hit.source == CoreSource::Given);
         Reason::of_kind(self.opened.kind).filter(|_| !may_wrap_a_core)
     }
 
@@ -210,7 +212,7 @@ impl Taken {
         Candidate {
             path: self.path,
             file: self.opened.file,
-            verified: self.opened.kind == FileKind::Core,
+            verified: self.opened.kind == FileKind::Core || self.opened.wraps_core,
             name_fields: self.hit.fields,
             source: self.hit.source,
             modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),

@@ -65,8 +65,8 @@ pub struct Candidate {
     pub path: PathBuf,
     /// The file itself: what `path` names may change.
     pub file: File,
-    /// Whether its first bytes are those of a core. Where they aren't, it was given by name and is not an ELF
-    /// file: something that may hold a core, such as a compressed one.
+    /// Whether its first bytes, or the first that it unpacks to, are those of a core. Where they aren't, it was given
+    /// by name and is not an ELF file: it may hold a core in a way that can't be told so fast.
     pub verified: bool,
     /// The values in its name by specifier letter, where a core pattern makes such names.
     pub name_fields: BTreeMap<String, String>,
@@ -118,7 +118,7 @@ impl Search {
     }
 
     /// Adds the folders where crashers stand besides the job's own: that of the host's core pattern, `/tmp`,
-    /// `home`, and the working folders of this user's processes.
+    /// `home`, and the working folders of this user's processes; and the stores of other collectors.
     #[must_use]
     pub fn usual_places(mut self, home: Option<&Path>) -> Search {
         self.usual = true;
@@ -185,6 +185,7 @@ impl Search {
         if self.usual {
             places.extend(places::usual(&self.host, self.home.as_deref()));
             places.extend(places::of_processes(&self.host));
+            places.extend(places::of_collectors(&self.host));
         }
         places
     }

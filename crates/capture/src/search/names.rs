@@ -23,6 +23,9 @@ const USUAL_PATTERNS: [&str; 10] = [
     "vgcore.%p",
 ];
 
+/// What the names of compressed cores end in.
+const COMPRESSED: [&[u8]; 5] = [b".zst", b".gz", b".xz", b".lz4", b".bz2"];
+
 /// How sure a name is that of a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Likeness {
@@ -67,6 +70,9 @@ impl Names {
 
     /// Returns what the name of `path` says, or `None` where it isn't the name of a core.
     pub(super) fn recognise(&self, path: &Path) -> Option<Hit> {
+        if is_sealed_core(path) {
+            return None;
+        }
         let name = path.file_name()?.as_bytes();
         if let Some(pattern) = &self.pattern
             && let Some(fields) = pattern.match_path(&self.host.own_path(&std::path::absolute(path).ok()?))
@@ -74,20 +80,30 @@ impl Names {
             let likeness = if pattern.is_telling() { Likeness::Sure } else { Likeness::Vague };
             return Some(Hit { likeness, source: CoreSource::Pattern, fields: fields.to_strings() });
         }
+        match COMPRESSED.iter().find_map(|suffix| name.strip_suffix(*suffix)) {
+            // Whoever compresses files may do so with more than cores.
+            Some(plain) => self.recognise_name(plain).map(|hit| Hit { likeness: Likeness::Vague, ..hit }),
+            None => self.recognise_name(name),
+        }
+    }
+
+    fn recognise_name(&self, name: &[u8]) -> Option<Hit> {
         // A core that was moved, or written in a container, isn't where the pattern puts it.
         let moved = self.pattern.iter().filter(|pattern| pattern.is_telling());
         if let Some(fields) = moved.chain(&self.usual).find_map(|pattern| pattern.match_name(name)) {
             let source = CoreSource::UsualName;
             return Some(Hit { likeness: Likeness::Sure, source, fields: fields.to_strings() });
         }
-        let likeness = if name.ends_with(b".core") {
-            Likeness::Likely
+        let (likeness, source) = if name.ends_with(b".core") {
+            (Likeness::Likely, CoreSource::UsualName)
         } else if [&b"core."[..], b"core-", b"core_"].iter().any(|start| name.starts_with(start)) {
-            Likeness::Vague
+            (Likeness::Vague, CoreSource::UsualName)
+        } else if name == b"coredump" || name.ends_with(b".crash") {
+            (Likeness::Vague, CoreSource::Store) // abrt's, apport's
         } else {
             return None;
         };
-        Some(Hit { likeness, source: CoreSource::UsualName, fields: BTreeMap::new() })
+        Some(Hit { likeness, source, fields: BTreeMap::new() })
     }
 
     /// Returns whether every core of this host gets the very name of `path`.
@@ -95,6 +111,12 @@ impl Names {
         let name = path.file_name().map(|name| name.as_bytes()).unwrap_or_default();
         self.pattern.as_ref().is_some_and(|it| it.is_one_name() && it.match_name(name).is_some())
     }
+}
+
+/// Tells whether `path` is that of a core in an output folder: it was collected before.
+fn is_sealed_core(path: &Path) -> bool {
+    path.ends_with("core.zst")
+        && path.ancestors().nth(2).and_then(Path::file_name).is_some_and(|folder| folder == "crashes")
 }
 
 #[cfg(test)]
@@ -156,6 +178,12 @@ mod tests {
         for name in ["core.js", "core.py", "core-utils", "core.parser"] {
             assert_eq!(usual(name).unwrap().0, Likeness::Vague, "{name}");
         }
+        for name in
+            ["core.12.gz", "core.zst", "core.js.xz", "coredump", "coredump.lz4", "_usr_bin_a.1000.crash"]
+        {
+            assert_eq!(usual(name).unwrap().0, Likeness::Vague, "{name}");
+        }
+        assert_eq!(usual("crashes/20260101T000000Z-a-sigsegv-0/core.zst"), None, "collected before");
         for name in ["cores", "score.12", "Core", "corefile", "main.c", ".core.12"] {
             assert_eq!(usual(name), None, "{name}");
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use epitaph_bundle::holds_core;
 use epitaph_elf::{FileKind, identify};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -25,6 +26,8 @@ pub(super) struct Opened {
     pub(super) file: File,
     pub(super) metadata: Metadata,
     pub(super) kind: FileKind,
+    /// Whether it is not a core itself, but holds one: compressed, or in a report.
+    pub(super) wraps_core: bool,
 }
 
 impl Opened {
@@ -57,7 +60,9 @@ pub(super) fn open(path: &Path, chosen: Chosen) -> Result<Opened, Reason> {
         return Err(Reason::Replaced);
     }
     let kind = identify(&file).map_err(Reason::Unreadable)?;
-    Ok(Opened { file, metadata, kind })
+    // A broken wrapper is some other file.
+    let wraps_core = kind == FileKind::NotElf && holds_core(&file).unwrap_or(false);
+    Ok(Opened { file, metadata, kind, wraps_core })
 }
 
 fn reason_of(error: io::Error) -> Reason {

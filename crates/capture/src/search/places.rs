@@ -8,6 +8,15 @@ use procfs::process::{Process, all_processes_with_root};
 use crate::host::Host;
 use crate::pattern::Matcher;
 
+/// Where other collectors keep cores, and how many levels of folders deep: systemd-coredump, apport (its cores, its
+/// reports), abrt.
+const STORES: [(&str, usize); 4] = [
+    ("/var/lib/systemd/coredump", 0),
+    ("/var/lib/apport/coredump", 0),
+    ("/var/crash", 0),
+    ("/var/spool/abrt", 1),
+];
+
 /// The most processes that are asked where they stand.
 const MOST_PROCESSES: usize = 4096;
 /// The most folders of processes that are searched.
@@ -76,6 +85,15 @@ pub(super) fn of_processes(host: &Host) -> Vec<Place> {
         .take(MOST_PROCESS_FOLDERS)
         .map(|path| Place { path: host.path(path), depth: Some(0), listed: Listed::IfUseful })
         .collect()
+}
+
+/// Returns the stores of other collectors.
+pub(super) fn of_collectors(host: &Host) -> impl Iterator<Item = Place> {
+    STORES.into_iter().map(|(path, depth)| Place {
+        path: host.path(path),
+        depth: Some(depth),
+        listed: Listed::IfUseful,
+    })
 }
 
 fn mounts_of(proc: &Path, process: &Process) -> Option<PathBuf> {

@@ -1,8 +1,6 @@
 //! `epitaph run`: run the job's command, and collect what it leaves.
 
-use std::sync::Arc;
-
-use epitaph_bundle::OutputFolder;
+use epitaph_bundle::{OutputFolder, open_core_file};
 use epitaph_capture::{
     Candidate, Exit as Ended, Host, RunCommand, RunOptions, RunOutcome, Search, Situation, explain, risks,
     survive_file_size_limit,
@@ -46,8 +44,8 @@ fn is_ours(candidate: &Candidate, outcome: &RunOutcome) -> bool {
 
 /// Reads the session of the process that left a core.
 fn session(candidate: &Candidate) -> Option<u32> {
-    let file = candidate.file.try_clone().ok()?;
-    let core = CoreFile::open(Arc::new(file)).ok()?;
+    let opened = open_core_file(&candidate.path, candidate.file.try_clone().ok()?).ok()?;
+    let core = CoreFile::open(opened.source).ok()?;
     core.process().info.as_ref().map(|info| info.session)
 }
 

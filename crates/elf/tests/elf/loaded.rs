@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use epitaph_elf::{
-    Bytes, CoreFile, DebugWanted, FileState, Found, LoadedModules, Locate, Located, Memory, MemoryError,
-    Module, Object, Origin, PageCache, ProcessMemory, Wanted, X86_64, read_vec,
+    Bytes, CompanionWanted, CoreFile, DebugWanted, FileState, Found, LoadedModules, Locate, Located, Memory,
+    MemoryError, Module, Object, Origin, PageCache, ProcessMemory, Wanted, X86_64, read_vec,
 };
 use epitaph_testkit::core::{CoreBuilder, Segment};
 
@@ -45,6 +45,11 @@ impl Locate for Always {
     }
 
     fn debug(&self, _: &DebugWanted<'_>) -> Located {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Located::Missing { tried: Vec::new() }
+    }
+
+    fn companion(&self, _: &CompanionWanted<'_>) -> Located {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Located::Missing { tried: Vec::new() }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use epitaph_elf::{
-    Bytes, CoreFile, DebugWanted, FileState, Found, LoadedModules, Locate, Located, Module, Object, Origin,
-    PageCache, ProcessMemory, Registers, SymbolTable, Wanted,
+    Bytes, CompanionWanted, CoreFile, DebugWanted, FileState, Found, LoadedModules, Locate, Located, Module,
+    Object, Origin, PageCache, ProcessMemory, Registers, SymbolTable, Wanted,
 };
 use epitaph_testkit::core::{CoreBuilder, FileMapping, Segment, Thread};
 use epitaph_testkit::scratch::Scratch;
@@ -28,6 +28,10 @@ impl Locate for RecordedPaths {
     fn debug(&self, _: &DebugWanted<'_>) -> Located {
         Located::Missing { tried: Vec::new() }
     }
+
+    fn companion(&self, _: &CompanionWanted<'_>) -> Located {
+        Located::Missing { tried: Vec::new() }
+    }
 }
 
 /// Gives this file to whoever asks, whatever the core says.
@@ -42,6 +46,10 @@ impl Locate for Given {
     }
 
     fn debug(&self, _: &DebugWanted<'_>) -> Located {
+        Located::Missing { tried: Vec::new() }
+    }
+
+    fn companion(&self, _: &CompanionWanted<'_>) -> Located {
         Located::Missing { tried: Vec::new() }
     }
 }
