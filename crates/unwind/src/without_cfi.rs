@@ -155,7 +155,7 @@ impl WithoutCfi {
             Evidence::Called => Trust::CallTarget,
             Evidence::ModuleCalled | Evidence::MayBeCalled => Trust::CallScan,
             // One guess upon another leads anywhere.
-            Evidence::InCode if frame.trust == Trust::Scan => return None,
+            Evidence::InCode if frame.trust >= Trust::FramePointer => return None,
             Evidence::InCode => Trust::Scan,
         };
         if let Some(rule) = &found.rule {
