@@ -45,7 +45,10 @@ mod symbols;
 mod traces;
 mod unlisted;
 
-pub use arch::{AARCH64, ARM, Arch, I386, Jump, PPC64LE, RISCV64, S390X, SignalReturn, Target, X86_64};
+pub use arch::{
+    AARCH64, ARM, Arch, CodePiece, FrameRule, FromEntry, I386, Jump, MachineCode, PPC64LE, Place, RISCV64,
+    S390X, SignalReturn, Target, X86_64,
+};
 pub use auxv::AuxVector;
 pub use build_id::BuildId;
 pub use bytes::Bytes;

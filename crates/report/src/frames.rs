@@ -80,7 +80,8 @@ pub(crate) fn module_name(summary: &CrashSummary, frame: &Frame) -> Option<Strin
 /// Returns in a few words how a frame was found, if that was by a guess.
 pub(crate) fn guess(frame: &Frame) -> Option<&'static str> {
     match frame.trust? {
-        Trust::Context | Trust::Cfi | Trust::TailCall | Trust::Signal | Trust::CallTarget => None,
+        Trust::Context | Trust::Cfi | Trust::TailCall | Trust::Signal => None,
+        Trust::Prologue | Trust::CallTarget => None,
         Trust::FramePointer => Some("the frame pointer"),
         Trust::CallScan | Trust::Scan => Some("scanning the stack"),
         _ => Some("unknown means"),

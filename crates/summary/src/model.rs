@@ -314,13 +314,16 @@ pub enum Trust {
     TailCall,
     /// Registers that the kernel saved when it delivered a signal.
     Signal,
-    /// The return address at the top of the stack, after a call to where no code is, or in a stub that pushes nothing.
+    /// The function's machine code, followed from its first instruction to the frame's, or from there to its return.
+    Prologue,
+    /// A return address after a call that leads to this very frame: at the top of the stack, where the call led to no
+    /// code or to a stub that pushes nothing, or the nearest one on the stack.
     CallTarget,
     /// The saved frame pointer.
     FramePointer,
-    /// A scanned word that follows a call of the very function that it returns from.
+    /// A word on the stack that follows a call which may have led to this frame: a guess.
     CallScan,
-    /// A word on the stack that looks like a return address: a guess.
+    /// A word on the stack that points to code: a guess.
     Scan,
     /// A way that this version doesn't know.
     #[serde(other)]

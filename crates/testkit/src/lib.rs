@@ -7,6 +7,7 @@
 //! - [`scratch`] is a folder for what a test builds by itself.
 //! - [`server`] is an HTTP server that behaves as badly as a test wants.
 //! - [`gdb`] asks gdb for the backtrace of a core, as data, and compares two backtraces.
+//! - [`step`] runs a program an instruction at a time, and keeps count of its calls.
 //! - [`tools`] and [`skip`] say what this machine can't do, so that no test is left out silently.
 //!
 //! It is *not* a parser and depends on no other crate of epitaph. It is used by tests only: where a fixture
@@ -37,4 +38,5 @@ pub mod gdb;
 pub mod scratch;
 pub mod server;
 pub mod skip;
+pub mod step;
 pub mod tools;

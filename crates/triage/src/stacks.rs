@@ -255,8 +255,11 @@ fn trust(trust: Trust) -> summary::Trust {
         Trust::Cfi => summary::Trust::Cfi,
         Trust::TailCall => summary::Trust::TailCall,
         Trust::Signal => summary::Trust::Signal,
+        Trust::Prologue => summary::Trust::Prologue,
         Trust::CallTarget => summary::Trust::CallTarget,
         Trust::FramePointer => summary::Trust::FramePointer,
+        Trust::CallScan => summary::Trust::CallScan,
+        Trust::Scan => summary::Trust::Scan,
     }
 }
 

@@ -9,6 +9,7 @@ use epitaph_elf::{Arch, LoadedModules, Object};
 use gimli::UnwindContext;
 
 use crate::cfi::ModuleCfi;
+use crate::functions::{Function, Functions};
 use crate::row::Row;
 use crate::section::Section;
 use crate::tail::Layout;
@@ -18,6 +19,7 @@ pub(crate) struct Code<'a> {
     arch: &'static Arch,
     modules: &'a LoadedModules<'a>,
     cfi: Vec<OnceCell<ModuleCfi<'a>>>,
+    functions: Vec<OnceCell<Functions>>,
     rows: HashMap<u64, Option<Rc<Row>>>,
     context: UnwindContext<usize>,
 }
@@ -28,6 +30,7 @@ impl<'a> Code<'a> {
             arch,
             modules,
             cfi: modules.modules().iter().map(|_| OnceCell::new()).collect(),
+            functions: modules.modules().iter().map(|_| OnceCell::new()).collect(),
             rows: HashMap::new(),
             context: UnwindContext::new(),
         }
@@ -62,6 +65,34 @@ impl<'a> Code<'a> {
         Some(row)
     }
 
+    /// Returns the function that an address is in; several where it is in the unlikely part of one of them.
+    pub(crate) fn functions(&mut self, address: u64) -> Vec<Function> {
+        let bounds = self.row(address).map(|row| row.function.clone());
+        match bounds.filter(|bounds| self.starts_at(bounds.start)) {
+            Some(bounds) => vec![Function { bounds, sure: true, parts: Vec::new() }],
+            None => self.named_functions(address),
+        }
+    }
+
+    fn named_functions(&self, address: u64) -> Vec<Function> {
+        let found = self.modules.find(address).and_then(|module| {
+            let bias = self.modules.bias(module)?;
+            let functions = self.functions.get(module)?.get_or_init(|| self.read_functions(module));
+            let here = functions.at(address.wrapping_sub(bias)).into_iter();
+            Some(here.map(|function| function.loaded_at(bias)).collect())
+        });
+        found.unwrap_or_default()
+    }
+
+    fn read_functions(&self, module: usize) -> Functions {
+        let image = self.modules.object(module);
+        let with_symbols = image.filter(|image| image.has_section(".symtab"));
+        // The separate debug file may be large: it is looked for only where it can tell more.
+        let debug = if with_symbols.is_some() { None } else { self.modules.debug_object(module) };
+        let objects: Vec<&Object> = image.into_iter().chain(debug).collect();
+        Functions::read(&objects)
+    }
+
     /// Finds the file of the module that `address` is in, and the address in it.
     fn object(&self, address: u64) -> Option<(&'a Object, u64)> {
         let module = self.modules.find(address)?;
@@ -76,12 +107,18 @@ impl Layout for Code<'_> {
     }
 
     fn function(&mut self, address: u64) -> Option<Range<u64>> {
-        self.row(address).map(|row| row.function.clone())
+        if let Some(row) = self.row(address) {
+            return Some(row.function.clone());
+        }
+        self.named_functions(address).into_iter().find(|function| function.sure).map(|known| known.bounds)
     }
 
     fn starts_at(&mut self, address: u64) -> bool {
         let arch = self.arch;
-        self.row(address).is_some_and(|row| row.function.start == address && row.is_entry(arch))
+        match self.row(address) {
+            Some(row) => row.function.start == address && row.is_entry(arch),
+            None => self.function(address).is_some_and(|bounds| bounds.start == address),
+        }
     }
 
     fn is_plt(&self, address: u64) -> bool {

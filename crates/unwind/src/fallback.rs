@@ -5,7 +5,7 @@ use epitaph_elf::{Arch, Memory, Registers, SignalReturn};
 /// Most bytes that a frame found by its frame pointer may take.
 const LARGEST_FRAME: u64 = 64 << 20;
 /// Bytes before a return address that hold the longest call instruction.
-const LONGEST_CALL: usize = 8;
+pub(crate) const LONGEST_CALL: usize = 8;
 /// Bytes of the longest signal return.
 const LONGEST_SIGNAL_RETURN: usize = 16;
 
@@ -37,10 +37,19 @@ pub(crate) fn signal_return(arch: &Arch, pc: u64, memory: &dyn Memory) -> Option
     })
 }
 
-/// Tells whether `address` is in code, right after a call instruction (or in code whose bytes can't be read).
-fn is_return_address(arch: &Arch, address: u64, memory: &dyn Memory) -> bool {
+/// Tells whether `address` is in code, right after a call instruction (or in code whose bytes can't be read), or is
+/// what a signal handler returns to.
+pub(crate) fn is_return_address(arch: &Arch, address: u64, memory: &dyn Memory) -> bool {
     let Some(start) = address.checked_sub(LONGEST_CALL as u64) else { return false };
     let mut before = [0; LONGEST_CALL];
     memory.is_executable(address)
-        && (memory.read(start, &mut before).is_err() || (arch.follows_call)(&before))
+        && (memory.read(start, &mut before).is_err()
+            || (arch.follows_call)(&before)
+            || signal_return(arch, address, memory).is_some())
+}
+
+/// Tells whether a return led to `pc`: it was just taken off the stack.
+pub(crate) fn returned_to(arch: &Arch, registers: &Registers, pc: u64, memory: &dyn Memory) -> bool {
+    let below = registers.get(arch.sp).and_then(|sp| sp.checked_sub(u64::from(arch.bits() / 8)));
+    arch.link.is_none() && below.and_then(|below| arch.read_word(memory, below).ok()) == Some(pc)
 }

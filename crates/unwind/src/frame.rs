@@ -31,10 +31,18 @@ pub enum Trust {
     TailCall,
     /// Registers that the kernel saved when it delivered a signal.
     Signal,
-    /// The return address at the top of the stack, after a call to where no code is, or in a stub.
+    /// The function's machine code: it was followed from its first instruction to the frame's, or from there to its
+    /// return.
+    Prologue,
+    /// A return address after a call that leads to this very frame: at the top of the stack, where the call led to no
+    /// code or to a stub, or the nearest one on the stack.
     CallTarget,
     /// The saved frame pointer: right wherever the code keeps one.
     FramePointer,
+    /// A word on the stack that follows a call which may have led to this frame.
+    CallScan,
+    /// A word on the stack that points to code that can't be read: a guess.
+    Scan,
 }
 
 /// Why a walk ended.

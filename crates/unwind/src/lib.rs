@@ -1,9 +1,10 @@
 //! Registers, memory and call frame information in; frames out, each with how it was found, and why the walk ended.
 //!
-//! The unwinder recovers *all* registers of every frame by the CFI of its module (`.eh_frame`, `.debug_frame`),
-//! passes through signal trampolines, and knows what to do where there is no CFI: after a call to NULL or to a
-//! wild address, in a PLT stub, and along frame pointers. It adds the frames that tail calls left out. It is *not* a symbolizer (frames have addresses and no
-//! names), and it never fails: a stack that can't be walked further is a shorter stack with a reason.
+//! The unwinder recovers *all* registers of every frame by the CFI of its module (`.eh_frame`, `.debug_frame`) and
+//! passes through signal trampolines. Where there is no CFI, it reads the function's machine code, knows what a call to
+//! NULL or to a wild address left behind, follows frame pointers, and looks for the call that led to the frame. It adds
+//! the frames that tail calls left out. It is *not* a symbolizer (frames have addresses and no names), and it never
+//! fails: a stack that can't be walked further is a shorter stack with a reason.
 //!
 //! ```
 //! use epitaph_unwind::CodeAddress;
@@ -20,11 +21,15 @@ mod code;
 mod expression;
 mod fallback;
 mod frame;
+mod functions;
 mod index;
+mod machine;
 mod row;
+mod scan;
 mod section;
 mod tail;
 mod walk;
+mod without_cfi;
 
 pub use address::CodeAddress;
 pub use frame::{Frame, Stop, Trust, Unwound};

@@ -75,6 +75,12 @@ impl Row {
         self.cfa == CfaRule::RegisterAndOffset { register: Register(arch.sp), offset }
     }
 
+    /// Tells whether a register is where an expression says. GCC writes such rules for frames that it realigns, and
+    /// forgets to end them where the function takes its frame down (seen in GCC 12 at -O0, after `leave`).
+    pub(crate) fn saves_by_expression(&self) -> bool {
+        self.registers.iter().any(|(_, rule)| matches!(rule, RegisterRule::Expression(_)))
+    }
+
     /// Recovers the caller's registers. A register whose rule fails is unknown in the caller, and only the CFA
     /// and the return address are needed to go on.
     pub(crate) fn apply(

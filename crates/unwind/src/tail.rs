@@ -81,6 +81,18 @@ impl TailCalls {
         self.between.get(&key).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Returns where a call before `return_address` leads, through stubs and the tables of the dynamic linker.
+    pub(crate) fn destination(
+        &self,
+        return_address: u64,
+        target: Target,
+        layout: &mut dyn Layout,
+        memory: &dyn Memory,
+    ) -> Option<u64> {
+        let module = layout.module(return_address);
+        self.exits.destination(target, module, layout, memory)
+    }
+
     fn search(
         &mut self,
         return_address: u64,

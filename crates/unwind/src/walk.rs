@@ -1,6 +1,7 @@
 //! The walk: from the innermost frame to the first one.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
@@ -10,7 +11,8 @@ use crate::code::Code;
 use crate::fallback;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::row::{Applied, Row};
-use crate::tail::{Layout, TailCalls};
+use crate::tail::TailCalls;
+use crate::without_cfi::WithoutCfi;
 
 /// Most signals that are unwound through. Real handlers interrupt each other a few times; a frame of a signal may
 /// lead to any address, so that nothing else ends a stack on which one leads back to itself.
@@ -37,6 +39,7 @@ pub struct Unwinder<'a> {
     code: Code<'a>,
     tail_calls: TailCalls,
     signal_returns: HashMap<u64, Option<&'static SignalReturn>>,
+    without_cfi: WithoutCfi,
 }
 
 impl std::fmt::Debug for Unwinder<'_> {
@@ -52,8 +55,16 @@ struct Step {
     trust: Trust,
     /// Whether the step led through a signal trampoline, so that the caller was interrupted and called nothing.
     signal: bool,
-    /// The row that led to a caller.
-    row: Option<Rc<Row>>,
+    /// The function that was left, where a call is known to have led to it.
+    left: Option<Left>,
+}
+
+/// How the bounds of a function that was left are known.
+enum Left {
+    /// By the row of CFI that led to its caller.
+    Row(Rc<Row>),
+    /// By its symbol.
+    Function(Range<u64>),
 }
 
 impl Step {
@@ -88,6 +99,7 @@ impl<'a> Unwinder<'a> {
             code: Code::new(arch, modules),
             tail_calls: TailCalls::new(arch),
             signal_returns: HashMap::new(),
+            without_cfi: WithoutCfi::new(arch),
         }
     }
 
@@ -172,10 +184,15 @@ impl<'a> Unwinder<'a> {
 
     /// Finds the jumps between a frame and its caller that left no frame, the last one first.
     fn left_out(&mut self, step: &Step, caller: &Frame) -> &[u64] {
-        let (Some(row), CodeAddress::Return(address)) = (&step.row, caller.address) else { return &[] };
-        if row.complete_to.get() == Some(address) {
-            return &[];
-        }
+        let CodeAddress::Return(address) = caller.address else { return &[] };
+        let row = match &step.left {
+            None => return &[],
+            Some(Left::Function(function)) => {
+                return self.tail_calls.between(address, function, &mut self.code, self.memory);
+            }
+            Some(Left::Row(row)) if row.complete_to.get() == Some(address) => return &[],
+            Some(Left::Row(row)) => row,
+        };
         let jumps = self.tail_calls.between(address, &row.function, &mut self.code, self.memory);
         row.complete_to.set(jumps.is_empty().then_some(address));
         jumps
@@ -186,41 +203,57 @@ impl<'a> Unwinder<'a> {
         let pc = frame.address.pc();
         if let Some(signal_return) = self.signal_return(pc) {
             let caller = (signal_return.interrupted)(registers, self.memory).ok_or(Stop::BadCfi { pc })?;
-            return Ok(Step { registers: caller, cfa: None, trust: Trust::Signal, signal: true, row: None });
+            return Ok(Step { registers: caller, cfa: None, trust: Trust::Signal, signal: true, left: None });
         }
         let Some(row) = self.code.row(frame.address.lookup()) else {
             return self.step_without_cfi(registers, frame);
         };
         let section = self.code.section(&row).ok_or(Stop::BadCfi { pc })?;
         match row.apply(self.arch, registers, section, self.memory) {
-            Applied::Caller(caller, cfa) => Ok(Step {
-                registers: caller,
-                cfa: Some(cfa),
-                trust: if row.signal { Trust::Signal } else { Trust::Cfi },
-                signal: row.signal,
-                row: (!row.signal).then_some(row),
-            }),
+            Applied::Caller(caller, cfa) => {
+                let doubtful = matches!(frame.address, CodeAddress::Exact(_)) && row.saves_by_expression();
+                let registers = if doubtful && !row.signal {
+                    self.by_code_if_same(registers, frame, &caller)
+                } else {
+                    caller
+                };
+                Ok(Step {
+                    registers,
+                    cfa: Some(cfa),
+                    trust: if row.signal { Trust::Signal } else { Trust::Cfi },
+                    signal: row.signal,
+                    left: (!row.signal).then_some(Left::Row(row)),
+                })
+            }
             Applied::First => Err(Stop::End),
-            Applied::Unusable => Err(Stop::BadCfi { pc }),
+            // After a step that lost registers, CFI may need one of them where the code shows another way.
+            Applied::Unusable => self.step_without_cfi(registers, frame).map_err(|_| Stop::BadCfi { pc }),
             Applied::Memory(error) => Err(Stop::Memory(error)),
         }
     }
 
-    fn step_without_cfi(&self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
-        let (arch, memory, pc) = (self.arch, self.memory, frame.address.pc());
-        let step = |caller: Registers, trust| {
-            let cfa = caller.get(arch.sp);
-            Step { registers: caller, cfa, trust, signal: false, row: None }
+    /// Returns the caller's registers as the code has them, if it finds the same caller as CFI.
+    fn by_code_if_same(&mut self, registers: &Registers, frame: &Frame, caller: &Registers) -> Registers {
+        let Unwinder { without_cfi, code, memory, .. } = self;
+        let by_code = without_cfi.by_entry(registers, frame.address, code, *memory);
+        let same = |other: &Registers| {
+            [self.arch.pc, self.arch.sp]
+                .into_iter()
+                .all(|register| other.get(register) == caller.get(register))
         };
-        let nothing_pushed_yet = matches!(frame.address, CodeAddress::Exact(_))
-            && (!memory.is_executable(pc) || self.code.is_plt(pc));
-        if nothing_pushed_yet && let Some(caller) = fallback::after_call(arch, registers, memory) {
-            return Ok(step(caller, Trust::CallTarget));
-        }
-        if let Some(caller) = fallback::frame_pointer(arch, registers, memory) {
-            return Ok(step(caller, Trust::FramePointer));
-        }
-        Err(Stop::NoCfi { pc })
+        by_code.filter(same).unwrap_or(*caller)
+    }
+
+    fn step_without_cfi(&mut self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
+        let Unwinder { without_cfi, code, tail_calls, memory, .. } = self;
+        let way = without_cfi.step(registers, frame, code, tail_calls, *memory)?;
+        Ok(Step {
+            registers: way.registers,
+            cfa: way.registers.get(self.arch.sp),
+            trust: way.trust,
+            signal: false,
+            left: way.function.map(Left::Function),
+        })
     }
 
     fn signal_return(&mut self, pc: u64) -> Option<&'static SignalReturn> {

@@ -90,6 +90,7 @@ pub static AARCH64: Arch = Arch {
         code: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
         interrupted,
     }],
+    machine_code: None,
 };
 
 /// The thread pointer, and where the signatures of return addresses are: `struct user_pac_mask`

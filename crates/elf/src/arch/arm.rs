@@ -82,6 +82,7 @@ pub static ARM: Arch = Arch {
         SignalReturn { code: &[0xad, 0x27, 0x00, 0xdf], interrupted: with_siginfo },
         SignalReturn { code: &[0x4f, 0xf0, 0xad, 0x07, 0x00, 0xdf], interrupted: with_siginfo },
     ],
+    machine_code: None,
 };
 
 /// The stack pointer is at `struct rt_sigframe` (linux/arch/arm/kernel/signal.h): `siginfo`, and `struct sigframe`.

@@ -68,6 +68,7 @@ pub static I386: Arch = Arch {
             interrupted: without_siginfo,
         },
     ],
+    machine_code: None,
 };
 
 /// The handler has popped its return address: the stack pointer is at its arguments, the signal's number and the

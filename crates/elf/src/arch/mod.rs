@@ -5,6 +5,7 @@ mod arm;
 mod branch;
 mod i386;
 mod machine;
+mod machine_code;
 mod ppc64le;
 mod riscv64;
 mod s390x;
@@ -21,6 +22,7 @@ pub use arm::ARM;
 pub use branch::{Jump, Target};
 pub use i386::I386;
 pub(crate) use machine::machine_name;
+pub use machine_code::{CodePiece, FrameRule, FromEntry, MachineCode, Place};
 pub use ppc64le::PPC64LE;
 pub use riscv64::RISCV64;
 pub use s390x::S390X;
@@ -74,6 +76,8 @@ pub struct Arch {
     pub caller_sp_to_cfa: u8,
     /// What signal handlers return to.
     pub signal_returns: &'static [SignalReturn],
+    /// Reads frames out of machine code; `None` where nobody has written how.
+    pub machine_code: Option<MachineCode>,
 }
 
 /// In a list of DWARF numbers, a register that has none or isn't needed.

@@ -98,6 +98,7 @@ pub static PPC64LE: Arch = Arch {
             interrupted: |registers, memory| ucontext(registers, memory, 128 + 16),
         },
     ],
+    machine_code: None,
 };
 
 /// The frame begins with the address of the caller's frame, and that one has the return address 16 bytes on.

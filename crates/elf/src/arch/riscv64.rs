@@ -86,6 +86,7 @@ pub static RISCV64: Arch = Arch {
         code: &[0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00],
         interrupted,
     }],
+    machine_code: None,
 };
 
 /// The stack pointer is at `struct rt_sigframe` (linux/arch/riscv/kernel/signal.c): `siginfo`, and `ucontext`, whose

@@ -80,6 +80,7 @@ pub static S390X: Arch = Arch {
         // svc 119 (sigreturn)
         SignalReturn { code: &[0x0a, 0x77], interrupted: without_siginfo },
     ],
+    machine_code: None,
 };
 
 /// `NT_FPREGSET`: control word, padding, f0 to f15.

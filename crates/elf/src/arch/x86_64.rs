@@ -1,13 +1,19 @@
 //! x86-64. Registers: System V ABI for AMD64, figure 3.36 (DWARF numbers) and 3.2.1 (callee-saved).
 
 mod branch;
+mod entry;
+mod exit;
+#[cfg(test)]
+mod frame_tests;
+mod listing;
+mod state;
 
 pub(super) use branch::follows_call;
 
 use goblin::elf::header::EM_X86_64;
 
 use super::saved::{Saved, restore};
-use super::{Arch, NONE, PrStatus, SignalReturn, saved};
+use super::{Arch, MachineCode, NONE, PrStatus, SignalReturn, saved};
 use crate::header::{Class, Endian};
 use crate::memory::Memory;
 use crate::registers::Registers;
@@ -15,6 +21,8 @@ use crate::registers::Registers;
 const RBP: u16 = 6;
 const RSP: u16 = 7;
 const RIP: u16 = 16;
+/// rbx, rbp, r12 to r15, a bit each.
+const CALLEE_SAVED: u64 = 1 << 3 | 1 << RBP | 0xf << 12;
 
 /// x86-64 with 64-bit addresses (not x32).
 pub static X86_64: Arch = Arch {
@@ -26,8 +34,7 @@ pub static X86_64: Arch = Arch {
     sp: RSP,
     fp: RBP,
     link: None,
-    // rbx, rbp, r12 to r15
-    callee_saved: 1 << 3 | 1 << 6 | 0xf << 12,
+    callee_saved: CALLEE_SAVED,
     code_mask: u64::MAX,
     register_names: &[
         (0, "rax"),
@@ -71,6 +78,7 @@ pub static X86_64: Arch = Arch {
         code: &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05],
         interrupted,
     }],
+    machine_code: Some(MachineCode { from_entry: entry::from_entry, to_return: exit::to_return }),
 };
 
 /// The handler has popped its return address, so the stack pointer is at the `ucontext` of `struct rt_sigframe`

@@ -64,6 +64,9 @@ const SIGSEGV: i32 = 11;
 /// The frames of `inlined.c`, two levels of recursion deep.
 const INLINED: &[&str] = &["weigh", "weigh_all", "score", "score", "score", "rank", "main"];
 
+/// The frames of `no_frames.c`.
+const NO_FRAMES: &[&str] = &["fetch", "weigh", "score", "score", "score", "score", "main"];
+
 /// A program of one step, without arguments.
 const fn plain(
     name: &'static str,
@@ -135,6 +138,30 @@ pub const PROGRAMS: &[Program] = &[
         SIGSEGV,
         &["fetch", "gather", "main"],
     ),
+    plain(
+        "no_frames",
+        &[
+            "gcc -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -o exe @no_frames.c",
+        ],
+        SIGSEGV,
+        NO_FRAMES,
+    ),
+    plain(
+        "no_frames_clang",
+        &[
+            "clang -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -o exe @no_frames.c",
+        ],
+        SIGSEGV,
+        NO_FRAMES,
+    ),
+    plain(
+        "musl_abort",
+        &["musl-gcc -static -O2 -o exe @musl_abort.c"],
+        SIGABRT,
+        &["raise", "abort", "on_segv", "touch", "worker", "start", "__clone"],
+    ),
+    plain("generated", &["gcc -g -O0 -o exe @generated.c"], SIGSEGV, &["run", "main"]),
+    plain("smashed_return", &["gcc -g -O1 -fno-stack-protector -o exe @smashed_return.c"], SIGSEGV, &[]),
     plain(
         "smashed_stack",
         &["gcc -g -O1 -fno-stack-protector -o exe @smashed_stack.c"],

@@ -96,6 +96,9 @@ impl Exits {
         }
         // Where there are no section names and no CFI, a stub is known by its looks.
         let code = read_vec(memory, address, STUB).ok()?;
-        self.arch.read_word(memory, (self.arch.stub_slot)(address, &code)?).ok()
+        match (self.arch.stub_slot)(address, &code) {
+            Some(slot) => self.arch.read_word(memory, slot).ok(),
+            None => (!in_plt).then_some(address),
+        }
     }
 }

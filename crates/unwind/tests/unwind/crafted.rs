@@ -112,6 +112,7 @@ bare:                           # no CFI at all
     call bare
 bare_after:
     nop
+    nop
 
 restorer:                       # what a signal handler returns to, without CFI, as static musl has it
     mov $15, %rax

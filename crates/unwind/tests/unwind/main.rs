@@ -9,6 +9,10 @@ mod damaged_cfi;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
 mod stops;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod without_cfi;

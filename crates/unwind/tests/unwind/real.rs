@@ -75,7 +75,7 @@ fn compare_thread(name: &str, walk: &Walk, theirs: &gdb::Stack, extent: Extent) 
         let context = format!("{name} #{index} {frame:x?} {:?}", their.function);
         assert_eq!(frame.address.pc(), their.pc, "{context}");
         assert_eq!(frame.signal_trampoline, their.signal_trampoline, "{context}");
-        compare_registers(registers, &their.registers, frame.trust, &context);
+        compare_registers(registers, &their.registers, &context);
     }
     match extent {
         _ if theirs.cut => assert!(ours.len() >= theirs_on_stack.len(), "{name}: {}", ours.len()),
@@ -87,15 +87,13 @@ fn compare_thread(name: &str, walk: &Walk, theirs: &gdb::Stack, extent: Extent) 
     }
 }
 
-/// gdb knows each of these registers in each of its frames, and so do we, but for one case: code that keeps frame
-/// pointers and has no CFI doesn't say what else it saved. gdb takes the other registers to be unchanged; we say that
-/// they aren't known, in that frame and outwards until something restores them.
-fn compare_registers(ours: &Registers, theirs: &BTreeMap<String, Option<u64>>, trust: Trust, context: &str) {
+/// gdb knows each of these registers in each of its frames, and so do we, but for one case: of code that keeps frame
+/// pointers and has no CFI, gdb reads where the frame pointer was saved, and takes the other registers to be unchanged.
+/// We read where all of them were saved.
+fn compare_registers(ours: &Registers, theirs: &BTreeMap<String, Option<u64>>, context: &str) {
     for (name, number) in CALLEE_SAVED {
         let (our, their) = (ours.get(number), theirs[name]);
-        let lost_by_frame_pointer = our.is_none() && !["rsp", "rbp"].contains(&name) && {
-            trust == Trust::FramePointer || context.starts_with("frame_pointers ")
-        };
-        assert!(our == their || lost_by_frame_pointer, "{context}: {name} is {our:x?}, gdb says {their:x?}");
+        let known_to_us = context.starts_with("frame_pointers ") && !["rsp", "rbp"].contains(&name);
+        assert!(our == their || known_to_us, "{context}: {name} is {our:x?}, gdb says {their:x?}");
     }
 }

@@ -58,10 +58,10 @@ fn what_a_signal_interrupted_is_exact_and_its_trampoline_is_marked() {
 }
 
 #[test]
-fn frame_pointers_are_a_trust_of_their_own() {
+fn what_machine_code_says_is_a_trust_of_its_own() {
     let Some((_crash, walk)) = crash("frame_pointers") else { return };
     let trusts = trusts(&walk);
-    assert_eq!(trusts[..3], [Trust::Context, Trust::FramePointer, Trust::FramePointer]);
+    assert_eq!(trusts[..3], [Trust::Context, Trust::Prologue, Trust::Prologue]);
     assert!(trusts.contains(&Trust::Cfi), "the C library has CFI: {trusts:?}");
     assert_eq!(walk.stop, Stop::End);
 }
