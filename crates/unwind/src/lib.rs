@@ -17,6 +17,7 @@
 mod address;
 mod cfi;
 mod code;
+mod exidx;
 mod expression;
 mod fallback;
 mod frame;
