@@ -107,33 +107,51 @@ impl Oracle {
     }
 }
 
-/// Asks gdb for up to `max_frames` innermost frames of each thread of `core`.
-///
-/// gdb reads no init files, loads no scripts and asks no debuginfod server.
+/// A gdb, and where it looks for libraries.
+#[derive(Clone, Copy, Debug)]
+pub struct Gdb<'a> {
+    /// The command: `gdb`, or `gdb-multiarch` for cores of other architectures.
+    pub program: &'a str,
+    /// The folder that the process's libraries are in, where that isn't this machine's root.
+    pub sysroot: Option<&'a Path>,
+}
+
+/// Asks gdb for up to `max_frames` innermost frames of each thread of `core`, on the machine that it was made on.
 pub fn backtrace(exe: &Path, core: &Path, max_frames: usize) -> Result<Oracle, GdbError> {
-    let folder = tempfile::tempdir()?;
-    let script = folder.path().join("oracle.py");
-    let answer = folder.path().join("answer.json");
-    std::fs::write(&script, SCRIPT)?;
-    let output = Command::new("timeout")
-        .args([PATIENCE, "gdb", "-nx", "-batch"])
-        .args(["-iex", "set debuginfod enabled off", "-iex", "set auto-load off"])
-        .arg(exe)
-        .arg(core)
-        .arg("-x")
-        .arg(&script)
-        .env("EPITAPH_ORACLE_OUT", &answer)
-        .env("EPITAPH_ORACLE_FRAMES", max_frames.to_string())
-        .env_remove("DEBUGINFOD_URLS")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()?;
-    match std::fs::read(&answer) {
-        Ok(json) => Ok(serde_json::from_slice(&json)?),
-        Err(_) => Err(GdbError::NoAnswer {
-            status: output.status,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }),
+    Gdb { program: "gdb", sysroot: None }.backtrace(exe, core, max_frames)
+}
+
+impl Gdb<'_> {
+    /// Asks for up to `max_frames` innermost frames of each thread of `core`.
+    ///
+    /// gdb reads no init files, loads no scripts and asks no debuginfod server.
+    pub fn backtrace(&self, exe: &Path, core: &Path, max_frames: usize) -> Result<Oracle, GdbError> {
+        let folder = tempfile::tempdir()?;
+        let script = folder.path().join("oracle.py");
+        let answer = folder.path().join("answer.json");
+        std::fs::write(&script, SCRIPT)?;
+        let sysroot = self.sysroot.map(|folder| format!("set sysroot {}", folder.display()));
+        let output = Command::new("timeout")
+            .args([PATIENCE, self.program, "-nx", "-batch"])
+            .args(["-iex", "set debuginfod enabled off", "-iex", "set auto-load off"])
+            .args(sysroot.iter().flat_map(|command| ["-iex", command]))
+            .arg(exe)
+            .arg(core)
+            .arg("-x")
+            .arg(&script)
+            .env("EPITAPH_ORACLE_OUT", &answer)
+            .env("EPITAPH_ORACLE_FRAMES", max_frames.to_string())
+            .env_remove("DEBUGINFOD_URLS")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .output()?;
+        match std::fs::read(&answer) {
+            Ok(json) => Ok(serde_json::from_slice(&json)?),
+            Err(_) => Err(GdbError::NoAnswer {
+                status: output.status,
+                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            }),
+        }
     }
 }
 

@@ -1,0 +1,106 @@
+//! The table of programs that are built for other architectures.
+
+use std::path::{Path, PathBuf};
+
+/// A program, and the story that its core must tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// Its name here and in `testdata/cores`.
+    pub name: &'static str,
+    /// Commands, run one after the other in an empty folder: `CC` is the target's compiler with its options, `@NAME`
+    /// a file of `testdata`.
+    pub build: &'static [&'static str],
+    /// Whether it needs neither C library nor loader.
+    pub bare: bool,
+    /// The signal that kills it.
+    pub signal: i32,
+    /// Functions of the crashing thread, innermost first, as the source has it: some of the frames, in this order.
+    pub chain: &'static [&'static str],
+}
+
+const SIGSEGV: i32 = 11;
+const SIGNAL_CHAIN: &[&str] = &["write_log", "on_usr1", "kill", "compute", "main"];
+
+/// Every program. Those with a C library are linked to a fixed address, unless the address is what they are for: gdb
+/// finds no load bias in a core of qemu's.
+pub const RECIPES: &[Recipe] = &[
+    Recipe { bare: true, ..dies("bare", &[BARE_O2], BARE_CHAIN) },
+    Recipe { bare: true, ..dies("bare_unoptimized", &[BARE_O0], BARE_CHAIN) },
+    dies(
+        "null_deref",
+        &["CC -g -O0 -no-pie -o exe @programs/null_deref.c"],
+        &["quantity_of", "price_of", "main"],
+    ),
+    dies(
+        "null_deref_pie",
+        &["CC -g -O0 -o exe @programs/null_deref.c"],
+        &["quantity_of", "price_of", "main"],
+    ),
+    dies("signal_handler", &["CC -g -O0 -no-pie -o exe @programs/signal_handler.c"], SIGNAL_CHAIN),
+    dies(
+        "signal_handler_static",
+        &["CC -g -O2 -static -o exe @programs/signal_handler.c"],
+        &["kill", "main"],
+    ),
+    dies(
+        "inlined",
+        &["CC -g -O2 -no-pie -o exe @programs/inlined.c"],
+        &["weigh", "weigh_all", "score", "score", "score", "rank", "main"],
+    ),
+    dies("callback", &["CC -g -O0 -no-pie -o exe @programs/callback.c"], &["compare", "sort_words", "main"]),
+    dies(
+        "threads",
+        &["CC -g -O1 -fno-inline -pthread -no-pie -o exe @programs/threads.c"],
+        &["scribble", "worker"],
+    ),
+    dies(
+        "plugin",
+        &[
+            "CC -g -O0 -fPIC -shared -o plugin.so @programs/plugin.c",
+            "CC -g -O0 -no-pie -o exe @programs/plugin_host.c -ldl",
+        ],
+        &["first_word", "plugin_handle", "call_plugin", "main"],
+    ),
+];
+
+const BARE_O2: &str = "CC -g -O2 -static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector \
+     -Wl,-z,max-page-size=4096 -Wl,--build-id -o exe @cores/src/bare.c";
+const BARE_O0: &str = "CC -g -O0 -static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector \
+     -Wl,-z,max-page-size=4096 -Wl,--build-id -o exe @cores/src/bare.c";
+const BARE_CHAIN: &[&str] = &[
+    "store",
+    "on_signal",
+    "raw_syscall",
+    "interrupt",
+    "descend",
+    "descend",
+    "descend",
+    "main",
+    "start",
+    "_start",
+];
+
+/// A program that dies of SIGSEGV.
+const fn dies(name: &'static str, build: &'static [&'static str], chain: &'static [&'static str]) -> Recipe {
+    Recipe { name, build, bare: false, signal: SIGSEGV, chain }
+}
+
+/// Returns the recipe of this name.
+///
+/// # Panics
+/// When there is none.
+pub fn recipe(name: &str) -> &'static Recipe {
+    RECIPES
+        .iter()
+        .find(|recipe| recipe.name == name)
+        .unwrap_or_else(|| panic!("no recipe {name:?} in the table"))
+}
+
+/// Returns `testdata`.
+///
+/// # Panics
+/// When the repository that this crate was built in is gone.
+pub fn sources_folder() -> PathBuf {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata"));
+    folder.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+}
