@@ -24,7 +24,8 @@ pub(crate) fn frame_pointer(arch: &Arch, registers: &Registers, memory: &dyn Mem
         return None;
     }
     let caller = (arch.after_frame)(registers, memory)?;
-    is_return_address(arch, caller.get(arch.pc)?, memory).then_some(caller)
+    let chain_ends = caller.get(arch.sp) == Some(0);
+    (chain_ends || is_return_address(arch, caller.get(arch.pc)?, memory)).then_some(caller)
 }
 
 /// Recognises the C library's signal return by its instructions: static musl and Go have no CFI (or a wrong one)

@@ -7,6 +7,7 @@ use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 
 use crate::address::CodeAddress;
 use crate::code::Code;
+use crate::exidx::{self, Failure, Unwinding};
 use crate::fallback;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::row::{Applied, Row};
@@ -189,6 +190,12 @@ impl<'a> Unwinder<'a> {
             return Ok(Step { registers: caller, cfa: None, trust: Trust::Signal, signal: true, row: None });
         }
         let Some(row) = self.code.row(frame.address.lookup()) else {
+            if let Some(by_tables) = self.step_by_exception_tables(registers, frame) {
+                return by_tables;
+            }
+            if matches!(frame.address, CodeAddress::Return(_)) && self.code.is_entry(frame.address.lookup()) {
+                return Err(Stop::End);
+            }
             return self.step_without_cfi(registers, frame);
         };
         let section = self.code.section(&row).ok_or(Stop::BadCfi { pc })?;
@@ -204,6 +211,32 @@ impl<'a> Unwinder<'a> {
             Applied::Unusable => Err(Stop::BadCfi { pc }),
             Applied::Memory(error) => Err(Stop::Memory(error)),
         }
+    }
+
+    /// Recovers the registers of a frame's caller by 32-bit ARM's exception tables; `None` where they don't lead on.
+    fn step_by_exception_tables(&self, registers: &Registers, frame: &Frame) -> Option<Result<Step, Stop>> {
+        let (arch, memory, pc) = (self.arch, self.memory, frame.address.pc());
+        let Unwinding::Instructions(instructions) =
+            self.code.exception_entry(frame.address.lookup())?.unwinding
+        else {
+            return None;
+        };
+        let read = |address: u32| arch.read_word(memory, address.into()).map(|word| word as u32);
+        Some(match exidx::unwind(&instructions, registers, read) {
+            Ok(mut caller) => {
+                caller.set(arch.pc, caller.get(arch.pc).map(|pc| registers.code_address(pc)));
+                Ok(Step {
+                    registers: caller,
+                    cfa: caller.get(arch.sp),
+                    trust: Trust::Cfi,
+                    signal: false,
+                    row: None,
+                })
+            }
+            Err(Failure::Refused) => return None,
+            Err(Failure::Unusable) => Err(Stop::BadCfi { pc }),
+            Err(Failure::Memory(error)) => Err(Stop::Memory(error)),
+        })
     }
 
     fn step_without_cfi(&self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {

@@ -18,11 +18,20 @@ struct kernel_sigaction {
     unsigned long mask[8 / sizeof(unsigned long)];
 };
 
+/* 32-bit Arm has two instruction sets: the compiler's own choice is the assembler's too. */
+#if defined(__thumb__)
+#define MODE ".syntax unified\n.thumb\n.thumb_func\n"
+#elif defined(__arm__)
+#define MODE ".arm\n"
+#else
+#define MODE ""
+#endif
+
 #define START(body)                                                                                                   \
-    __asm__(".pushsection .text,\"ax\"\n.balign 16\n.globl _start\n.type _start, %function\n_start:\n" body            \
+    __asm__(".pushsection .text,\"ax\"\n.balign 16\n.globl _start\n.type _start, %function\n" MODE "_start:\n" body       \
             ".size _start, . - _start\n.popsection\n")
 #define FUNCTION(name, body)                                                                                          \
-    __asm__(".pushsection .text,\"ax\"\n.balign 16\n.globl " name "\n.type " name ", %function\n" name ":\n" body      \
+    __asm__(".pushsection .text,\"ax\"\n.balign 16\n.globl " name "\n.type " name ", %function\n" MODE name ":\n" body \
             ".size " name ", . - " name "\n.popsection\n")
 
 #if defined(__aarch64__)
@@ -30,14 +39,18 @@ START(".cfi_startproc\n.cfi_undefined x30\nmov x29, #0\nmov x30, #0\nbl start\n.
 FUNCTION("raw_syscall",
          ".cfi_startproc\nmov x8, x0\nmov x0, x1\nmov x1, x2\nmov x2, x3\nmov x3, x4\nsvc #0\nret\n.cfi_endproc\n");
 #elif defined(__arm__)
+/* As the compiler has it there: exception tables are loaded with the program, CFI is debug information. */
+__asm__(".cfi_sections .debug_frame\n");
 START(".fnstart\n.cantunwind\n.cfi_startproc\n.cfi_undefined lr\nmov fp, #0\nmov lr, #0\nbl start\n.cfi_endproc\n.fnend\n");
 FUNCTION("raw_syscall",
          ".fnstart\n.cfi_startproc\npush {r7, lr}\n.save {r7, lr}\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset r7, 0\n"
          ".cfi_rel_offset lr, 4\nmov r7, r0\nmov r0, r1\nmov r1, r2\nmov r2, r3\nldr r3, [sp, #8]\nsvc #0\n"
          "pop {r7, pc}\n.cfi_endproc\n.fnend\n");
-/* Exception tables name it, to pull in the runtime that interprets them. */
+/* Exception tables name them, to pull in the runtime that interprets the tables. */
 void __aeabi_unwind_cpp_pr0(void);
+void __aeabi_unwind_cpp_pr1(void);
 void __aeabi_unwind_cpp_pr0(void) {}
+void __aeabi_unwind_cpp_pr1(void) {}
 #elif defined(__i386__)
 START(".cfi_startproc\n.cfi_undefined eip\nxor %ebp, %ebp\nand $-16, %esp\ncall start\n.cfi_endproc\n");
 FUNCTION("raw_syscall",

@@ -21,11 +21,22 @@ pub struct Recipe {
 const SIGSEGV: i32 = 11;
 const SIGNAL_CHAIN: &[&str] = &["write_log", "on_usr1", "kill", "compute", "main"];
 
+/// Options and source of a program without a C library.
+macro_rules! bare {
+    () => {
+        "-static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector -Wl,-z,max-page-size=4096 \
+         -Wl,--build-id -o exe @cores/src/bare.c"
+    };
+}
+
 /// Every program. Those with a C library are linked to a fixed address, unless the address is what they are for: gdb
 /// finds no load bias in a core of qemu's.
 pub const RECIPES: &[Recipe] = &[
     Recipe { bare: true, ..dies("bare", &[BARE_O2], BARE_CHAIN) },
     Recipe { bare: true, ..dies("bare_unoptimized", &[BARE_O0], BARE_CHAIN) },
+    // Without debug information: symbols, and what unwinds exceptions.
+    Recipe { bare: true, ..dies("bare_tables", &[TABLES_O2], BARE_CHAIN) },
+    Recipe { bare: true, ..dies("bare_tables_unoptimized", &[TABLES_O0], BARE_CHAIN) },
     dies(
         "null_deref",
         &["CC -g -O0 -no-pie -o exe @programs/null_deref.c"],
@@ -63,10 +74,10 @@ pub const RECIPES: &[Recipe] = &[
     ),
 ];
 
-const BARE_O2: &str = "CC -g -O2 -static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector \
-     -Wl,-z,max-page-size=4096 -Wl,--build-id -o exe @cores/src/bare.c";
-const BARE_O0: &str = "CC -g -O0 -static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector \
-     -Wl,-z,max-page-size=4096 -Wl,--build-id -o exe @cores/src/bare.c";
+const BARE_O2: &str = concat!("CC -g -O2 ", bare!());
+const BARE_O0: &str = concat!("CC -g -O0 ", bare!());
+const TABLES_O2: &str = concat!("CC -O2 -fno-inline -funwind-tables ", bare!());
+const TABLES_O0: &str = concat!("CC -O0 -funwind-tables ", bare!());
 const BARE_CHAIN: &[&str] = &[
     "store",
     "on_signal",
@@ -78,6 +89,22 @@ const BARE_CHAIN: &[&str] = &[
     "main",
     "start",
     "_start",
+];
+
+/// The cores that `testdata/cores` keeps: target and recipe. One of each architecture, and those of 32-bit Arm that its
+/// exception tables unwind.
+pub const FIXTURES: &[(&str, &str)] = &[
+    ("aarch64", "bare"),
+    ("aarch64_pac", "bare"),
+    ("arm", "bare"),
+    ("arm", "bare_tables"),
+    ("arm", "bare_tables_unoptimized"),
+    ("arm_a32", "bare_tables_unoptimized"),
+    ("i386", "bare"),
+    ("i386_kernel", "bare"),
+    ("ppc64le", "bare"),
+    ("s390x", "bare"),
+    ("riscv64", "bare"),
 ];
 
 /// A program that dies of SIGSEGV.

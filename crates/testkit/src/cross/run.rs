@@ -77,10 +77,13 @@ impl Guest {
             return None;
         }
         let scratch = Scratch::new();
-        let compiler = [&[target.compiler().as_str()], target.flags].concat().join(" ");
-        let sources = format!("{}/", sources_folder().display());
+        let sources = sources_folder();
+        // No core or binary names the folders of the machine that made it.
+        let mapped = [(scratch.folder(), "."), (sources.as_path(), "testdata")];
+        let mapped = mapped.map(|(folder, name)| format!("-ffile-prefix-map={}={name}", folder.display()));
+        let compiler = format!("{} {} {}", target.compiler(), target.flags.join(" "), mapped.join(" "));
         for step in recipe.build {
-            let step = step.replacen("CC", &compiler, 1).replace('@', &sources);
+            let step = step.replacen("CC", &compiler, 1).replace('@', &format!("{}/", sources.display()));
             scratch.run(&step);
         }
         Some(Guest { exe: scratch.path("exe"), scratch, target })

@@ -13,8 +13,8 @@ const PF_X: u32 = 1;
 const PF_W: u32 = 2;
 /// DWARF's and the `g` packet's number of the stack pointer.
 const SP: usize = 2;
-/// Most pages of stack: a program of ours needs two or three.
-const MOST_STACK: u64 = 64;
+/// `AT_EXECFN`: the address of the program's name, the last thing on the stack.
+const AT_EXECFN: u64 = 31;
 /// The kernel's number of a signal is gdb's for all below 10, and for SIGSEGV.
 const SIGSEGV: i32 = 11;
 
@@ -33,11 +33,13 @@ pub(super) fn write(stub: &mut Stub, exe: &Path, signal: i32, core: &Path) {
     let registers = words(&stub.registers());
     let mut builder =
         CoreBuilder::new().machine(EM_RISCV).note("CORE", note_kind::PRSTATUS, prstatus(&registers, signal));
-    for pair in words(&stub.auxv()).chunks_exact(2).filter(|pair| pair[0] != 0) {
+    let auxv = words(&stub.auxv());
+    for pair in auxv.chunks_exact(2).filter(|pair| pair[0] != 0) {
         builder = builder.auxv(pair[0], pair[1]);
     }
+    let name = auxv.chunks_exact(2).find(|pair| pair[0] == AT_EXECFN).expect("the program's name");
     let exe = std::fs::read(exe).expect("the executable");
-    for (address, segment) in memory(stub, &exe, &registers) {
+    for (address, segment) in memory(stub, &exe, &registers, name[1]) {
         let segment = match segment {
             Content::Unchanged { size, flags } => Segment::undumped(address, size).flags(flags),
             Content::Dumped { bytes, flags } => Segment::data(address, bytes).flags(flags),
@@ -60,8 +62,8 @@ enum Content {
     },
 }
 
-/// The memory that a backtrace needs, by address.
-fn memory(stub: &mut Stub, exe: &[u8], registers: &[u64]) -> BTreeMap<u64, Content> {
+/// The memory that a backtrace needs, by address; the stack reaches up to the page of `top`.
+fn memory(stub: &mut Stub, exe: &[u8], registers: &[u64], top: u64) -> BTreeMap<u64, Content> {
     let mut segments = BTreeMap::new();
     for (address, size, flags) in load_segments(exe) {
         let content = match stub.read(address, size as usize).filter(|_| flags & PF_W != 0) {
@@ -70,13 +72,9 @@ fn memory(stub: &mut Stub, exe: &[u8], registers: &[u64]) -> BTreeMap<u64, Conte
         };
         segments.insert(address, content);
     }
-    let mut stack = Vec::new();
     let bottom = registers[SP] & !(PAGE - 1);
-    while let Some(page) = stub.read(bottom + stack.len() as u64, PAGE as usize)
-        && (stack.len() as u64) < MOST_STACK * PAGE
-    {
-        stack.extend(page);
-    }
+    let size = (top + 1).next_multiple_of(PAGE) - bottom;
+    let stack = stub.read(bottom, size as usize).expect("the stack");
     // Signal handlers return to a page that belongs to no file; it is found by the address on the stack, and in ra.
     for pointer in registers.iter().copied().chain(words(&stack)) {
         let page = pointer & !(PAGE - 1);

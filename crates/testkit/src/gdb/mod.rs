@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use compare::{Difference, What, compare};
 pub use names::{normalize, same_function};
@@ -15,8 +15,8 @@ pub use names::{normalize, same_function};
 /// The script that runs inside gdb.
 const SCRIPT: &str = include_str!("oracle.py");
 
-/// How long gdb may take for one core, in seconds.
-const PATIENCE: &str = "300";
+/// How long gdb may take for one core of this machine, in seconds: it is slow on deep stacks.
+const PATIENCE: u32 = 300;
 
 /// Why gdb gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum GdbError {
 }
 
 /// All threads of a core.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Oracle {
     /// gdb's version.
     pub version: String,
@@ -49,7 +49,7 @@ pub struct Oracle {
 }
 
 /// One thread.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Thread {
     /// Thread id.
     pub tid: u32,
@@ -58,7 +58,7 @@ pub struct Thread {
 }
 
 /// Frames, innermost first.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Stack {
     /// The frames; an inlined call is one of its own.
     pub frames: Vec<Frame>,
@@ -71,7 +71,7 @@ pub struct Stack {
 }
 
 /// One logical frame.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Frame {
     /// The function's name.
     pub function: Option<String>,
@@ -91,7 +91,7 @@ pub struct Frame {
     /// The program counter: where the machine frame will go on, or faulted.
     pub pc: u64,
     /// Callee-saved registers and `rsp` as they were in this frame; none where gdb doesn't know.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub registers: BTreeMap<String, Option<u64>>,
 }
 
@@ -114,11 +114,13 @@ pub struct Gdb<'a> {
     pub program: &'a str,
     /// The folder that the process's libraries are in, where that isn't this machine's root.
     pub sysroot: Option<&'a Path>,
+    /// How long it may take for one core, in seconds.
+    pub patience: u32,
 }
 
 /// Asks gdb for up to `max_frames` innermost frames of each thread of `core`, on the machine that it was made on.
 pub fn backtrace(exe: &Path, core: &Path, max_frames: usize) -> Result<Oracle, GdbError> {
-    Gdb { program: "gdb", sysroot: None }.backtrace(exe, core, max_frames)
+    Gdb { program: "gdb", sysroot: None, patience: PATIENCE }.backtrace(exe, core, max_frames)
 }
 
 impl Gdb<'_> {
@@ -132,7 +134,7 @@ impl Gdb<'_> {
         std::fs::write(&script, SCRIPT)?;
         let sysroot = self.sysroot.map(|folder| format!("set sysroot {}", folder.display()));
         let output = Command::new("timeout")
-            .args([PATIENCE, self.program, "-nx", "-batch"])
+            .args([&self.patience.to_string(), self.program, "-nx", "-batch"])
             .args(["-iex", "set debuginfod enabled off", "-iex", "set auto-load off"])
             .args(sysroot.iter().flat_map(|command| ["-iex", command]))
             .arg(exe)
