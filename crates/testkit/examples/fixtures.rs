@@ -24,9 +24,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [folder] => {
-            FIXTURES.iter().for_each(|(target_name, recipe_name)| {
-                make(folder, target(target_name), recipe(recipe_name))
-            });
+            for (target_name, recipe_name) in FIXTURES {
+                make(folder, target(target_name), recipe(recipe_name));
+            }
         }
         [folder, target_name, recipe_name] => make(folder, target(target_name), recipe(recipe_name)),
         _ => panic!("usage: fixtures FOLDER [TARGET RECIPE]"),

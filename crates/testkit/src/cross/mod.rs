@@ -20,7 +20,7 @@ mod stub;
 mod stub_core;
 mod targets;
 
-pub use recipes::{FIXTURES, RECIPES, Recipe, recipe, sources_folder};
+pub use recipes::{FIXTURES, RECIPES, Recipe, STEPS, recipe, sources_folder};
 pub use run::{CrossCrash, Guest};
 pub use stub::{Stopped, Stub};
 pub use targets::{Runner, TARGETS, Target, target};

@@ -23,9 +23,12 @@ const SIGNAL_CHAIN: &[&str] = &["write_log", "on_usr1", "kill", "compute", "main
 
 /// Options and source of a program without a C library.
 macro_rules! bare {
-    () => {
-        "-static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector -Wl,-z,max-page-size=4096 \
-         -Wl,--build-id -o exe @cores/src/bare.c"
+    ($source:literal) => {
+        concat!(
+            "-static -nostdlib -ffreestanding -fno-pie -no-pie -fno-stack-protector -Wl,-z,max-page-size=4096 ",
+            "-Wl,--build-id -o exe @cores/src/",
+            $source
+        )
     };
 }
 
@@ -74,10 +77,12 @@ pub const RECIPES: &[Recipe] = &[
     ),
 ];
 
-const BARE_O2: &str = concat!("CC -g -O2 ", bare!());
-const BARE_O0: &str = concat!("CC -g -O0 ", bare!());
-const TABLES_O2: &str = concat!("CC -O2 -fno-inline -funwind-tables ", bare!());
-const TABLES_O0: &str = concat!("CC -O0 -funwind-tables ", bare!());
+const BARE_O2: &str = concat!("CC -g -O2 ", bare!("bare.c"));
+const BARE_O0: &str = concat!("CC -g -O0 ", bare!("bare.c"));
+const TABLES_O2: &str = concat!("CC -O2 -fno-inline -funwind-tables ", bare!("bare.c"));
+const TABLES_O0: &str = concat!("CC -O0 -funwind-tables ", bare!("bare.c"));
+const STEPS_O2: &str = concat!("CC -g -O2 ", bare!("steps.c"));
+const STEPS_O0: &str = concat!("CC -g -O0 ", bare!("steps.c"));
 const BARE_CHAIN: &[&str] = &[
     "store",
     "on_signal",
@@ -89,6 +94,12 @@ const BARE_CHAIN: &[&str] = &[
     "main",
     "start",
     "_start",
+];
+
+/// Programs that end by themselves, to be looked at on their way: see [`Guest`](super::Guest).
+pub const STEPS: &[Recipe] = &[
+    Recipe { bare: true, signal: 0, ..dies("steps", &[STEPS_O2], &[]) },
+    Recipe { bare: true, signal: 0, ..dies("steps_unoptimized", &[STEPS_O0], &[]) },
 ];
 
 /// The cores that `testdata/cores` keeps: target and recipe. One of each architecture, and those of 32-bit Arm that its

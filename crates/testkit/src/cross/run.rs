@@ -7,9 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::recipes::{Recipe, sources_folder};
-use super::stub::Stub;
+use super::stub::{Stopped, Stub};
 use super::stub_core;
 use super::targets::{Runner, Target};
+use crate::core::CoreImage;
 use crate::crash::{CoresHere, or_skip, without_core_limit};
 use crate::scratch::Scratch;
 use crate::{skip, tools};
@@ -48,12 +49,7 @@ impl CrossCrash {
         let core = match target.runner {
             Runner::Kernel => guest.crash_natively(recipe.signal)?,
             Runner::Qemu(command) => guest.crash_in_qemu(command, recipe.signal),
-            Runner::Stub(_) => {
-                let core = guest.scratch.path("core");
-                let mut stub = guest.start();
-                stub_core::write(&mut stub, &guest.exe, recipe.signal, &core);
-                core
-            }
+            Runner::Stub(_) => guest.crash_in_stub(recipe.signal),
         };
         let Guest { exe, scratch, .. } = guest;
         Some(CrossCrash { exe, core, scratch })
@@ -109,7 +105,10 @@ impl Guest {
     /// qemu with its options, without the program that it is to run.
     fn qemu(&self, command: &[&str]) -> Command {
         let mut qemu = without_core_limit(command.first().expect("a command"));
-        qemu.args(command.iter().skip(1)).arg("-L").arg(self.target.sysroot());
+        // The loader's own default may name a folder of the host's, which qemu then finds.
+        qemu.args(command.iter().skip(1))
+            .args(["-E", "LD_LIBRARY_PATH=/lib", "-L"])
+            .arg(self.target.sysroot());
         qemu.env_clear().env("PATH", "/usr/bin:/bin").current_dir(self.scratch.folder());
         qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         qemu
@@ -133,6 +132,25 @@ impl Guest {
             std::fs::remove_file(core).expect("removing the emulator's own core");
         }
         guest.unwrap_or_else(|| panic!("qemu wrote no core of {}", self.exe.display()))
+    }
+
+    fn crash_in_stub(&self, signal: i32) -> PathBuf {
+        let mut stub = self.start();
+        let mut stopped = stub.run();
+        while let Stopped::Signal(other) = stopped
+            && stopped != Stopped::SEGV
+        {
+            stopped = stub.deliver(other);
+        }
+        assert_eq!((stopped, signal), (Stopped::SEGV, 11), "other ends aren't told apart here");
+        let core = self.scratch.path("core");
+        self.core(&mut stub, signal as u16).write_to(&core).expect("writing the core");
+        core
+    }
+
+    /// Takes the core of a guest of this program that stands still, as if `signal` were about to end it.
+    pub fn core(&self, stub: &mut Stub, signal: u16) -> CoreImage {
+        stub_core::core(stub, self.target.machine, &self.exe, signal)
     }
 
     fn crash_natively(&self, signal: i32) -> Option<PathBuf> {

@@ -32,6 +32,8 @@ pub enum Stopped {
 impl Stopped {
     /// gdb's SIGTRAP.
     pub const TRAP: Stopped = Stopped::Signal(5);
+    /// gdb's SIGSEGV.
+    pub const SEGV: Stopped = Stopped::Signal(11);
 }
 
 impl Stub {
@@ -70,14 +72,6 @@ impl Stub {
         let answer = self.ask("qXfer:auxv:read::0,800");
         let whole = answer.strip_prefix(b"l").expect("all of the auxiliary vector");
         unescaped(whole)
-    }
-
-    /// Stops wherever the instruction at `address` is about to run.
-    ///
-    /// # Panics
-    /// When qemu refuses.
-    pub fn break_at(&mut self, address: u64) {
-        assert_eq!(self.ask(&format!("Z0,{address:x},4")), b"OK", "a breakpoint at {address:#x}");
     }
 
     /// Lets it run on.

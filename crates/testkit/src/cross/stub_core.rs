@@ -1,38 +1,30 @@
-//! A core of a riscv64 program, from what qemu's gdb stub says of it: qemu itself writes none there.
+//! Cores of a guest that stands still, from what qemu's gdb stub says of it: qemu itself writes none of riscv64
+//! programs, and none of a program that hasn't died.
+//!
+//! They are no kernel's and not qemu's: `NT_PRSTATUS` and `NT_AUXV`, and those pages of memory that a backtrace needs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::stub::{Stopped, Stub};
-use crate::core::{CoreBuilder, Segment, note_kind};
+use super::stub::Stub;
+use crate::core::machine::Machine;
+use crate::core::{CoreBuilder, CoreImage, Segment, Thread};
 
 const PAGE: u64 = 4096;
-const EM_RISCV: u16 = 243;
 const PT_LOAD: u32 = 1;
 const PF_X: u32 = 1;
 const PF_W: u32 = 2;
-/// DWARF's and the `g` packet's number of the stack pointer.
-const SP: usize = 2;
 /// `AT_EXECFN`: the address of the program's name, the last thing on the stack.
 const AT_EXECFN: u64 = 31;
-/// The kernel's number of a signal is gdb's for all below 10, and for SIGSEGV.
-const SIGSEGV: i32 = 11;
 
-/// Lets the guest run until `signal` is about to kill it, and writes its core: `NT_PRSTATUS`, `NT_AUXV`, and the pages
-/// of memory that a backtrace needs. It is no core of a kernel's, nor of qemu's.
-pub(super) fn write(stub: &mut Stub, exe: &Path, signal: i32, core: &Path) {
-    assert_eq!(signal, SIGSEGV, "other signals aren't told apart here");
-    let mut stopped = stub.run();
-    while let Stopped::Signal(other) = stopped
-        && i32::from(other) != signal
-    {
-        stopped = stub.deliver(other);
+/// Takes the core of a guest that runs `exe` on a 64-bit little-endian machine, as if `signal` were about to end it.
+pub(super) fn core(stub: &mut Stub, machine: Machine, exe: &Path, signal: u16) -> CoreImage {
+    let registers = registers(stub, &machine);
+    let mut thread = Thread::new(1).signal(signal); // the stub doesn't say which thread it is
+    for (name, value) in &registers {
+        thread = thread.register(name, *value);
     }
-    assert_eq!(stopped, Stopped::Signal(signal as u8), "how the guest ends");
-
-    let registers = words(&stub.registers());
-    let mut builder =
-        CoreBuilder::new().machine(EM_RISCV).note("CORE", note_kind::PRSTATUS, prstatus(&registers, signal));
+    let mut builder = CoreBuilder::new().machine(machine).thread(thread);
     let auxv = words(&stub.auxv());
     for pair in auxv.chunks_exact(2).filter(|pair| pair[0] != 0) {
         builder = builder.auxv(pair[0], pair[1]);
@@ -46,7 +38,23 @@ pub(super) fn write(stub: &mut Stub, exe: &Path, signal: i32, core: &Path) {
         };
         builder = builder.segment(segment);
     }
-    builder.build().write_to(core).expect("writing the core");
+    builder.build()
+}
+
+/// The general registers, by gdb's names.
+fn registers(stub: &mut Stub, machine: &Machine) -> BTreeMap<&'static str, u64> {
+    let values = words(&stub.registers());
+    // The packet's order is that of gdb's target descriptions: aarch64-core.xml, riscv-64bit-cpu.xml.
+    let names: Vec<&str> = match machine.name {
+        "aarch64" => machine.registers.iter().take(33).copied().collect(),
+        "riscv64" => {
+            let general = machine.registers.iter().skip(1).copied();
+            std::iter::once("zero").chain(general).chain(["pc"]).collect()
+        }
+        other => panic!("the order of {other}'s registers isn't known here"),
+    };
+    assert!(values.len() >= names.len(), "{} registers", values.len());
+    names.into_iter().zip(values).filter(|(name, _)| *name != "zero").collect()
 }
 
 /// What a segment of the core holds.
@@ -63,7 +71,7 @@ enum Content {
 }
 
 /// The memory that a backtrace needs, by address; the stack reaches up to the page of `top`.
-fn memory(stub: &mut Stub, exe: &[u8], registers: &[u64], top: u64) -> BTreeMap<u64, Content> {
+fn memory(stub: &mut Stub, exe: &[u8], registers: &BTreeMap<&str, u64>, top: u64) -> BTreeMap<u64, Content> {
     let mut segments = BTreeMap::new();
     for (address, size, flags) in load_segments(exe) {
         let content = match stub.read(address, size as usize).filter(|_| flags & PF_W != 0) {
@@ -72,11 +80,11 @@ fn memory(stub: &mut Stub, exe: &[u8], registers: &[u64], top: u64) -> BTreeMap<
         };
         segments.insert(address, content);
     }
-    let bottom = registers[SP] & !(PAGE - 1);
+    let bottom = registers["sp"] & !(PAGE - 1);
     let size = (top + 1).next_multiple_of(PAGE) - bottom;
     let stack = stub.read(bottom, size as usize).expect("the stack");
-    // Signal handlers return to a page that belongs to no file; it is found by the address on the stack, and in ra.
-    for pointer in registers.iter().copied().chain(words(&stack)) {
+    // Signal handlers return to a page that belongs to no file; it is found by the address on the stack, and in the register that a call leaves its return address in.
+    for pointer in registers.values().copied().chain(words(&stack)) {
         let page = pointer & !(PAGE - 1);
         let known = |(start, content): (&u64, &Content)| page < start + content.size();
         let covered = segments.range(..=page).next_back().is_some_and(known);
@@ -98,20 +106,6 @@ impl Content {
             Content::Dumped { bytes, .. } => bytes.len() as u64,
         }
     }
-}
-
-/// `struct elf_prstatus` of a 64-bit architecture, its registers as `struct user_regs_struct` of riscv has them
-/// (arch/riscv/include/uapi/asm/ptrace.h): pc, then x1 to x31. The `g` packet has x0 to x31, then pc.
-fn prstatus(registers: &[u64], signal: i32) -> Vec<u8> {
-    let mut note = vec![0; 376];
-    note[0..4].copy_from_slice(&signal.to_le_bytes());
-    note[12..14].copy_from_slice(&(signal as u16).to_le_bytes());
-    note[32..36].copy_from_slice(&1_u32.to_le_bytes()); // pr_pid: the stub doesn't say
-    let order = std::iter::once(registers[32]).chain(registers[1..32].iter().copied());
-    for (index, value) in order.enumerate() {
-        note[112 + 8 * index..][..8].copy_from_slice(&value.to_le_bytes());
-    }
-    note
 }
 
 /// The loadable segments of a 64-bit little-endian executable, by whole pages: address, size, flags.

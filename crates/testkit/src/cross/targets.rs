@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::core::machine::{self, Machine};
+
 /// An architecture, compiled for in one way.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// Its name here and in `testdata/cores`.
     pub name: &'static str,
+    /// The machine.
+    pub machine: Machine,
     /// What the names of its tools begin with (Debian's cross packages).
     pub triple: &'static str,
     /// Options of the compiler, besides a recipe's own.
@@ -28,22 +32,30 @@ pub enum Runner {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    qemu("aarch64", "aarch64-linux-gnu", &[], &["qemu-aarch64"]),
+    qemu("aarch64", machine::AARCH64, "aarch64-linux-gnu", &[], &["qemu-aarch64"]),
     // Return addresses are signed, and the processor checks them.
     qemu(
         "aarch64_pac",
+        machine::AARCH64,
         "aarch64-linux-gnu",
         &["-mbranch-protection=standard"],
         &["qemu-aarch64", "-cpu", "max"],
     ),
-    qemu("arm", "arm-linux-gnueabihf", &["-mthumb"], &["qemu-arm"]),
-    qemu("arm_a32", "arm-linux-gnueabihf", &["-marm"], &["qemu-arm"]),
-    qemu("i386", "i686-linux-gnu", &[], &["qemu-i386"]),
-    Target { name: "i386_kernel", triple: "i686-linux-gnu", flags: &[], runner: Runner::Kernel },
-    qemu("ppc64le", "powerpc64le-linux-gnu", &[], &["qemu-ppc64le"]),
-    qemu("s390x", "s390x-linux-gnu", &[], &["qemu-s390x"]),
+    qemu("arm", machine::ARM, "arm-linux-gnueabihf", &["-mthumb"], &["qemu-arm"]),
+    qemu("arm_a32", machine::ARM, "arm-linux-gnueabihf", &["-marm"], &["qemu-arm"]),
+    qemu("i386", machine::I386, "i686-linux-gnu", &[], &["qemu-i386"]),
+    Target {
+        name: "i386_kernel",
+        machine: machine::I386,
+        triple: "i686-linux-gnu",
+        flags: &[],
+        runner: Runner::Kernel,
+    },
+    qemu("ppc64le", machine::PPC64LE, "powerpc64le-linux-gnu", &[], &["qemu-ppc64le"]),
+    qemu("s390x", machine::S390X, "s390x-linux-gnu", &[], &["qemu-s390x"]),
     Target {
         name: "riscv64",
+        machine: machine::RISCV64,
         triple: "riscv64-linux-gnu",
         flags: &[],
         runner: Runner::Stub(&["qemu-riscv64"]),
@@ -52,11 +64,12 @@ pub const TARGETS: &[Target] = &[
 
 const fn qemu(
     name: &'static str,
+    machine: Machine,
     triple: &'static str,
     flags: &'static [&'static str],
     command: &'static [&'static str],
 ) -> Target {
-    Target { name, triple, flags, runner: Runner::Qemu(command) }
+    Target { name, machine, triple, flags, runner: Runner::Qemu(command) }
 }
 
 /// Returns the target of this name.
