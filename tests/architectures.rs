@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use epitaph_testkit::cross::{CrossCrash, FIXTURES, RECIPES, Recipe, Runner, Target, recipe, target};
-use epitaph_testkit::gdb::{self, Difference, Gdb, Oracle, What};
+use epitaph_testkit::gdb::{self, Difference, Frame, Gdb, Oracle, What};
 use epitaph_testkit::need_tool;
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ use crate::support::{epitaph, repository, test_all};
 
 /// Frames of each thread that are compared.
 const DEPTH: usize = 64;
-/// How long gdb may take for one core, in seconds.
-const PATIENCE: u32 = 20;
+/// How long gdb may take for one core, in seconds: on 64-bit Arm it never comes through a signal frame of qemu's.
+const PATIENCE: u32 = 10;
 
 /// A difference between our answer and gdb's that is not a mistake of ours, and why. What isn't listed here is one.
 struct Excuse {
@@ -24,7 +24,11 @@ struct Excuse {
     why: &'static str,
 }
 
-const EXCUSES: [Excuse; 4] = [
+const EXCUSES: [Excuse; 9] = [
+    Excuse {
+        applies: |target, difference| target.name == "ppc64le" && gdb_shows(difference, What::Missing, 0),
+        why: "gdb is wrong: where a stack's chain of frames ends, it shows a frame at address 0",
+    },
     Excuse {
         applies: |target, difference| {
             target.name == "ppc64le" && [What::Pc, What::Extra].contains(&difference.what)
@@ -34,10 +38,11 @@ const EXCUSES: [Excuse; 4] = [
     },
     Excuse {
         applies: |target, difference| {
-            let gdb = difference.gdb.as_ref();
-            target.name == "ppc64le" && gdb.is_some_and(|gdb| gdb.pc == 0 && difference.what == What::Missing)
+            let function = difference.gdb.as_ref().and_then(|gdb| gdb.function.as_deref());
+            target.name == "ppc64le" && difference.what == What::Line && function == Some("weigh_all")
         },
-        why: "gdb is wrong: where a stack's chain of frames ends, it shows a frame at address 0",
+        why: "gdb is wrong: it names the caller, and a line of the function that was inlined into it; the line table has \
+              both for this address",
     },
     Excuse {
         applies: |target, difference| target.name == "s390x" && difference.what == What::Extra,
@@ -48,6 +53,55 @@ const EXCUSES: [Excuse; 4] = [
         why: "gdb is wrong: without NT_ARM_PAC_MASK, which qemu doesn't write, it gives up; an address tells where its \
               signature is",
     },
+    Excuse {
+        applies: |target, difference| target.name.starts_with("arm") && gdb_shows(difference, What::Pc, 0),
+        why: "gdb is misled: qemu's signal frame without siginfo lacks the mark that tells its layout from that of \
+              before Linux 2.6.18",
+    },
+    Excuse {
+        applies: |target, difference| target.name.starts_with("arm") && difference.what == What::Extra,
+        why: "gdb is wrong: where exception tables alone unwind a function, it doesn't use them for one that was interrupted",
+    },
+    Excuse {
+        applies: |_, difference| {
+            let (ours, gdb) = (difference.ours.as_ref(), difference.gdb.as_ref());
+            let name = |frame: Option<&Frame>| frame.and_then(|frame| frame.function.clone());
+            let (Some(ours), Some(gdb)) = (name(ours), name(gdb)) else { return false };
+            difference.what == What::Function
+                && ours.trim_start_matches('_') == gdb.trim_end_matches("_impl").trim_start_matches('_')
+        },
+        why: "both right: two symbols of one address",
+    },
+    Excuse {
+        applies: |_, difference| {
+            let ours = difference.ours.as_ref();
+            difference.what == What::TailCall && ours.is_some_and(|frame| frame.file.is_none())
+        },
+        why: "we know more: gdb infers tail calls from debug information, which there is none of here",
+    },
+];
+
+/// Tells whether the difference is of this kind, and gdb has a frame at this address.
+fn gdb_shows(difference: &Difference, what: What, pc: u64) -> bool {
+    difference.what == what && difference.gdb.as_ref().is_some_and(|gdb| gdb.pc == pc)
+}
+
+/// Where a walk can't come to the end of the stack, and why.
+const INCOMPLETE: [(&str, &[&str], &str); 3] = [
+    (
+        "s390x",
+        &[
+            "bare_unoptimized",
+            "bare_tables_unoptimized",
+            "null_deref",
+            "null_deref_pie",
+            "signal_handler",
+            "plugin",
+        ],
+        "a function that calls nothing keeps its caller's registers in floating-point ones, which qemu doesn't write",
+    ),
+    ("arm", &["threads"], "the exception tables say of a thread's first function that it can't be unwound"),
+    ("arm_a32", &["threads"], "as above: the C library is the same"),
 ];
 
 #[test]
@@ -97,7 +151,7 @@ fn agree_on(target: &'static Target) {
             .run()
             .code(0);
         let gdb = Gdb { program: "gdb-multiarch", sysroot: Some(&sysroot), patience: PATIENCE };
-        let oracle = gdb.backtrace(&crash.exe, &crash.core, DEPTH).ok();
+        let oracle = gdb.backtrace(&crash.exe, &crash.core, DEPTH).ok().filter(|_| recipe.fixed);
         let found = disagreements(target, recipe, &answer.json(), oracle.as_ref());
         wrong.extend(found.into_iter().map(|what| format!("{}: {what}", recipe.name)));
     }
@@ -108,7 +162,13 @@ fn agree_on(target: &'static Target) {
 fn disagreements(target: &Target, recipe: &Recipe, summary: &Value, oracle: Option<&Oracle>) -> Vec<String> {
     let mut wrong = Vec::new();
     let crashed = &summary["threads"][0];
-    if !shows(&stack_of(crashed), recipe.chain) || crashed["stop"] != "end" {
+    let ends_early =
+        INCOMPLETE.iter().any(|(name, recipes, _why)| *name == target.name && recipes.contains(&recipe.name));
+    if ends_early {
+        if crashed["stop"] != "no_cfi" {
+            wrong.push(format!("the stack's end should be out of reach: {crashed:#}"));
+        }
+    } else if !shows(&stack_of(crashed), recipe.chain) || crashed["stop"] != "end" {
         wrong.push(format!("the chain {:?} and an end are not in {crashed:#}", recipe.chain));
     }
     wrong.extend(oracle.into_iter().flat_map(|oracle| differences(target, summary, oracle)));

@@ -24,8 +24,13 @@ pub(crate) fn frame_pointer(arch: &Arch, registers: &Registers, memory: &dyn Mem
         return None;
     }
     let caller = (arch.after_frame)(registers, memory)?;
-    let chain_ends = caller.get(arch.sp) == Some(0);
-    (chain_ends || is_return_address(arch, caller.get(arch.pc)?, memory)).then_some(caller)
+    is_return_address(arch, caller.get(arch.pc)?, memory).then_some(caller)
+}
+
+/// Tells whether the frame pointer says that this is a stack's first frame: where every frame leads to its caller's,
+/// the first one leads to 0.
+pub(crate) fn is_first(arch: &Arch, registers: &Registers, memory: &dyn Memory) -> bool {
+    (arch.after_frame)(registers, memory).is_some_and(|caller| caller.get(arch.sp) == Some(0))
 }
 
 /// Recognises the C library's signal return by its instructions: static musl and Go have no CFI (or a wrong one)
@@ -39,7 +44,7 @@ pub(crate) fn signal_return(arch: &Arch, pc: u64, memory: &dyn Memory) -> Option
 }
 
 /// Tells whether `address` is in code, right after a call instruction (or in code whose bytes can't be read).
-fn is_return_address(arch: &Arch, address: u64, memory: &dyn Memory) -> bool {
+pub(crate) fn is_return_address(arch: &Arch, address: u64, memory: &dyn Memory) -> bool {
     let Some(start) = address.checked_sub(LONGEST_CALL as u64) else { return false };
     let mut before = [0; LONGEST_CALL];
     memory.is_executable(address)

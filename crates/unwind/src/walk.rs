@@ -193,7 +193,10 @@ impl<'a> Unwinder<'a> {
             if let Some(by_tables) = self.step_by_exception_tables(registers, frame) {
                 return by_tables;
             }
-            if matches!(frame.address, CodeAddress::Return(_)) && self.code.is_entry(frame.address.lookup()) {
+            if matches!(frame.address, CodeAddress::Return(_))
+                && (self.code.is_entry(frame.address.lookup())
+                    || fallback::is_first(self.arch, registers, self.memory))
+            {
                 return Err(Stop::End);
             }
             return self.step_without_cfi(registers, frame);
@@ -214,6 +217,9 @@ impl<'a> Unwinder<'a> {
     }
 
     /// Recovers the registers of a frame's caller by 32-bit ARM's exception tables; `None` where they don't lead on.
+    ///
+    /// They tell how the stack is at a function's calls. One that was interrupted may be in its prologue or epilogue: what
+    /// they lead to is only believed if it is a return address, and else the link register may still hold one.
     fn step_by_exception_tables(&self, registers: &Registers, frame: &Frame) -> Option<Result<Step, Stop>> {
         let (arch, memory, pc) = (self.arch, self.memory, frame.address.pc());
         let Unwinding::Instructions(instructions) =
@@ -222,21 +228,21 @@ impl<'a> Unwinder<'a> {
             return None;
         };
         let read = |address: u32| arch.read_word(memory, address.into()).map(|word| word as u32);
-        Some(match exidx::unwind(&instructions, registers, read) {
-            Ok(mut caller) => {
-                caller.set(arch.pc, caller.get(arch.pc).map(|pc| registers.code_address(pc)));
-                Ok(Step {
-                    registers: caller,
-                    cfa: caller.get(arch.sp),
-                    trust: Trust::Cfi,
-                    signal: false,
-                    row: None,
-                })
-            }
+        let mut caller = match exidx::unwind(&instructions, registers, read) {
+            Ok(caller) => caller,
             Err(Failure::Refused) => return None,
-            Err(Failure::Unusable) => Err(Stop::BadCfi { pc }),
-            Err(Failure::Memory(error)) => Err(Stop::Memory(error)),
-        })
+            Err(Failure::Unusable) => return Some(Err(Stop::BadCfi { pc })),
+            Err(Failure::Memory(error)) => return Some(Err(Stop::Memory(error))),
+        };
+        let back = registers.code_address(caller.get(arch.pc)?);
+        caller.set(arch.pc, Some(back));
+        let mut trust = Trust::Cfi;
+        let interrupted = matches!(frame.address, CodeAddress::Exact(_));
+        if interrupted && !fallback::is_return_address(arch, back, memory) {
+            caller = fallback::after_call(arch, registers, memory)?;
+            trust = Trust::CallTarget;
+        }
+        Some(Ok(Step { registers: caller, cfa: caller.get(arch.sp), trust, signal: false, row: None }))
     }
 
     fn step_without_cfi(&self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {

@@ -112,7 +112,8 @@ impl Oracle {
 pub struct Gdb<'a> {
     /// The command: `gdb`, or `gdb-multiarch` for cores of other architectures.
     pub program: &'a str,
-    /// The folder that the process's libraries are in, where that isn't this machine's root.
+    /// The folder that the process's libraries are in, where that isn't this machine's root. Those that it had beside its
+    /// executable are looked for there, too.
     pub sysroot: Option<&'a Path>,
     /// How long it may take for one core, in seconds.
     pub patience: u32,
@@ -132,11 +133,14 @@ impl Gdb<'_> {
         let script = folder.path().join("oracle.py");
         let answer = folder.path().join("answer.json");
         std::fs::write(&script, SCRIPT)?;
-        let sysroot = self.sysroot.map(|folder| format!("set sysroot {}", folder.display()));
+        let beside = exe.parent().unwrap_or(exe).display();
+        let libraries = self.sysroot.map(|folder| {
+            [format!("set sysroot {}", folder.display()), format!("set solib-search-path {beside}")]
+        });
         let output = Command::new("timeout")
             .args([&self.patience.to_string(), self.program, "-nx", "-batch"])
             .args(["-iex", "set debuginfod enabled off", "-iex", "set auto-load off"])
-            .args(sysroot.iter().flat_map(|command| ["-iex", command]))
+            .args(libraries.iter().flatten().flat_map(|command| ["-iex", command]))
             .arg(exe)
             .arg(core)
             .arg("-x")

@@ -149,7 +149,53 @@ fn relative(place: u32, word: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use epitaph_elf::Bytes;
+
     use super::*;
+
+    fn fixture() -> Vec<u8> {
+        let path = "/../../testdata/cores/arm/bare_tables_unoptimized/exe";
+        std::fs::read(format!("{}{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    /// As `readelf -u` prints them.
+    #[test]
+    fn entries_of_each_form_are_found_from_their_first_address_to_their_last() {
+        let object = Object::parse(Bytes::from(fixture())).unwrap();
+        let index = ExceptionIndex::new(&object).unwrap();
+        for (covers, unwinding) in [
+            (0x1_0100..0x1_0110, Unwinding::CantUnwind),
+            (0x1_0110..0x1_0120, Unwinding::Instructions(vec![0x84, 0x08, 0xb0])),
+            (0x1_01d8..0x1_0212, Unwinding::Instructions(vec![0x97, 0x03, 0x84, 0x08, 0xb0, 0xb0])),
+            (0x1_0212..0x1_0274, Unwinding::Instructions(vec![0x97, 0x0d, 0x84, 0x08, 0xb0, 0xb0])),
+        ] {
+            let (start, end) = (covers.start, covers.end);
+            let entry = Some(Entry { covers, unwinding });
+            assert_eq!(index.find(start), entry);
+            assert_eq!(index.find(end - 1), entry);
+        }
+        for outside in [0, 0x1_00ff, 0x2_0000, u64::MAX] {
+            assert_eq!(index.find(outside), None, "{outside:#x}");
+        }
+    }
+
+    #[test]
+    fn broken_tables_lead_nowhere() {
+        let whole = fixture();
+        let starts: Vec<u64> = (0x1_0000..0x1_1000).step_by(2).collect();
+        for at in (0..whole.len()).step_by(7) {
+            for value in [0, 0x7f, 0xff] {
+                let mut broken = whole.clone();
+                broken[at] = value;
+                let Ok(object) = Object::parse(Bytes::from(broken)) else { continue };
+                let Some(index) = ExceptionIndex::new(&object) else { continue };
+                for address in starts.iter().step_by(16) {
+                    let found = index.find(*address);
+                    assert!(found.is_none_or(|entry| entry.covers.contains(address)));
+                }
+            }
+        }
+    }
 
     #[test]
     fn offsets_are_signed_and_leave_the_top_bit_alone() {
