@@ -10,7 +10,7 @@ use epitaph_unwind::{Stop, Trust};
 use crate::support::{Given, walk};
 
 /// Instructions that are stepped through, where the long sweeps weren't asked for.
-const SHORT: usize = 150;
+const SHORT: usize = 60;
 /// No program of ours takes more.
 const LONGEST: usize = 20_000;
 
