@@ -31,6 +31,11 @@ test: setup ## run every test but the long sweeps
 test-all: ## run the long sweeps too
 	EPITAPH_TEST_ALL=1 $(MAKE) test
 
+.PHONY: fixtures
+fixtures: ## make the cores of testdata/cores anew
+	EPITAPH_TEST_ALL=1 tests/setup.sh
+	$(CARGO) run --locked -q -p epitaph-testkit --example fixtures -- testdata/cores
+
 .PHONY: lint
 lint: ## check format, lints and documentation
 	$(CARGO) fmt --all --check

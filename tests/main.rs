@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod architectures;
 mod circle_server;
 mod circleci;
 mod collect;

@@ -143,7 +143,7 @@ fn agree_on(name: &str) {
 }
 
 /// Tells whether the names of `chain` are among the stack's functions, in that order.
-fn shows(stack: &Stack, chain: &[&str]) -> bool {
+pub(crate) fn shows(stack: &Stack, chain: &[&str]) -> bool {
     let mut functions = stack.frames.iter().filter_map(|frame| frame.function.as_deref());
     chain.iter().all(|name| functions.any(|function| gdb::same_function(function, name)))
 }
@@ -181,7 +181,7 @@ fn excuse(program: &Program, difference: &Difference) -> Option<&'static str> {
 }
 
 /// The frames of one thread of a summary, up to where some were left out.
-fn stack_of(thread: &Value) -> Stack {
+pub(crate) fn stack_of(thread: &Value) -> Stack {
     let all = thread["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
     let total = thread["frames_total"].as_u64().unwrap_or(all.len() as u64);
     let before_gap = thread["omitted_after"].as_u64().map_or(all.len(), |last| last as usize + 1);

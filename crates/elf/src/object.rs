@@ -148,7 +148,7 @@ impl Object {
     }
 
     /// Returns where it is entered, before the load bias.
-    pub(crate) fn entry(&self) -> u64 {
+    pub fn entry(&self) -> u64 {
         self.header.entry
     }
 

@@ -4,6 +4,7 @@
 //!   anew from the kernel's and the ABI's own documents, so that a mistake of the parser under test can't be
 //!   repeated here.
 //! - [`crash`] builds the programs of `testdata/programs`, lets the real kernel kill them, and finds the core.
+//! - [`cross`] does the same for other architectures, with cross compilers and qemu's user emulation.
 //! - [`scratch`] is a folder for what a test builds by itself.
 //! - [`server`] is an HTTP server that behaves as badly as a test wants.
 //! - [`gdb`] asks gdb for the backtrace of a core, as data, and compares two backtraces.
@@ -34,6 +35,7 @@
 
 pub mod core;
 pub mod crash;
+pub mod cross;
 pub mod gdb;
 pub mod scratch;
 pub mod server;

@@ -8,6 +8,7 @@ use gimli::{
     RunTimeEndian, UnwindContext, UnwindSection, Vendor,
 };
 
+use crate::exidx::{Entry, ExceptionIndex};
 use crate::index::FrameIndex;
 use crate::row::Row;
 use crate::section::{Section, SectionKind, Slice};
@@ -16,6 +17,7 @@ use crate::section::{Section, SectionKind, Slice};
 pub(crate) struct ModuleCfi<'a> {
     eh_frame: Option<EhFrameCfi<'a>>,
     debug_frame: OnceCell<Option<DebugFrameCfi<'a>>>,
+    exception_index: Option<ExceptionIndex<'a>>,
 }
 
 /// `.eh_frame`, loaded with the program.
@@ -36,8 +38,12 @@ pub(crate) struct DebugFrameCfi<'a> {
 
 impl<'a> ModuleCfi<'a> {
     pub(crate) fn new(modules: &'a LoadedModules<'a>, module: usize) -> ModuleCfi<'a> {
-        let eh_frame = modules.object(module).and_then(EhFrameCfi::new);
-        ModuleCfi { eh_frame, debug_frame: OnceCell::new() }
+        let object = modules.object(module);
+        ModuleCfi {
+            eh_frame: object.and_then(EhFrameCfi::new),
+            debug_frame: OnceCell::new(),
+            exception_index: object.and_then(ExceptionIndex::new),
+        }
     }
 
     /// Returns the row for `address` (before the load bias).
@@ -66,6 +72,11 @@ impl<'a> ModuleCfi<'a> {
         let bases = BaseAddresses::default();
         let fde = debug_frame.index.find(&debug_frame.section, &bases, address)?;
         Row::read(&fde, &debug_frame.section, &bases, SectionKind::DebugFrame, module, address, context)
+    }
+
+    /// Returns what 32-bit ARM's exception tables say of `address` (before the load bias).
+    pub(crate) fn exception_entry(&self, address: u64) -> Option<Entry> {
+        self.exception_index.as_ref()?.find(address)
     }
 
     pub(crate) fn section(&self, kind: SectionKind) -> Option<Section<'_, 'a>> {

@@ -9,10 +9,14 @@ use epitaph_elf::{Arch, LoadedModules, Object};
 use gimli::UnwindContext;
 
 use crate::cfi::ModuleCfi;
+use crate::exidx::Entry;
 use crate::functions::{Function, Functions};
 use crate::row::Row;
 use crate::section::Section;
 use crate::tail::Layout;
+
+/// Most bytes of the code that a program is entered by, up to its call of what never returns.
+const LONGEST_ENTRY: u64 = 64;
 
 /// The code of one process. Rows of CFI are kept from thread to thread: stacks of a process go through the same code.
 pub(crate) struct Code<'a> {
@@ -91,6 +95,24 @@ impl<'a> Code<'a> {
         let debug = if with_symbols.is_some() { None } else { self.modules.debug_object(module) };
         let objects: Vec<&Object> = image.into_iter().chain(debug).collect();
         Functions::read(&objects)
+    }
+
+    /// Returns what 32-bit ARM's exception tables say of an address.
+    pub(crate) fn exception_entry(&self, lookup: u64) -> Option<Entry> {
+        let module = self.modules.find(lookup)?;
+        let bias = self.modules.bias(module)?;
+        let mut entry = self.cfi.get(module)?.get()?.exception_entry(lookup.wrapping_sub(bias))?;
+        entry.covers = entry.covers.start.wrapping_add(bias)..entry.covers.end.wrapping_add(bias);
+        Some(entry)
+    }
+
+    /// Tells whether an address is in the code that the program is entered by: nobody called that.
+    pub(crate) fn is_entry(&self, address: u64) -> bool {
+        let main = self.modules.find(address).and_then(|module| self.modules.modules().get(module));
+        main.is_some_and(|loaded| loaded.module.main)
+            && self.object(address).is_some_and(|(object, address)| {
+                address.checked_sub(object.entry()).is_some_and(|within| within < LONGEST_ENTRY)
+            })
     }
 
     /// Finds the file of the module that `address` is in, and the address in it.

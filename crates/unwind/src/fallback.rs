@@ -27,6 +27,12 @@ pub(crate) fn frame_pointer(arch: &Arch, registers: &Registers, memory: &dyn Mem
     is_return_address(arch, caller.get(arch.pc)?, memory).then_some(caller)
 }
 
+/// Tells whether the frame pointer says that this is a stack's first frame: where every frame leads to its caller's,
+/// the first one leads to 0.
+pub(crate) fn is_first(arch: &Arch, registers: &Registers, memory: &dyn Memory) -> bool {
+    (arch.after_frame)(registers, memory).is_some_and(|caller| caller.get(arch.sp) == Some(0))
+}
+
 /// Recognises the C library's signal return by its instructions: static musl and Go have no CFI (or a wrong one)
 /// for it, and the kernel looks for nothing else.
 pub(crate) fn signal_return(arch: &Arch, pc: u64, memory: &dyn Memory) -> Option<&'static SignalReturn> {

@@ -18,6 +18,7 @@
 mod address;
 mod cfi;
 mod code;
+mod exidx;
 mod expression;
 mod fallback;
 mod frame;

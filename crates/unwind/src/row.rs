@@ -131,7 +131,10 @@ impl Row {
                 return_address = value;
                 first = matches!(rule, RegisterRule::Undefined);
             }
-            caller.set(register.0, value);
+            // The CFA alone gives the caller's stack pointer, where its rule leads to a register that isn't known.
+            if register.0 != arch.sp || value.is_some() {
+                caller.set(register.0, value);
+            }
         }
         match return_address {
             _ if first => Applied::First,

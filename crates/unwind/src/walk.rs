@@ -8,6 +8,7 @@ use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 
 use crate::address::CodeAddress;
 use crate::code::Code;
+use crate::exidx::{self, Failure, Unwinding};
 use crate::fallback;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::row::{Applied, Row};
@@ -206,6 +207,15 @@ impl<'a> Unwinder<'a> {
             return Ok(Step { registers: caller, cfa: None, trust: Trust::Signal, signal: true, left: None });
         }
         let Some(row) = self.code.row(frame.address.lookup()) else {
+            if let Some(by_tables) = self.step_by_exception_tables(registers, frame) {
+                return by_tables;
+            }
+            if matches!(frame.address, CodeAddress::Return(_))
+                && (self.code.is_entry(frame.address.lookup())
+                    || fallback::is_first(self.arch, registers, self.memory))
+            {
+                return Err(Stop::End);
+            }
             return self.step_without_cfi(registers, frame);
         };
         let section = self.code.section(&row).ok_or(Stop::BadCfi { pc })?;
@@ -230,6 +240,35 @@ impl<'a> Unwinder<'a> {
             Applied::Unusable => self.step_without_cfi(registers, frame).map_err(|_| Stop::BadCfi { pc }),
             Applied::Memory(error) => Err(Stop::Memory(error)),
         }
+    }
+
+    /// Recovers the registers of a frame's caller by 32-bit ARM's exception tables; `None` where they don't lead on.
+    ///
+    /// They tell how the stack is at a function's calls. One that was interrupted may be in its prologue or epilogue: what
+    /// they lead to is only believed if it is a return address, and else the link register may still hold one.
+    fn step_by_exception_tables(&self, registers: &Registers, frame: &Frame) -> Option<Result<Step, Stop>> {
+        let (arch, memory, pc) = (self.arch, self.memory, frame.address.pc());
+        let Unwinding::Instructions(instructions) =
+            self.code.exception_entry(frame.address.lookup())?.unwinding
+        else {
+            return None;
+        };
+        let read = |address: u32| arch.read_word(memory, address.into()).map(|word| word as u32);
+        let mut caller = match exidx::unwind(&instructions, registers, read) {
+            Ok(caller) => caller,
+            Err(Failure::Refused) => return None,
+            Err(Failure::Unusable) => return Some(Err(Stop::BadCfi { pc })),
+            Err(Failure::Memory(error)) => return Some(Err(Stop::Memory(error))),
+        };
+        let back = registers.code_address(caller.get(arch.pc)?);
+        caller.set(arch.pc, Some(back));
+        let mut trust = Trust::Cfi;
+        let interrupted = matches!(frame.address, CodeAddress::Exact(_));
+        if interrupted && !fallback::is_return_address(arch, back, memory) {
+            caller = fallback::after_call(arch, registers, memory)?;
+            trust = Trust::CallTarget;
+        }
+        Some(Ok(Step { registers: caller, cfa: caller.get(arch.sp), trust, signal: false, left: None }))
     }
 
     /// Returns the caller's registers as the code has them, if it finds the same caller as CFI.

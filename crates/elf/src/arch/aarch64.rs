@@ -81,8 +81,7 @@ pub static AARCH64: Arch = Arch {
     call_target: branch::call_target,
     jumps: branch::jumps,
     stub_slot: branch::stub_slot,
-    // stp x29, x30, [sp, #-n]!; mov x29, sp
-    after_frame: |registers, memory| frame_record(&AARCH64, 0, 16, registers, memory),
+    after_frame,
     sp_to_cfa_at_entry: 0,
     caller_sp_to_cfa: 0,
     signal_returns: &[SignalReturn {
@@ -109,6 +108,17 @@ fn more_registers(kind: u32, desc: &[u8], thread: &mut Thread) {
         }
         _ => {}
     }
+}
+
+/// The frame record may be anywhere in its frame, so that it doesn't tell the caller's stack pointer. gcc puts it at the
+/// frame's end (`stp x29, x30, [sp, #-n]!; mov x29, sp`): there the caller's frame pointer is its stack pointer as well.
+/// clang puts it elsewhere, and its CFI asks for the frame pointer alone.
+fn after_frame(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
+    let mut caller = frame_record(&AARCH64, 0, 16, registers, memory)?;
+    if let Some(fp) = caller.get(FP).filter(|fp| Some(*fp) > caller.get(SP)) {
+        caller.set(SP, Some(fp));
+    }
+    Some(caller)
 }
 
 /// The stack pointer is at `struct rt_sigframe` (linux/arch/arm64/kernel/signal.c): `siginfo`, and `ucontext`, whose

@@ -101,10 +101,14 @@ pub static PPC64LE: Arch = Arch {
     machine_code: None,
 };
 
-/// The frame begins with the address of the caller's frame, and that one has the return address 16 bytes on.
+/// The frame begins with the address of the caller's frame, and that one has the return address 16 bytes on. The first
+/// frame of a stack begins with 0 (64-Bit ELF V2 ABI, 2.2.2.1): then stack pointer and return address are 0.
 fn after_frame(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
     let callers = PPC64LE.read_word(memory, registers.get(SP)?).ok()?;
-    let return_address = PPC64LE.read_word(memory, callers.checked_add(16)?).ok()?;
+    let return_address = match callers {
+        0 => 0,
+        _ => PPC64LE.read_word(memory, callers.checked_add(16)?).ok()?,
+    };
     let mut caller = *registers;
     caller.retain(0);
     caller.set(SP, Some(callers));

@@ -70,7 +70,7 @@ fn shown(frame: Option<&Frame>) -> String {
 /// Compares our stack with gdb's, frame by frame from the innermost on.
 ///
 /// What gdb doesn't know (a name, a file, a line) can't be wrong. Names are compared leniently ([`same_function`]),
-/// files by the end of their paths. A signal trampoline has no name. A frame that gdb inferred from a tail call may
+/// files by the end of their paths. A signal trampoline has neither name nor line. A frame that gdb inferred from a tail call may
 /// be missing, since nothing of it is on the stack, and may be told as inlined; gdb doesn't unfold
 /// the calls that were inlined into it, and we do. After the first difference in the
 /// chain itself (a frame that is missing, extra, elsewhere, or inlined on one side only) the rest is not compared,
@@ -129,10 +129,11 @@ fn details(our: &Frame, their: &Frame) -> impl Iterator<Item = What> {
     };
     let file = match (&our.file, &their.file) {
         (_, None) => true,
+        (None, Some(_)) if their.signal_trampoline => true,
         (None, Some(_)) => false,
         (Some(our), Some(their)) => same_file(our, their),
     };
-    let line = their.line.is_none() || our.line == their.line;
+    let line = their.line.is_none() || their.signal_trampoline || our.line == their.line;
     let wrong = [(function, What::Function), (file, What::File), (line, What::Line)];
     wrong.into_iter().filter(|(same, _)| !same).map(|(_, what)| what)
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use compare::{Difference, What, compare};
 pub use names::{normalize, same_function};
@@ -15,8 +15,8 @@ pub use names::{normalize, same_function};
 /// The script that runs inside gdb.
 const SCRIPT: &str = include_str!("oracle.py");
 
-/// How long gdb may take for one core, in seconds.
-const PATIENCE: &str = "300";
+/// How long gdb may take for one core of this machine, in seconds: it is slow on deep stacks.
+const PATIENCE: u32 = 300;
 
 /// Why gdb gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum GdbError {
 }
 
 /// All threads of a core.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Oracle {
     /// gdb's version.
     pub version: String,
@@ -49,7 +49,7 @@ pub struct Oracle {
 }
 
 /// One thread.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Thread {
     /// Thread id.
     pub tid: u32,
@@ -58,7 +58,7 @@ pub struct Thread {
 }
 
 /// Frames, innermost first.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Stack {
     /// The frames; an inlined call is one of its own.
     pub frames: Vec<Frame>,
@@ -71,7 +71,7 @@ pub struct Stack {
 }
 
 /// One logical frame.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Frame {
     /// The function's name.
     pub function: Option<String>,
@@ -91,7 +91,7 @@ pub struct Frame {
     /// The program counter: where the machine frame will go on, or faulted.
     pub pc: u64,
     /// Callee-saved registers and `rsp` as they were in this frame; none where gdb doesn't know.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub registers: BTreeMap<String, Option<u64>>,
 }
 
@@ -107,33 +107,57 @@ impl Oracle {
     }
 }
 
-/// Asks gdb for up to `max_frames` innermost frames of each thread of `core`.
-///
-/// gdb reads no init files, loads no scripts and asks no debuginfod server.
+/// A gdb, and where it looks for libraries.
+#[derive(Clone, Copy, Debug)]
+pub struct Gdb<'a> {
+    /// The command: `gdb`, or `gdb-multiarch` for cores of other architectures.
+    pub program: &'a str,
+    /// The folder that the process's libraries are in, where that isn't this machine's root. Those that it had beside its
+    /// executable are looked for there, too.
+    pub sysroot: Option<&'a Path>,
+    /// How long it may take for one core, in seconds.
+    pub patience: u32,
+}
+
+/// Asks gdb for up to `max_frames` innermost frames of each thread of `core`, on the machine that it was made on.
 pub fn backtrace(exe: &Path, core: &Path, max_frames: usize) -> Result<Oracle, GdbError> {
-    let folder = tempfile::tempdir()?;
-    let script = folder.path().join("oracle.py");
-    let answer = folder.path().join("answer.json");
-    std::fs::write(&script, SCRIPT)?;
-    let output = Command::new("timeout")
-        .args([PATIENCE, "gdb", "-nx", "-batch"])
-        .args(["-iex", "set debuginfod enabled off", "-iex", "set auto-load off"])
-        .arg(exe)
-        .arg(core)
-        .arg("-x")
-        .arg(&script)
-        .env("EPITAPH_ORACLE_OUT", &answer)
-        .env("EPITAPH_ORACLE_FRAMES", max_frames.to_string())
-        .env_remove("DEBUGINFOD_URLS")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()?;
-    match std::fs::read(&answer) {
-        Ok(json) => Ok(serde_json::from_slice(&json)?),
-        Err(_) => Err(GdbError::NoAnswer {
-            status: output.status,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }),
+    Gdb { program: "gdb", sysroot: None, patience: PATIENCE }.backtrace(exe, core, max_frames)
+}
+
+impl Gdb<'_> {
+    /// Asks for up to `max_frames` innermost frames of each thread of `core`.
+    ///
+    /// gdb reads no init files, loads no scripts and asks no debuginfod server.
+    pub fn backtrace(&self, exe: &Path, core: &Path, max_frames: usize) -> Result<Oracle, GdbError> {
+        let folder = tempfile::tempdir()?;
+        let script = folder.path().join("oracle.py");
+        let answer = folder.path().join("answer.json");
+        std::fs::write(&script, SCRIPT)?;
+        let beside = exe.parent().unwrap_or(exe).display();
+        let libraries = self.sysroot.map(|folder| {
+            [format!("set sysroot {}", folder.display()), format!("set solib-search-path {beside}")]
+        });
+        let output = Command::new("timeout")
+            .args([&self.patience.to_string(), self.program, "-nx", "-batch"])
+            .args(["-iex", "set debuginfod enabled off", "-iex", "set auto-load off"])
+            .args(libraries.iter().flatten().flat_map(|command| ["-iex", command]))
+            .arg(exe)
+            .arg(core)
+            .arg("-x")
+            .arg(&script)
+            .env("EPITAPH_ORACLE_OUT", &answer)
+            .env("EPITAPH_ORACLE_FRAMES", max_frames.to_string())
+            .env_remove("DEBUGINFOD_URLS")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .output()?;
+        match std::fs::read(&answer) {
+            Ok(json) => Ok(serde_json::from_slice(&json)?),
+            Err(_) => Err(GdbError::NoAnswer {
+                status: output.status,
+                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            }),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Walks of real and of crafted stacks. gdb says what is right where the stack is real.
 
 #[cfg(test)]
+mod aarch64_steps;
+#[cfg(test)]
 mod architectures;
 #[cfg(test)]
 mod crafted;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use epitaph_elf::{Bytes, DebugWanted, Locate, Located, Object, SymbolTable, Wanted};
+use epitaph_elf::{Bytes, CompanionWanted, DebugWanted, Locate, Located, Object, SymbolTable, Wanted};
 use epitaph_testkit::crash::{Crash, Program, program};
 use epitaph_unwind::{Stop, Trust};
 
@@ -24,6 +24,10 @@ impl Locate for Without {
 
     fn debug(&self, wanted: &DebugWanted<'_>) -> Located {
         RecordedPaths.debug(wanted)
+    }
+
+    fn companion(&self, wanted: &CompanionWanted<'_>) -> Located {
+        RecordedPaths.companion(wanted)
     }
 }
 
