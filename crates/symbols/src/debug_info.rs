@@ -126,6 +126,8 @@ impl<'a> DebugInfo<'a> {
         if let Some(error) = &opened.lines_error {
             self.problems.add("line_table_unreadable", error);
         }
+        let mut alone = self.sections.unit(&opened.unit.header);
+        alone.sup.clone_from(&dwarf.sup);
         let object = self.object;
         let is_code = |address| object.code_section_at(address).is_some();
         let skeleton = UnitRef::new(&dwarf, &opened.unit);
@@ -145,7 +147,7 @@ impl<'a> DebugInfo<'a> {
                 let functions = UnitRef::new(&dwarf, &unit.unit);
                 let language = unit.language;
                 Asked { lines: skeleton, functions, language, extents: Rc::default(), is_code: &is_code }
-                    .frames(&addresses)
+                    .frames(alone, &addresses)
             }
             other => {
                 if let Some((Err(error), _)) = other {
@@ -154,7 +156,7 @@ impl<'a> DebugInfo<'a> {
                 let extents = Rc::clone(&self.extents);
                 let language = opened.language;
                 Asked { lines: skeleton, functions: skeleton, language, extents, is_code: &is_code }
-                    .frames(&addresses)
+                    .frames(alone, &addresses)
             }
         };
         self.take(answer);

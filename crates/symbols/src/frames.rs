@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use gimli::{DwLang, UnitOffset, UnitRef};
+use gimli::{DwLang, Dwarf, UnitOffset, UnitRef};
 
 use crate::demangle::demangle;
 use crate::die_names::{DieNames, Style};
 use crate::dwarf::Slice;
 use crate::entries::Extents;
 use crate::functions::{self, Broken, Chain};
-use crate::lines::{self, Row};
+use crate::lines::{self, Place};
 use crate::source_frame::{SourceFrame, SymbolSource};
 
 /// A unit that is asked.
@@ -38,15 +38,15 @@ pub(crate) struct Answer {
 }
 
 impl<'c, 'a> Asked<'c, 'a> {
-    /// Finds the frames at `addresses` (sorted).
-    pub(crate) fn frames(&self, addresses: &[u64]) -> Answer {
+    /// Finds the frames at `addresses` (sorted). `alone` is debug information with no unit but this one's lines.
+    pub(crate) fn frames(&self, alone: Dwarf<Slice<'_>>, addresses: &[u64]) -> Answer {
         let (chains, broken_entries) = functions::find(self.functions, addresses, self.is_code);
-        let (rows, broken_lines) = lines::find(self.lines, addresses, self.is_code);
+        let (places, broken_lines) = lines::find(alone, addresses);
         let mut names = DieNames::new(Rc::clone(&self.extents));
-        let frames = addresses.iter().zip(chains).zip(rows).filter_map(|((address, chain), row)| {
-            let frames = match (chain, row) {
-                (Some(chain), row) => self.chain(&mut names, &chain, row),
-                (None, Some(row)) => vec![self.at(Place::of_row(row))],
+        let frames = addresses.iter().zip(chains).zip(places).filter_map(|((address, chain), place)| {
+            let frames = match (chain, place) {
+                (Some(chain), place) => self.chain(&mut names, &chain, place.unwrap_or_default()),
+                (None, Some(place)) => vec![at(place)],
                 (None, None) => return None,
             };
             Some((*address, frames))
@@ -61,29 +61,20 @@ impl<'c, 'a> Asked<'c, 'a> {
     }
 
     /// Lays out the functions at an address: each call stands in the function that is next.
-    fn chain(&self, names: &mut DieNames<'c, 'a>, chain: &Chain, row: Option<Row>) -> Vec<SourceFrame> {
+    fn chain(&self, names: &mut DieNames<'c, 'a>, chain: &Chain, innermost: Place) -> Vec<SourceFrame> {
         let mut out = Vec::with_capacity(chain.calls.len() + 1);
-        let mut place = row.map(Place::of_row).unwrap_or_default();
+        let mut place = innermost;
         for call in chain.calls.iter().rev() {
             out.push(SourceFrame { inlined: true, ..self.named(names, call.entry, place) });
-            place = Place { file: call.file, line: call.line, column: call.column };
+            let file = call.file.and_then(|file| lines::file(self.lines, file));
+            place = Place { file, line: call.line, column: call.column };
         }
         out.push(self.named(names, chain.function, place));
         out
     }
 
-    /// A frame without a function.
-    fn at(&self, place: Place) -> SourceFrame {
-        SourceFrame {
-            file: place.file.and_then(|file| lines::file(self.lines, file)),
-            line: place.line,
-            column: place.column,
-            ..SourceFrame::default()
-        }
-    }
-
     fn named(&self, names: &mut DieNames<'c, 'a>, entry: UnitOffset, place: Place) -> SourceFrame {
-        let frame = self.at(place);
+        let frame = at(place);
         let Some(raw) = names.plain(self.functions, entry) else { return frame };
         let demangled = demangle(&raw);
         let style = self.language.and_then(Style::of);
@@ -116,19 +107,11 @@ fn is_bare(frame: &SourceFrame, style: Option<Style>) -> bool {
     }
 }
 
-/// A place in the source.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    file: Option<u64>,
-    line: Option<u32>,
-    column: Option<u32>,
+/// A frame without a function.
+fn at(place: Place) -> SourceFrame {
+    SourceFrame { file: place.file, line: place.line, column: place.column, ..SourceFrame::default() }
 }
 
-impl Place {
-    fn of_row(row: Row) -> Place {
-        Place { file: Some(row.file), line: row.line, column: row.column }
-    }
-}
 #[cfg(test)]
 mod tests {
     use gimli::{
@@ -148,7 +131,7 @@ mod tests {
         let unit = UnitRef::new(&dwarf, &opened.unit);
         let (language, extents) = (opened.language, Rc::default());
         let asked = Asked { lines: unit, functions: unit, language, extents, is_code: &|_| true };
-        let Answer { mut frames, broken, .. } = asked.frames(&[address]);
+        let Answer { mut frames, broken, .. } = asked.frames(written.dwarf(), &[address]);
         assert!(broken.is_empty() && frames.len() == 1, "{broken:?} {frames:?}");
         frames.remove(0).1.into_iter().map(|frame| (frame.function, frame.raw_name)).collect()
     }

@@ -1,92 +1,52 @@
-//! Files and lines: a unit's line program, run once for all its addresses, keeping only the rows that they need.
+//! Files and lines. The rows of a unit's line program are addr2line's business, which is given that one unit; the files
+//! that calls name by their index are looked up here.
 //!
 //! The row for an address is the last one at or before it (DWARF 5, 6.2.2), whether or not it begins a statement: a
 //! crash has happened at an instruction, not at a place for a breakpoint.
 
-use gimli::{ColumnType, LineProgramHeader, LineRow, UnitRef};
+use addr2line::Context;
+use gimli::{Dwarf, LineProgramHeader, UnitRef};
 
 use crate::dwarf::Slice;
 
 /// Longest path that is put together, in bytes.
 const LONGEST_PATH: usize = 64 << 10;
 
-/// A row of the line table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    /// Index of the line program's files.
-    pub(crate) file: u64,
+/// A place in the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The file's path, as the compiler knew it.
+    pub(crate) file: Option<String>,
     /// From 1.
     pub(crate) line: Option<u32>,
     /// From 1.
     pub(crate) column: Option<u32>,
 }
 
-impl Row {
-    fn new(row: &LineRow) -> Row {
-        let line = row.line().and_then(|line| u32::try_from(line.get()).ok());
-        let column = match row.column() {
-            ColumnType::LeftEdge => None,
-            ColumnType::Column(column) => u32::try_from(column.get()).ok(),
-        };
-        // Code that comes from no line may still have a column in it, left over from the row before.
-        Row { file: row.file_index(), line, column: column.filter(|_| line.is_some()) }
-    }
-}
-
-/// Finds the rows for `addresses` (sorted). Sequences that don't begin in code are of functions that the linker threw
-/// away. What was found before the program turned out to be broken is right, and is returned with what is wrong.
-pub(crate) fn find(
-    unit: UnitRef<'_, Slice<'_>>,
-    addresses: &[u64],
-    is_code: &dyn Fn(u64) -> bool,
-) -> (Vec<Option<Row>>, Option<gimli::Error>) {
+/// Finds the places of `addresses`, given debug information that has no unit but theirs; and says what is wrong with its
+/// line program.
+pub(crate) fn find(unit: Dwarf<Slice<'_>>, addresses: &[u64]) -> (Vec<Option<Place>>, Option<gimli::Error>) {
     let mut found = vec![None; addresses.len()];
-    let Some(program) = unit.line_program.clone() else { return (found, None) };
-    let mut missing = found.len();
-    let mut rows = program.rows();
-    let mut sequence: Option<Sequence> = None;
-    while missing > 0 {
-        let row = match rows.next_row() {
-            Ok(Some((_, row))) => row,
-            Ok(None) => break,
-            Err(error) => return (found, Some(error)),
-        };
-        let address = row.address();
-        let (start, mut known) = match &sequence {
-            Some(sequence) => (sequence.start, sequence.is_code),
-            None => (address, None),
-        };
-        if let Some(before) = sequence.filter(|sequence| sequence.at < address) {
-            let first = addresses.partition_point(|wanted| *wanted < before.at);
-            let covered = addresses.iter().zip(&mut found).skip(first);
-            let covered = covered.take_while(|(wanted, _)| **wanted < address).map(|(_, slot)| slot);
-            for slot in covered.filter(|slot| slot.is_none()) {
-                if *known.get_or_insert_with(|| is_code(start)) {
-                    *slot = Some(before.row);
-                    missing -= 1;
-                }
+    let context = match Context::from_dwarf(unit) {
+        Ok(context) => context,
+        Err(error) => return (found, Some(error)),
+    };
+    for (address, slot) in addresses.iter().zip(&mut found) {
+        match context.find_location(*address) {
+            Ok(location) => {
+                *slot = location.map(|at| Place {
+                    file: at.file.filter(|path| path.len() <= LONGEST_PATH).map(str::to_owned),
+                    line: at.line,
+                    // Code that comes from no line may still have a column in it, left over from the row before; 0 is
+                    // the left edge.
+                    column: at.column.filter(|column| *column > 0 && at.line.is_some()),
+                });
             }
+            // It is the whole program's.
+            Err(error) => return (found, Some(error)),
         }
-        sequence = (!row.end_sequence()).then(|| Sequence {
-            start,
-            is_code: known,
-            at: address,
-            row: Row::new(row),
-        });
     }
     (found, None)
-}
-
-/// A sequence of rows, up to the latest.
-#[derive(Clone, Copy)]
-struct Sequence {
-    /// Where it begins.
-    start: u64,
-    /// Whether there is code, once it was asked.
-    is_code: Option<bool>,
-    /// The latest row's address.
-    at: u64,
-    row: Row,
 }
 
 /// Returns the path of one of the line program's files: beneath its folder, and that beneath the unit's.
