@@ -42,9 +42,9 @@ const OWNERS: [(&[&str], &[&str]); 9] = [
     (&["addr2line"], &["epitaph-symbols"]),
     (&["procfs"], &["epitaph-capture"]),
     // Codecs of whole core files.
-    (&["zstd", "lz4_flex", "lzma-rust2", "bzip2", "base64", "twox-hash"], &["epitaph-bundle"]),
-    // zlib: compressed sections, and cores in .gz.
-    (&["flate2"], &["epitaph-elf", "epitaph-bundle"]),
+    (&["zstd", "lz4_flex", "bzip2", "base64", "twox-hash"], &["epitaph-bundle"]),
+    // zlib: compressed sections, and cores in .gz. xz: packaged symbol tables, and cores in .xz.
+    (&["flate2", "lzma-rust2"], &["epitaph-elf", "epitaph-bundle"]),
     // The network, and whatever is asynchronous.
     (
         &["tokio", "futures-util", "reqwest", "rustls", "webpki-roots", "object_store", "hyper", "url"],

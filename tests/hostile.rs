@@ -59,7 +59,7 @@ fn what_is_no_core_is_refused_with_the_reason() {
         Some("lost before it reached the disk"),
     );
     refused(&write("core.gz", b"\x1f\x8b\x08\0\0\0\0\0"), "broken gzip file", Some("fetch or copy"));
-    refused(&write("core.zst", b"\x28\xb5\x2f\xfd rubbish"), "", Some("fetch the file again"));
+    refused(&write("core.zst", b"\x28\xb5\x2f\xfd rubbish"), "", Some("copy the file again"));
     refused(&write("dump.dmp", b"MDMP\x93\xa7\0\0"), "it is a minidump", Some("minidump-stackwalk"));
     fs::create_dir(path("folder")).unwrap();
     write("folder/main.c", b"int main;");

@@ -223,7 +223,7 @@ fn a_younger_program_without_build_id_is_refused() {
     let summary = show_json(&crash, &[]);
     assert!(own_functions(&summary).iter().all(|function| function == "??"), "{summary:#}");
     let answer = epitaph().arg("show").arg(&crash.core).run().code(0);
-    answer.says(&["has no build ID and is younger than the core, so it was not used"]);
+    answer.says(&["it is younger than the core, which has no build ID of it, so it was not used"]);
 }
 
 #[test]
