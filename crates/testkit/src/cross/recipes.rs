@@ -46,11 +46,14 @@ pub const RECIPES: &[Recipe] = &[
         &["CC -g -O0 -no-pie -o exe @programs/null_deref.c"],
         &["quantity_of", "price_of", "main"],
     ),
-    dies(
-        "null_deref_pie",
-        &["CC -g -O0 -o exe @programs/null_deref.c"],
-        &["quantity_of", "price_of", "main"],
-    ),
+    Recipe {
+        fixed: false,
+        ..dies(
+            "null_deref_pie",
+            &["CC -g -O0 -o exe @programs/null_deref.c"],
+            &["quantity_of", "price_of", "main"],
+        )
+    },
     dies("signal_handler", &["CC -g -O0 -no-pie -o exe @programs/signal_handler.c"], SIGNAL_CHAIN),
     dies("signal_handler_static", &["CC -g -O2 -static -o exe @programs/signal_handler.c"], SIGNAL_CHAIN),
     dies(

@@ -2,7 +2,7 @@
 //!
 //! Source: Exception Handling ABI for the Arm Architecture (IHI 0038), sections 5 to 7 and 10. The tables describe
 //! the stack as it is at a function's calls. In a prologue or an epilogue part of it isn't there yet, or not any
-//! more: [`crate::exidx`] doesn't know of that.
+//! more, and nothing here knows of that: who asks for a function that was interrupted has to judge what comes of it.
 
 mod instructions;
 mod table;
