@@ -38,6 +38,7 @@ pub static AARCH64: Arch = Arch {
     callee_saved: 0x7ff << 19,
     // Without a note that says more: Linux gives addresses above 48 bits only to who asks for them.
     code_mask: (1 << 48) - 1,
+    goroutine: Some(28),
     register_names: &[
         (0, "x0"),
         (1, "x1"),
@@ -81,6 +82,7 @@ pub static AARCH64: Arch = Arch {
     call_target: branch::call_target,
     jumps: branch::jumps,
     stub_slot: branch::stub_slot,
+    register_stores: |_| Vec::new(),
     // stp x29, x30, [sp, #-n]!; mov x29, sp
     after_frame: |registers, memory| frame_record(&AARCH64, 0, 16, registers, memory),
     sp_to_cfa_at_entry: 0,

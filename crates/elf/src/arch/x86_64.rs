@@ -1,6 +1,7 @@
 //! x86-64. Registers: System V ABI for AMD64, figure 3.36 (DWARF numbers) and 3.2.1 (callee-saved).
 
 mod branch;
+mod store;
 
 pub(super) use branch::follows_call;
 
@@ -28,6 +29,7 @@ pub static X86_64: Arch = Arch {
     link: None,
     // rbx, rbp, r12 to r15
     callee_saved: 1 << 3 | 1 << 6 | 0xf << 12,
+    goroutine: Some(14),
     code_mask: u64::MAX,
     register_names: &[
         (0, "rax"),
@@ -61,6 +63,7 @@ pub static X86_64: Arch = Arch {
     call_target: branch::call_target,
     jumps: branch::jumps,
     stub_slot: branch::stub_slot,
+    register_stores: store::register_stores,
     // push %rbp; mov %rsp,%rbp
     after_frame: |registers, memory| saved::frame_record(&X86_64, 0, 16, registers, memory),
     // the return address
