@@ -22,6 +22,7 @@ mod entries;
 mod extent;
 mod frames;
 mod functions;
+mod go;
 mod lines;
 mod problem;
 mod root;
