@@ -2,12 +2,13 @@
 
 use std::cell::OnceCell;
 
-use epitaph_elf::{Endian, LoadedModules, Object};
+use epitaph_elf::{Arch, Endian, LoadedModules, Object};
 use gimli::{
     BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, FrameDescriptionEntry, ParsedEhFrameHdr, Pointer,
     RunTimeEndian, UnwindContext, UnwindSection, Vendor,
 };
 
+use crate::go::GoRows;
 use crate::index::FrameIndex;
 use crate::row::Row;
 use crate::section::{Section, SectionKind, Slice};
@@ -15,6 +16,7 @@ use crate::section::{Section, SectionKind, Slice};
 /// The CFI of one module.
 pub(crate) struct ModuleCfi<'a> {
     eh_frame: Option<EhFrameCfi<'a>>,
+    go: Option<GoRows<'a>>,
     debug_frame: OnceCell<Option<DebugFrameCfi<'a>>>,
 }
 
@@ -36,13 +38,15 @@ pub(crate) struct DebugFrameCfi<'a> {
 
 impl<'a> ModuleCfi<'a> {
     pub(crate) fn new(modules: &'a LoadedModules<'a>, module: usize) -> ModuleCfi<'a> {
-        let eh_frame = modules.object(module).and_then(EhFrameCfi::new);
-        ModuleCfi { eh_frame, debug_frame: OnceCell::new() }
+        let object = modules.object(module);
+        let (eh_frame, go) = (object.and_then(EhFrameCfi::new), object.and_then(GoRows::new));
+        ModuleCfi { eh_frame, go, debug_frame: OnceCell::new() }
     }
 
     /// Returns the row for `address` (before the load bias).
     pub(crate) fn row(
         &self,
+        arch: &Arch,
         modules: &'a LoadedModules<'a>,
         module: usize,
         address: u64,
@@ -60,6 +64,10 @@ impl<'a> ModuleCfi<'a> {
                 address,
                 context,
             );
+        }
+        // Go's linker makes `.debug_frame` from the same table, and puts it where stripping takes it away.
+        if let Some(row) = self.go.as_ref().and_then(|go| go.row(arch, module, address)) {
+            return Some(row);
         }
         // Only now is the separate debug file looked for: it may be large, and most code needs none to unwind.
         let debug_frame = self.debug_frame(modules, module)?;

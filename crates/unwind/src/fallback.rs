@@ -38,7 +38,7 @@ pub(crate) fn signal_return(arch: &Arch, pc: u64, memory: &dyn Memory) -> Option
 }
 
 /// Tells whether `address` is in code, right after a call instruction (or in code whose bytes can't be read).
-fn is_return_address(arch: &Arch, address: u64, memory: &dyn Memory) -> bool {
+pub(crate) fn is_return_address(arch: &Arch, address: u64, memory: &dyn Memory) -> bool {
     let Some(start) = address.checked_sub(LONGEST_CALL as u64) else { return false };
     let mut before = [0; LONGEST_CALL];
     memory.is_executable(address)

@@ -9,12 +9,13 @@ use crate::address::CodeAddress;
 use crate::code::Code;
 use crate::fallback;
 use crate::frame::{Frame, Stop, Trust, Unwound};
+use crate::go::{Left, Runtime, leave, take_back_injected};
 use crate::row::{Applied, Row};
 use crate::tail::{Layout, TailCalls};
 
-/// Most signals that are unwound through. Real handlers interrupt each other a few times; a frame of a signal may
-/// lead to any address, so that nothing else ends a stack on which one leads back to itself.
-const MOST_SIGNALS: usize = 128;
+/// Most signals and changes of the stack that are unwound through. Real handlers interrupt each other a few times; a
+/// frame of a signal may lead to any address, so that nothing else ends a stack on which one leads back to itself.
+const MOST_SWITCHES: usize = 128;
 
 /// Bounds of a walk.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +53,28 @@ struct Step {
     trust: Trust,
     /// Whether the step led through a signal trampoline, so that the caller was interrupted and called nothing.
     signal: bool,
+    /// Whether the caller was interrupted without a trampoline.
+    injected: bool,
+    /// Whether the caller's frame is on another stack.
+    other_stack: bool,
     /// The row that led to a caller.
     row: Option<Rc<Row>>,
 }
 
 impl Step {
+    /// A step to a caller on the same stack.
+    fn to(registers: &Registers, cfa: Option<u64>, trust: Trust) -> Step {
+        Step {
+            registers: *registers,
+            cfa,
+            trust,
+            signal: false,
+            injected: false,
+            other_stack: false,
+            row: None,
+        }
+    }
+
     /// Makes the frame of a function that jumped to the one that was left, with its registers as they were at the
     /// jump: it had already given its caller's back.
     fn jumped(&self, arch: &Arch, jump_end: u64) -> (Frame, Registers) {
@@ -98,19 +116,34 @@ impl<'a> Unwinder<'a> {
 
     /// Walks a thread's stack, and shows each frame with its registers as they were when it was left (those that
     /// can be known) to `visit`.
-    pub fn walk_with(&mut self, registers: &Registers, mut visit: impl FnMut(&Frame, &Registers)) -> Unwound {
+    pub fn walk_with(&mut self, registers: &Registers, visit: impl FnMut(&Frame, &Registers)) -> Unwound {
+        let address = registers.get(self.arch.pc).map(CodeAddress::Exact);
+        self.walk_from(address, registers, visit)
+    }
+
+    /// Walks the stack of what isn't running: it goes on behind a call, or at the first byte of a function that it
+    /// has yet to enter.
+    pub fn walk_suspended(&mut self, registers: &Registers) -> Unwound {
+        let address = registers.get(self.arch.pc).map(|pc| match self.code.row(pc) {
+            Some(row) if row.function.start == pc => CodeAddress::Exact(pc),
+            _ => CodeAddress::Return(pc),
+        });
+        self.walk_from(address, registers, |_, _| {})
+    }
+
+    fn walk_from(
+        &mut self,
+        address: Option<CodeAddress>,
+        registers: &Registers,
+        mut visit: impl FnMut(&Frame, &Registers),
+    ) -> Unwound {
         let mut frames = Vec::new();
-        let mut signals = 0;
+        let mut changes = 0;
         let mut registers = *registers;
-        let Some(pc) = registers.get(self.arch.pc) else {
+        let Some(address) = address else {
             return Unwound { frames, stop: Stop::NoRegisters };
         };
-        let mut frame = Frame {
-            address: CodeAddress::Exact(pc),
-            cfa: None,
-            trust: Trust::Context,
-            signal_trampoline: false,
-        };
+        let mut frame = Frame { address, cfa: None, trust: Trust::Context, signal_trampoline: false };
         let stop = loop {
             let step = self.step(&registers, &frame);
             if let Ok(step) = &step {
@@ -136,8 +169,8 @@ impl<'a> Unwinder<'a> {
             if frames.len() >= self.limits.frames {
                 break Stop::Limit;
             }
-            signals += usize::from(step.signal);
-            if signals > MOST_SIGNALS {
+            changes += usize::from(step.signal || step.other_stack);
+            if changes > MOST_SWITCHES {
                 break Stop::Loop { pc: frame.address.pc() };
             }
             frame = next;
@@ -164,10 +197,10 @@ impl<'a> Unwinder<'a> {
         // Where a call leaves its return address in a register, a function that calls nothing needs no stack.
         let may_need_none =
             self.arch.link.is_some() && matches!(from, CodeAddress::Exact(_)) && pc != from.pc();
-        if caller_sp < sp || (caller_sp == sp && !may_need_none) {
+        if !step.other_stack && (caller_sp < sp || (caller_sp == sp && !may_need_none)) {
             return Err(Stop::Loop { pc: from.pc() });
         }
-        Ok(frame(CodeAddress::Return(pc)))
+        Ok(frame(if step.injected { CodeAddress::Exact(pc) } else { CodeAddress::Return(pc) }))
     }
 
     /// Finds the jumps between a frame and its caller that left no frame, the last one first.
@@ -186,23 +219,63 @@ impl<'a> Unwinder<'a> {
         let pc = frame.address.pc();
         if let Some(signal_return) = self.signal_return(pc) {
             let caller = (signal_return.interrupted)(registers, self.memory).ok_or(Stop::BadCfi { pc })?;
-            return Ok(Step { registers: caller, cfa: None, trust: Trust::Signal, signal: true, row: None });
+            return Ok(Step { signal: true, ..Step::to(&caller, None, Trust::Signal) });
         }
         let Some(row) = self.code.row(frame.address.lookup()) else {
             return self.step_without_cfi(registers, frame);
         };
-        let section = self.code.section(&row).ok_or(Stop::BadCfi { pc })?;
-        match row.apply(self.arch, registers, section, self.memory) {
-            Applied::Caller(caller, cfa) => Ok(Step {
-                registers: caller,
-                cfa: Some(cfa),
-                trust: if row.signal { Trust::Signal } else { Trust::Cfi },
-                signal: row.signal,
-                row: (!row.signal).then_some(row),
-            }),
+        let mut step = match row.runtime {
+            Some(runtime) => self.step_in_runtime(runtime, &row, registers, frame)?,
+            None => self.step_by(&row, registers, pc)?,
+        };
+        if row.signal {
+            (step.signal, step.trust) = (true, Trust::Signal);
+        } else if !step.other_stack {
+            step.row = Some(row);
+        }
+        Ok(step)
+    }
+
+    /// Follows the rules of a row.
+    fn step_by(&self, row: &Row, registers: &Registers, pc: u64) -> Result<Step, Stop> {
+        match row.apply(self.arch, registers, self.code.section(row), self.memory) {
+            Applied::Caller(caller, cfa) => Ok(Step::to(&caller, Some(cfa), Trust::Cfi)),
             Applied::First => Err(Stop::End),
             Applied::Unusable => Err(Stop::BadCfi { pc }),
             Applied::Memory(error) => Err(Stop::Memory(error)),
+        }
+    }
+
+    /// Leaves a function of Go's runtime.
+    fn step_in_runtime(
+        &self,
+        runtime: Runtime,
+        row: &Row,
+        registers: &Registers,
+        frame: &Frame,
+    ) -> Result<Step, Stop> {
+        let pc = frame.address.pc();
+        let injected = runtime == Runtime::Injected;
+        if injected {
+            let mut step = Step { injected, ..self.step_by(row, registers, pc)? };
+            take_back_injected(self.arch, &mut step.registers, self.memory);
+            return Ok(step);
+        }
+        if let CodeAddress::Exact(_) = frame.address {
+            return self.step_by(row, registers, pc);
+        }
+        match leave(runtime, row, self.arch, registers, self.memory) {
+            Left::First => Err(Stop::End),
+            Left::Unknown => Err(Stop::NoCfi { pc }),
+            Left::For(caller) => Ok(Step { other_stack: true, ..Step::to(&caller, None, Trust::Cfi) }),
+            Left::OnOtherStack(registers) => {
+                Ok(Step { other_stack: true, ..self.step_by(row, &registers, pc)? })
+            }
+            Left::OnSameStack => {
+                // What called C has saved that it goes on at the first byte of a function that it didn't call.
+                let injected = runtime == Runtime::CalledByC;
+                Ok(Step { injected, ..self.step_by(row, registers, pc)? })
+            }
         }
     }
 
@@ -210,7 +283,7 @@ impl<'a> Unwinder<'a> {
         let (arch, memory, pc) = (self.arch, self.memory, frame.address.pc());
         let step = |caller: Registers, trust| {
             let cfa = caller.get(arch.sp);
-            Step { registers: caller, cfa, trust, signal: false, row: None }
+            Step::to(&caller, cfa, trust)
         };
         let nothing_pushed_yet = matches!(frame.address, CodeAddress::Exact(_))
             && (!memory.is_executable(pc) || self.code.is_plt(pc));
