@@ -263,6 +263,20 @@ impl Object {
         }
     }
 
+    /// Tells whether there is a table of sections at all: nothing needs it at run time.
+    pub(crate) fn has_section_headers(&self) -> bool {
+        !self.sections.is_empty()
+    }
+
+    /// Walks the bytes of the loaded sections of a kind (`SHT_…`); one that lies outside of the file is left out.
+    pub(crate) fn loaded_sections(&self, kind: u32) -> impl Iterator<Item = &[u8]> {
+        let wanted = u64::from(SHF_ALLOC);
+        self.sections
+            .iter()
+            .filter(move |section| section.header.sh_type == kind && section.header.sh_flags & wanted != 0)
+            .filter_map(|section| self.section_bytes(section, usize::MAX).ok())
+    }
+
     /// Returns the bytes of each section of this name, in file order, inflated if they are compressed. Object files
     /// (`.dwo` files are some) may have several.
     pub fn sections_named(&self, name: &str) -> impl Iterator<Item = Result<&[u8], ObjectError>> {

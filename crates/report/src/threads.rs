@@ -1,6 +1,7 @@
-//! Threads: their titles, and those beside the one that crashed, of which equal stacks are shown once.
+//! Threads: their titles, and those beside the one that crashed, of which equal stacks are shown once. A Go program's
+//! goroutines follow them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use epitaph_summary::{CrashSummary, Thread};
 
@@ -29,29 +30,47 @@ pub(crate) struct Others {
     pub(crate) legend: Legend,
     /// How many threads the core has whose stacks are in no group.
     hidden: u64,
+    /// How many goroutines.
+    hidden_goroutines: u64,
 }
 
 impl Others {
     /// Gathers the threads beside the main one, as far as `options` want them.
     pub(crate) fn of(summary: &CrashSummary, options: &Options) -> Others {
         let main = main_thread(summary).map(|(index, _)| index);
-        let mut others = Others { groups: Vec::new(), legend: Legend::default(), hidden: 0 };
+        let mut others =
+            Others { groups: Vec::new(), legend: Legend::default(), hidden: 0, hidden_goroutines: 0 };
         let mut shown = u64::from(main.is_some());
         if options.threads == Threads::All {
             let threads = summary.threads.iter().enumerate().filter(|(index, _)| Some(*index) != main);
             let members = gather(summary, threads, options.columns(), &mut others.legend);
             shown += members.iter().map(|members| members.threads.len() as u64).sum::<u64>();
             others.groups = members.into_iter().map(|members| members.named(total(summary))).collect();
+            others.add_goroutines(summary, options.columns());
         }
         others.hidden = total(summary).saturating_sub(shown);
         others
     }
 
-    /// Says how many threads are not shown, if any.
+    /// Gathers the goroutines that no thread runs.
+    fn add_goroutines(&mut self, summary: &CrashSummary, columns: usize) {
+        let total = u64::from(summary.goroutine_count.unwrap_or(0));
+        self.hidden_goroutines = total.saturating_sub(summary.goroutines.len() as u64);
+        let goroutines = summary.goroutines.iter().enumerate();
+        let members = gather(summary, goroutines, columns, &mut self.legend);
+        self.groups.extend(members.into_iter().map(Members::named_as_goroutines));
+    }
+
+    /// Says how many threads and goroutines are not shown, if any.
     pub(crate) fn hidden(&self) -> Option<String> {
-        let verb = if self.hidden == 1 { "is" } else { "are" };
-        (self.hidden > 0)
-            .then(|| format!("{} of the core {verb} not shown.", plural(self.hidden, "more thread")))
+        let sentence = |count: u64, what: &str| {
+            let verb = if count == 1 { "is" } else { "are" };
+            (count > 0).then(|| format!("{} of the core {verb} not shown.", plural(count, what)))
+        };
+        let sentences =
+            [sentence(self.hidden, "more thread"), sentence(self.hidden_goroutines, "more goroutine")];
+        let sentences: Vec<String> = sentences.into_iter().flatten().collect();
+        (!sentences.is_empty()).then(|| sentences.join(" "))
     }
 }
 
@@ -95,6 +114,25 @@ impl Members<'_> {
             }
         };
         Group { title, lines: self.lines }
+    }
+
+    /// Titles goroutines as Go does: `Goroutine 18 [chan receive]:`, `Goroutines 18-20 (3 goroutines) [select]:`.
+    fn named_as_goroutines(self) -> Group {
+        let goroutines = self.threads.iter().filter_map(|(_, thread)| thread.goroutine.as_ref());
+        let mut numbers = Vec::new();
+        let mut states = BTreeSet::new();
+        for goroutine in goroutines {
+            numbers.push(usize::try_from(goroutine.id).unwrap_or(usize::MAX));
+            states.extend(goroutine.state.as_deref().map(clean));
+        }
+        numbers.sort_unstable();
+        let (plural_s, count) = match numbers.len() {
+            1 => ("", String::new()),
+            more => ("s", format!(" ({})", plural(more as u64, "goroutine"))),
+        };
+        let states = states.into_iter().collect::<Vec<_>>().join(", ");
+        let title = format!("Goroutine{plural_s} {}{count} [{states}]:", ranges(&numbers));
+        Group { title: Line::default().with(Style::Strong, title), lines: self.lines }
     }
 }
 
@@ -149,7 +187,7 @@ fn ranges(numbers: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::Frame;
+    use epitaph_summary::{Frame, Goroutine};
 
     use super::*;
 
@@ -175,6 +213,27 @@ mod tests {
         assert_eq!(titles(&summary), ["Threads 2, 4-5 (3 threads, \"io\"):", "Thread 3:"]);
         summary.threads[4].name = None;
         assert_eq!(titles(&summary), ["Threads 2, 4-5 (3 threads):", "Thread 3:"]);
+    }
+
+    #[test]
+    fn goroutines_follow_the_threads() {
+        let goroutine = |id, state: &str, function| {
+            let state = Some(state.to_owned());
+            Thread { goroutine: Some(Goroutine { id, state }), ..thread(function, None) }
+        };
+        let mut summary = CrashSummary::new("0");
+        summary.threads = vec![thread("wait", None)];
+        summary.goroutines = vec![
+            goroutine(21, "chan receive", "park"),
+            goroutine(7, "run\x1b[31m", "work"),
+            goroutine(20, "select", "park"),
+        ];
+        summary.goroutine_count = Some(4);
+        let expected =
+            ["Goroutines 20-21 (2 goroutines) [chan receive, select]:", "Goroutine 7 [run\\x1b[31m]:"];
+        assert_eq!(titles(&summary), expected);
+        let hidden = Others::of(&summary, &Options::default()).hidden().unwrap();
+        assert_eq!(hidden, "1 more goroutine of the core is not shown.");
     }
 
     #[test]

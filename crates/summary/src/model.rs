@@ -40,6 +40,13 @@ pub struct CrashSummary {
     /// The threads, the crashing one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub threads: Vec<Thread>,
+    /// How many goroutines of a Go program no thread runs; `goroutines` may hold fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goroutine_count: Option<u32>,
+    /// The goroutines of a Go program that no thread runs, each as a thread without an id: they wait, or wait for
+    /// their turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goroutines: Vec<Thread>,
     /// The ELF files that were mapped, by load address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<Module>,
@@ -65,6 +72,8 @@ impl CrashSummary {
             signal: None,
             thread_count: None,
             threads: Vec::new(),
+            goroutine_count: None,
+            goroutines: Vec::new(),
             modules: Vec::new(),
             collection: None,
             warnings: Vec::new(),
@@ -230,6 +239,9 @@ pub struct Thread {
     /// Its name, where it is known (a kernel-written core holds only the main thread's).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The goroutine that it stands for, where it is none of the system's threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goroutine: Option<Goroutine>,
     /// Whether it took the fatal signal.
     #[serde(default)]
     pub crashed: bool,
@@ -251,6 +263,16 @@ pub struct Thread {
     /// Registers of the innermost frame by their usual names; kept for the crashing thread only.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub registers: std::collections::BTreeMap<String, Hex>,
+}
+
+/// A goroutine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Goroutine {
+    /// Its number, as Go prints it.
+    pub id: u64,
+    /// What it waits for, or else its state, as Go prints them: `chan receive`, `runnable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// One logical frame: an inlined call is a frame of its own, as gdb prints it.
@@ -307,7 +329,7 @@ pub struct Frame {
 pub enum Trust {
     /// The registers in the core itself.
     Context,
-    /// Call frame information.
+    /// Call frame information, or the sizes of frames that a Go program's own table tells.
     Cfi,
     /// A frame that left nothing on the stack, because its function jumped on: the call before it leads to it, and
     /// it leads to the next one's function.
@@ -369,6 +391,8 @@ pub enum SymbolSource {
     Symtab,
     /// `.dynsym`.
     Dynsym,
+    /// The table that every Go program carries for its runtime (`pclntab`).
+    Pclntab,
     /// The relocation of a stub of the procedure linkage table.
     Plt,
     /// A source that this version doesn't know.

@@ -25,6 +25,7 @@ mod extent;
 mod fetch;
 mod frames;
 mod functions;
+mod go;
 mod lines;
 mod problem;
 mod root;

@@ -30,6 +30,8 @@ pub enum SymbolSource {
     Static,
     /// `.dynsym`
     Dynamic,
+    /// Go's own table of functions.
+    GoTable,
     /// The relocation of a stub of the procedure linkage table
     Stub,
 }

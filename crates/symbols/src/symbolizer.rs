@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use epitaph_elf::{LoadedModules, Object, SymbolTable};
+use epitaph_elf::{GoTable, LoadedModules, Object, SymbolTable};
 
 use crate::bare_names::with_path;
 use crate::debug_info::DebugInfo;
 use crate::demangle::demangle;
+use crate::go;
 use crate::problem::{Problem, Problems};
 use crate::source_frame::{SourceFrame, SymbolSource};
 use crate::symtab::{self, Hit};
@@ -49,6 +50,7 @@ impl<'a> Symbolizer<'a> {
             (named.frames, named.problems) = (info.frames, info.problems);
             named.add_paths(self.modules, module, info.bare.into_iter().collect());
         }
+        named.by_go_table(image, &addresses);
         named.by_symbols(self.modules, module, &addresses);
         let frames =
             named.frames.into_iter().map(|(address, frames)| (address.wrapping_add(bias), frames)).collect();
@@ -57,6 +59,20 @@ impl<'a> Symbolizer<'a> {
 }
 
 impl Named {
+    /// Names by a Go program's own table what DWARF didn't.
+    fn by_go_table(&mut self, image: Option<&Object>, addresses: &[u64]) {
+        if addresses.iter().all(|address| self.is_named(*address)) {
+            return;
+        }
+        let Some(table) = image.and_then(GoTable::find) else { return };
+        for address in addresses {
+            let frames = go::frames_at(&table, *address);
+            if !frames.is_empty() && !self.is_named(*address) {
+                self.frames.insert(*address, frames);
+            }
+        }
+    }
+
     /// Names by symbol table what DWARF didn't: an address without any frame, or a frame with a line and no name.
     fn by_symbols(&mut self, modules: &LoadedModules<'_>, module: usize, addresses: &[u64]) {
         for table in [Table::Image, Table::Debug, Table::Mini, Table::Dynamic] {

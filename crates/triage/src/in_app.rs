@@ -22,6 +22,68 @@ const FOREIGN_NAMES: [&str; 8] =
 const STARTERS: [&str; 5] =
     ["_start", "__libc_start_main", "__libc_start_call_main", "start_thread", "clone3"];
 
+/// First parts of the paths of packages in Go's standard library, among which no other package may be.
+const GO_PACKAGES: [&str; 49] = [
+    "archive",
+    "bufio",
+    "bytes",
+    "cmp",
+    "compress",
+    "container",
+    "context",
+    "crypto",
+    "database",
+    "debug",
+    "embed",
+    "encoding",
+    "errors",
+    "expvar",
+    "flag",
+    "fmt",
+    "go",
+    "hash",
+    "html",
+    "image",
+    "index",
+    "internal",
+    "io",
+    "iter",
+    "log",
+    "maps",
+    "math",
+    "mime",
+    "net",
+    "os",
+    "path",
+    "plugin",
+    "reflect",
+    "regexp",
+    "runtime",
+    "slices",
+    "sort",
+    "strconv",
+    "strings",
+    "structs",
+    "sync",
+    "syscall",
+    "testing",
+    "text",
+    "time",
+    "unicode",
+    "unique",
+    "vendor",
+    "weak",
+];
+
+/// Tells whether a function is of Go's standard library, or what Go's linker puts between Go and C. Its folder may
+/// be anywhere, or be left out (`-trimpath`).
+fn is_go_library(function: Option<&str>, file: Option<&str>) -> bool {
+    let (Some(function), Some(file)) = (function, file) else { return false };
+    let extension = file.rsplit('.').next();
+    let package = function.split(['.', '/']).next().unwrap_or_default();
+    matches!(extension, Some("go" | "s")) && (GO_PACKAGES.contains(&package) || function == "crosscall2")
+}
+
 /// Tells whether a function is the user's own, by its module's path, its name and its source file.
 pub(crate) fn in_app(module: &str, main: bool, function: Option<&str>, file: Option<&str>) -> bool {
     if !main && (module.starts_with('[') || SYSTEM_FOLDERS.iter().any(|folder| module.starts_with(folder))) {
@@ -33,6 +95,7 @@ pub(crate) fn in_app(module: &str, main: bool, function: Option<&str>, file: Opt
             || STARTERS.contains(&name)
     };
     !function.is_some_and(foreign)
+        && !is_go_library(function, file)
         && !file.is_some_and(|file| FOREIGN_SOURCES.iter().any(|part| file.contains(part)))
 }
 
@@ -49,6 +112,29 @@ mod tests {
         assert!(!in_app("/jobs/bin/app", true, Some("core::panicking::panic_fmt"), None));
         assert!(!in_app("/jobs/bin/app", true, Some("operator()"), Some("/usr/include/c++/12/functional")));
         assert!(!in_app("/jobs/bin/app", true, Some("_start"), None));
+    }
+
+    #[test]
+    fn gos_library_is_told_from_packages_of_others() {
+        let own = |function, file| in_app("/jobs/bin/app", true, Some(function), Some(file));
+        for (function, file) in [
+            ("runtime.gopanic", "/usr/local/go/src/runtime/panic.go"),
+            ("runtime.goexit", "runtime/asm_amd64.s"),
+            ("sync.(*Mutex).Unlock", "/opt/go1.27/src/sync/mutex.go"),
+            ("encoding/json.Unmarshal", "encoding/json/decode.go"),
+            ("internal/runtime/maps.fatal", "internal/runtime/maps/map.go"),
+            ("crosscall2", "/usr/local/go/src/runtime/cgo/asm_amd64.s"),
+        ] {
+            assert!(!own(function, file), "{function}");
+        }
+        for (function, file) in [
+            ("main.main", "/jobs/main.go"),
+            ("example.com/shop/sync.Run", "/jobs/sync/run.go"),
+            ("shop/runtime.Start", "/jobs/runtime/start.go"),
+            ("sort.part.0", "/jobs/sort.c"),
+        ] {
+            assert!(own(function, file), "{function}");
+        }
     }
 
     #[test]

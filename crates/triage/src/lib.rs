@@ -35,7 +35,7 @@ use epitaph_elf::{
 };
 use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Warning};
 use epitaph_symbols::Symbolizer;
-use epitaph_unwind::{Limits, Unwinder};
+use epitaph_unwind::{Limits, Unwinder, goroutines};
 
 pub use signal::signal_name;
 
@@ -51,6 +51,8 @@ pub struct Options {
     pub inner_frames: usize,
     /// Most that are kept from its outer end, where there are more.
     pub outer_frames: usize,
+    /// Most goroutines of a Go program, beside those that threads run, whose stacks are walked and named.
+    pub goroutines: usize,
     /// Find the files of all modules, not only of those that a stack leads through.
     pub all_files: bool,
     /// Secrets to take out.
@@ -74,6 +76,7 @@ impl Default for Options {
             together: 256,
             inner_frames: 256,
             outer_frames: 64,
+            goroutines: 256,
             all_files: false,
             masks: Masks::default(),
             time: None,
@@ -168,6 +171,15 @@ pub fn triage(
     let walked_others = if together.is_empty() { stacks.walk(others) } else { together };
     stacks.name(&walked_others);
     summary.threads.append(&mut stacks.describe(process, others, walked_others, false));
+    let wanted = if options.crashed_thread_only { 0 } else { options.goroutines };
+    if wanted > 0
+        && let Some(goroutines) = goroutines(process.arch, &loaded, &memory, wanted)
+    {
+        summary.goroutine_count = u32::try_from(goroutines.total).ok();
+        let walked = stacks.walk_goroutines(&goroutines.described);
+        stacks.name(&walked);
+        summary.goroutines = stacks.describe_goroutines(goroutines.described, walked);
+    }
     observer.threads_done();
     let searched: BTreeSet<usize> =
         if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };

@@ -27,7 +27,7 @@ pub(crate) fn apply(masks: &Masks, summary: &mut CrashSummary) {
     if let Some(core) = &mut summary.core {
         mask(&mut core.path);
     }
-    for thread in &mut summary.threads {
+    for thread in summary.threads.iter_mut().chain(&mut summary.goroutines) {
         mask(&mut thread.name);
         for frame in &mut thread.frames {
             mask(&mut frame.function);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use epitaph_elf::{LoadedModules, MemoryError, Process};
 use epitaph_summary::{self as summary, Hex, Warning};
 use epitaph_symbols::{SourceFrame, SymbolSource, Symbolizer};
-use epitaph_unwind::{Frame, Stop, Trust, Unwinder, Unwound};
+use epitaph_unwind::{Frame, Goroutine, Stop, Trust, Unwinder, Unwound};
 
 use crate::Options;
 use crate::in_app::in_app;
@@ -73,17 +73,14 @@ impl<'a> Stacks<'a> {
         &self,
         process: &Process,
         threads: &[epitaph_elf::Thread],
-        mut walked: Vec<Walked>,
+        walked: Vec<Walked>,
         crashed: bool,
     ) -> Vec<summary::Thread> {
-        for walked in &mut walked {
-            self.join_parts(walked);
-        }
         let main = process.info.as_ref();
         threads
             .iter()
             .zip(walked)
-            .map(|(thread, walked)| {
+            .map(|(thread, mut walked)| {
                 let registers = process.arch.register_names.iter();
                 let registers = registers
                     .filter(|_| crashed)
@@ -91,7 +88,6 @@ impl<'a> Stacks<'a> {
                         Some(((*name).to_owned(), Hex(thread.registers.get(*number)?)))
                     })
                     .collect();
-                let stop = stop(walked.stop);
                 summary::Thread {
                     tid: Some(thread.tid),
                     // The core holds one name: that of the process, which is its first thread's.
@@ -99,18 +95,55 @@ impl<'a> Stacks<'a> {
                         .filter(|info| info.pid == thread.tid)
                         .map(|info| info.name.to_string_lossy().into_owned()),
                     crashed,
-                    stop: Some(stop),
-                    stop_detail: (stop != summary::Stop::End).then(|| walked.stop.to_string()),
-                    frames_total: u32::try_from(walked.total).ok(),
                     registers,
-                    ..self.logical(&walked)
+                    ..self.stack(&mut walked)
                 }
             })
             .collect()
     }
 
+    /// Walks the stacks of some goroutines.
+    pub(crate) fn walk_goroutines(&mut self, goroutines: &[Goroutine]) -> Vec<Walked> {
+        let walk = |goroutine: &Goroutine| {
+            let unwound = self.unwinder.walk_suspended(&goroutine.registers);
+            self.cut(unwound)
+        };
+        goroutines.iter().map(walk).collect()
+    }
+
+    /// Describes goroutines whose stacks were walked and named.
+    pub(crate) fn describe_goroutines(
+        &self,
+        goroutines: Vec<Goroutine>,
+        walked: Vec<Walked>,
+    ) -> Vec<summary::Thread> {
+        let describe = |(goroutine, mut walked): (Goroutine, Walked)| summary::Thread {
+            goroutine: Some(summary::Goroutine { id: goroutine.id, state: Some(goroutine.state) }),
+            ..self.stack(&mut walked)
+        };
+        goroutines.into_iter().zip(walked).map(describe).collect()
+    }
+
+    /// Lays a walked stack out, and says why it ended.
+    fn stack(&self, walked: &mut Walked) -> summary::Thread {
+        self.join_parts(walked);
+        let stop = stop(walked.stop);
+        summary::Thread {
+            stop: Some(stop),
+            stop_detail: (stop != summary::Stop::End).then(|| walked.stop.to_string()),
+            frames_total: u32::try_from(walked.total).ok(),
+            ..self.logical(walked)
+        }
+    }
+
     fn walk_one(&mut self, registers: &epitaph_elf::Registers) -> Walked {
-        let Unwound { mut frames, stop } = self.unwinder.walk(registers);
+        let unwound = self.unwinder.walk(registers);
+        self.cut(unwound)
+    }
+
+    /// Cuts an endless stack in its middle.
+    fn cut(&self, unwound: Unwound) -> Walked {
+        let Unwound { mut frames, stop } = unwound;
         let total = frames.len();
         let (inner, outer) = (self.options.inner_frames, self.options.outer_frames);
         let cut = inner > 0 && total > inner.saturating_add(outer);
@@ -268,6 +301,7 @@ fn symbol_source(source: SymbolSource) -> summary::SymbolSource {
         SymbolSource::Dwarf => summary::SymbolSource::Dwarf,
         SymbolSource::Static => summary::SymbolSource::Symtab,
         SymbolSource::Dynamic => summary::SymbolSource::Dynsym,
+        SymbolSource::GoTable => summary::SymbolSource::Pclntab,
         SymbolSource::Stub => summary::SymbolSource::Plt,
     }
 }

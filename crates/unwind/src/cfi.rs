@@ -2,13 +2,14 @@
 
 use std::cell::OnceCell;
 
-use epitaph_elf::{Endian, LoadedModules, Object};
+use epitaph_elf::{Arch, Endian, LoadedModules, Object};
 use gimli::{
     BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, FrameDescriptionEntry, ParsedEhFrameHdr, Pointer,
     RunTimeEndian, UnwindContext, UnwindSection, Vendor,
 };
 
 use crate::exidx::{Entry, ExceptionIndex};
+use crate::go::GoRows;
 use crate::index::FrameIndex;
 use crate::row::Row;
 use crate::section::{Section, SectionKind, Slice};
@@ -16,6 +17,7 @@ use crate::section::{Section, SectionKind, Slice};
 /// The CFI of one module.
 pub(crate) struct ModuleCfi<'a> {
     eh_frame: Option<EhFrameCfi<'a>>,
+    go: Option<GoRows<'a>>,
     debug_frame: OnceCell<Option<DebugFrameCfi<'a>>>,
     exception_index: Option<ExceptionIndex<'a>>,
 }
@@ -41,6 +43,7 @@ impl<'a> ModuleCfi<'a> {
         let object = modules.object(module);
         ModuleCfi {
             eh_frame: object.and_then(EhFrameCfi::new),
+            go: object.and_then(GoRows::new),
             debug_frame: OnceCell::new(),
             exception_index: object.and_then(ExceptionIndex::new),
         }
@@ -49,6 +52,7 @@ impl<'a> ModuleCfi<'a> {
     /// Returns the row for `address` (before the load bias).
     pub(crate) fn row(
         &self,
+        arch: &Arch,
         modules: &'a LoadedModules<'a>,
         module: usize,
         address: u64,
@@ -66,6 +70,10 @@ impl<'a> ModuleCfi<'a> {
                 address,
                 context,
             );
+        }
+        // Go's linker makes `.debug_frame` from the same table, and puts it where stripping takes it away.
+        if let Some(row) = self.go.as_ref().and_then(|go| go.row(arch, module, address)) {
+            return Some(row);
         }
         // Only now is the separate debug file looked for: it may be large, and most code needs none to unwind.
         let debug_frame = self.debug_frame(modules, module)?;

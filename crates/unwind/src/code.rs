@@ -57,14 +57,15 @@ impl<'a> Code<'a> {
 
     /// Returns the section that a row is of.
     pub(crate) fn section(&self, row: &Row) -> Option<Section<'_, 'a>> {
-        self.cfi.get(row.module)?.get()?.section(row.section)
+        self.cfi.get(row.module)?.get()?.section(row.section?)
     }
 
     fn read_row(&mut self, lookup: u64) -> Option<Row> {
         let module = self.modules.find(lookup)?;
         let cfi = self.cfi.get(module)?.get_or_init(|| ModuleCfi::new(self.modules, module));
         let bias = self.modules.bias(module)?;
-        let mut row = cfi.row(self.modules, module, lookup.wrapping_sub(bias), &mut self.context)?;
+        let mut row =
+            cfi.row(self.arch, self.modules, module, lookup.wrapping_sub(bias), &mut self.context)?;
         row.function = row.function.start.wrapping_add(bias)..row.function.end.wrapping_add(bias);
         Some(row)
     }

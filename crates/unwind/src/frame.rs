@@ -24,7 +24,7 @@ pub struct Frame {
 pub enum Trust {
     /// The registers in the core.
     Context,
-    /// Call frame information.
+    /// Call frame information, or the sizes of frames that Go's table tells.
     Cfi,
     /// A tail call: the frame left nothing on the stack, because its function jumped on. The call before it leads to
     /// it, and it leads to the next one's function.

@@ -5,23 +5,26 @@ use std::ops::Range;
 
 use epitaph_elf::{Arch, Memory, MemoryError, Registers};
 use gimli::{
-    BaseAddresses, CfaRule, Encoding, FrameDescriptionEntry, Register, RegisterRule, UnwindContext,
+    BaseAddresses, CfaRule, Encoding, Format, FrameDescriptionEntry, Register, RegisterRule, UnwindContext,
     UnwindExpression, UnwindSection,
 };
 
 use crate::expression::evaluate;
+use crate::go::Runtime;
 use crate::section::{Section, SectionKind, Slice};
 
 /// The rules at one address, taken out of their section so that the next frame there needs no parsing.
 pub(crate) struct Row {
     /// Index of the module.
     pub(crate) module: usize,
-    /// The section that the expressions are in.
-    pub(crate) section: SectionKind,
+    /// The section that the expressions are in, where there may be any.
+    pub(crate) section: Option<SectionKind>,
     /// The addresses of the entry: those of its function, or of a part that was split off one.
     pub(crate) function: Range<u64>,
     /// Whether this is the code that a signal handler returns to (augmentation `S`).
     pub(crate) signal: bool,
+    /// Whether it is a function of Go's runtime that changes the stack.
+    pub(crate) runtime: Option<Runtime>,
     /// The return address to which a frame here last returned with no frame left out between: in a recursion it is
     /// the same each time.
     pub(crate) complete_to: Cell<Option<u64>>,
@@ -58,15 +61,49 @@ impl Row {
         let row = fde.unwind_info_for_address(section, bases, context, address).ok()?;
         Some(Row {
             module,
-            section: kind,
+            section: Some(kind),
             function: fde.initial_address()..fde.end_address(),
             signal: fde.cie().is_signal_trampoline(),
+            runtime: None,
             complete_to: Cell::new(None),
             return_address: fde.cie().return_address_register().0,
             cfa: row.cfa().clone(),
             registers: row.registers().cloned().collect(),
             encoding: fde.cie().encoding(),
         })
+    }
+
+    /// Makes the row of a function whose frame has `size` bytes at the address; `saved` are registers (DWARF number)
+    /// and how far from the CFA they were saved.
+    pub(crate) fn of_frame_size(
+        arch: &Arch,
+        module: usize,
+        function: Range<u64>,
+        size: u32,
+        saved: &[(u16, i64)],
+        runtime: Option<Runtime>,
+    ) -> Row {
+        let size = i64::from(size);
+        let call = i64::from(arch.sp_to_cfa_at_entry);
+        let saved = saved.iter().map(|(number, offset)| (Register(*number), RegisterRule::Offset(*offset)));
+        let return_address = match arch.link {
+            None => (arch.pc, RegisterRule::Offset(-call)),
+            // Without a frame it is where the call left it, and in a frame it is the lowest word.
+            Some(link) if size == 0 => (link, RegisterRule::SameValue),
+            Some(link) => (link, RegisterRule::Offset(-call - size)),
+        };
+        Row {
+            module,
+            section: None,
+            function,
+            signal: false,
+            runtime,
+            complete_to: Cell::new(None),
+            return_address: return_address.0,
+            cfa: CfaRule::RegisterAndOffset { register: Register(arch.sp), offset: size + call },
+            registers: saved.chain([(Register(return_address.0), return_address.1)]).collect(),
+            encoding: Encoding { address_size: arch.bits() / 8, format: Format::Dwarf32, version: 4 },
+        }
     }
 
     /// Tells whether the stack is here as a call leaves it.
@@ -81,17 +118,25 @@ impl Row {
         self.registers.iter().any(|(_, rule)| matches!(rule, RegisterRule::Expression(_)))
     }
 
+    /// Returns how many bytes the CFA is above the stack pointer, where that is how it is found.
+    pub(crate) fn cfa_from_sp(&self, arch: &Arch) -> Option<i64> {
+        match self.cfa {
+            CfaRule::RegisterAndOffset { register, offset } if register.0 == arch.sp => Some(offset),
+            _ => None,
+        }
+    }
+
     /// Recovers the caller's registers. A register whose rule fails is unknown in the caller, and only the CFA
     /// and the return address are needed to go on.
     pub(crate) fn apply(
         &self,
         arch: &Arch,
         registers: &Registers,
-        section: Section<'_, '_>,
+        section: Option<Section<'_, '_>>,
         memory: &dyn Memory,
     ) -> Applied {
         let expression = |expression: &UnwindExpression<usize>, cfa| {
-            let expression = match section {
+            let expression = match section? {
                 Section::EhFrame(section) => expression.get(section),
                 Section::DebugFrame(section) => expression.get(section),
             };

@@ -38,6 +38,7 @@ pub static AARCH64: Arch = Arch {
     callee_saved: 0x7ff << 19,
     // Without a note that says more: Linux gives addresses above 48 bits only to who asks for them.
     code_mask: (1 << 48) - 1,
+    goroutine: Some(28),
     register_names: &[
         (0, "x0"),
         (1, "x1"),
@@ -82,6 +83,7 @@ pub static AARCH64: Arch = Arch {
     jumps: branch::jumps,
     stub_slot: branch::stub_slot,
     after_frame,
+    register_stores: |_| Vec::new(),
     sp_to_cfa_at_entry: 0,
     caller_sp_to_cfa: 0,
     signal_returns: &[SignalReturn {

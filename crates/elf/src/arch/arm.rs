@@ -32,6 +32,7 @@ pub static ARM: Arch = Arch {
     callee_saved: 0xff << 4,
     // The lowest bit of a return address says that the caller is Thumb code.
     code_mask: 0xffff_fffe,
+    goroutine: None,
     register_names: &[
         (0, "r0"),
         (1, "r1"),
@@ -59,6 +60,7 @@ pub static ARM: Arch = Arch {
     call_target: |_, _| None,
     jumps: |_, _| Vec::new(),
     stub_slot: |_, _| None,
+    register_stores: |_| Vec::new(),
     // push {fp, lr}; add fp, sp, #4 (Arm code only: Thumb code has no rule)
     after_frame: |registers, memory| frame_record(&ARM, 4, 4, registers, memory),
     sp_to_cfa_at_entry: 0,

@@ -27,6 +27,7 @@ pub static I386: Arch = Arch {
     // ebx, ebp, esi, edi
     callee_saved: 1 << 3 | 1 << EBP | 1 << 6 | 1 << 7,
     code_mask: u32::MAX as u64,
+    goroutine: None,
     register_names: &[
         (0, "eax"),
         (3, "ebx"),
@@ -51,6 +52,7 @@ pub static I386: Arch = Arch {
     call_target: branch::call_target,
     jumps: branch::jumps,
     stub_slot: branch::stub_slot,
+    register_stores: |_| Vec::new(),
     // push %ebp; mov %esp,%ebp
     after_frame: |registers, memory| frame_record(&I386, 0, 8, registers, memory),
     // the return address

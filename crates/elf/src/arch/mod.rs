@@ -10,6 +10,7 @@ mod ppc64le;
 mod riscv64;
 mod s390x;
 mod saved;
+mod store;
 mod x86_64;
 
 use crate::header::{Class, Endian};
@@ -26,6 +27,7 @@ pub use machine_code::{CodePiece, FrameRule, FromEntry, MachineCode, Place};
 pub use ppc64le::PPC64LE;
 pub use riscv64::RISCV64;
 pub use s390x::S390X;
+pub use store::RegisterStore;
 pub use x86_64::X86_64;
 
 /// What the rest of epitaph needs to know about an architecture.
@@ -46,6 +48,9 @@ pub struct Arch {
     pub link: Option<u16>,
     /// DWARF numbers (a bit each, all below 64) that a function gives back as it got them, by the ABI.
     pub callee_saved: u64,
+    /// DWARF number of the register in which Go keeps what it runs (the pointer to its `g`); `None` where there is none,
+    /// or addresses have 32 bits, whose Go programs have other records.
+    pub goroutine: Option<u16>,
     /// The bits that an address of code may have: others in a return address are no part of the address.
     pub(crate) code_mask: u64,
     /// Names of the registers, by DWARF number.
@@ -67,6 +72,9 @@ pub struct Arch {
     /// Finds the slot that a stub of a procedure linkage table jumps through, given its address and up to 16 bytes
     /// of it.
     pub stub_slot: fn(u64, &[u8]) -> Option<u64>,
+    /// Finds instructions that store a register on the stack, given a function's first bytes. It may find more than
+    /// there are.
+    pub register_stores: fn(&[u8]) -> Vec<RegisterStore>,
     /// Follows the frame pointer to the caller, where the function keeps one (which nobody knows): its frame pointer,
     /// stack pointer and return address, and no other register.
     pub after_frame: fn(&Registers, &dyn Memory) -> Option<Registers>,
@@ -144,6 +152,11 @@ impl Arch {
     /// As [`Memory::read`].
     pub fn read_word(&self, memory: &dyn Memory, address: u64) -> Result<u64, MemoryError> {
         self.read_number(memory, address, self.class.word())
+    }
+
+    /// Returns the word at an offset of bytes that were read from memory.
+    pub fn word_in(&self, bytes: &[u8], offset: usize) -> Option<u64> {
+        self.endian.word_at(self.class, bytes, offset)
     }
 
     /// Reads a number of up to 8 bytes; of a `size` beyond that, the first 8.

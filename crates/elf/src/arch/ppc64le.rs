@@ -38,6 +38,7 @@ pub static PPC64LE: Arch = Arch {
     // r2 (in code that isn't another module's), r13 (thread pointer), r14 to r31
     callee_saved: 1 << 2 | 0x7_ffff << 13,
     code_mask: u64::MAX,
+    goroutine: Some(30),
     register_names: &[
         (0, "r0"),
         (SP, "r1"),
@@ -83,6 +84,7 @@ pub static PPC64LE: Arch = Arch {
     jumps: |_, _| Vec::new(),
     // Its stubs go through a register that points into the table.
     stub_slot: |_, _| None,
+    register_stores: |_| Vec::new(),
     after_frame,
     sp_to_cfa_at_entry: 0,
     caller_sp_to_cfa: 0,

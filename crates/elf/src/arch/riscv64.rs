@@ -35,6 +35,7 @@ pub static RISCV64: Arch = Arch {
     // gp and tp, which nobody changes; s0, s1, s2 to s11
     callee_saved: 3 << 3 | 3 << 8 | 0x3ff << 18,
     code_mask: u64::MAX,
+    goroutine: Some(27),
     register_names: &[
         (RA, "ra"),
         (SP, "sp"),
@@ -77,6 +78,7 @@ pub static RISCV64: Arch = Arch {
     call_target: branch::call_target,
     jumps: |_, _| Vec::new(),
     stub_slot: branch::stub_slot,
+    register_stores: |_| Vec::new(),
     // sd ra, n-8(sp); sd s0, n-16(sp); addi s0, sp, n
     after_frame: |registers, memory| frame_record(&RISCV64, 16, 0, registers, memory),
     sp_to_cfa_at_entry: 0,

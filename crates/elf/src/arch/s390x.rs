@@ -38,6 +38,7 @@ pub static S390X: Arch = Arch {
     // r6 to r13, r15, f8 to f15
     callee_saved: 0xff << 6 | 1 << SP | 0xff << 24,
     code_mask: u64::MAX,
+    goroutine: Some(13),
     register_names: &[
         (0, "r0"),
         (1, "r1"),
@@ -70,6 +71,7 @@ pub static S390X: Arch = Arch {
     call_target: branch::call_target,
     jumps: |_, _| Vec::new(),
     stub_slot: branch::stub_slot,
+    register_stores: |_| Vec::new(),
     // The frame pointer tells nothing of where the caller's registers are.
     after_frame: |_, _| None,
     sp_to_cfa_at_entry: SAVE_AREA,

@@ -7,6 +7,7 @@ mod exit;
 mod frame_tests;
 mod listing;
 mod state;
+mod store;
 
 pub(super) use branch::follows_call;
 
@@ -35,6 +36,7 @@ pub static X86_64: Arch = Arch {
     fp: RBP,
     link: None,
     callee_saved: CALLEE_SAVED,
+    goroutine: Some(14),
     code_mask: u64::MAX,
     register_names: &[
         (0, "rax"),
@@ -68,6 +70,7 @@ pub static X86_64: Arch = Arch {
     call_target: branch::call_target,
     jumps: branch::jumps,
     stub_slot: branch::stub_slot,
+    register_stores: store::register_stores,
     // push %rbp; mov %rsp,%rbp
     after_frame: |registers, memory| saved::frame_record(&X86_64, 0, 16, registers, memory),
     // the return address

@@ -14,6 +14,8 @@ mod core_notes;
 #[cfg(test)]
 mod core_segments;
 #[cfg(test)]
+mod go_table;
+#[cfg(test)]
 mod image;
 #[cfg(test)]
 mod loaded;

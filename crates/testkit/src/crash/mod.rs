@@ -15,6 +15,7 @@
 
 mod build;
 mod cores_here;
+mod go_programs;
 mod pattern;
 mod programs;
 mod run;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 pub use cores_here::{CoresHere, PLAIN_PATTERN};
+pub use go_programs::GO_PROGRAMS;
 pub use pattern::PatternGuard;
 pub use programs::{PROGRAMS, Program, program, sources_folder};
 pub use run::{Built, without_core_limit};

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::go_programs::GO_PROGRAMS;
+
 /// Marks a word of a build step as a file of `testdata/programs`.
 pub(super) const SOURCE_MARK: char = '@';
 
@@ -53,11 +55,12 @@ pub fn sources_folder() -> PathBuf {
 pub fn program(name: &str) -> &'static Program {
     PROGRAMS
         .iter()
+        .chain(GO_PROGRAMS)
         .find(|program| program.name == name)
         .unwrap_or_else(|| panic!("no program {name:?} in the table"))
 }
 
-const SIGABRT: i32 = 6;
+pub(super) const SIGABRT: i32 = 6;
 const SIGFPE: i32 = 8;
 const SIGSEGV: i32 = 11;
 
@@ -247,14 +250,14 @@ mod tests {
     #[test]
     fn the_table_and_the_folder_and_the_readme_agree() {
         let listed: BTreeSet<String> =
-            PROGRAMS.iter().flat_map(Program::sources).map(str::to_owned).collect();
+            PROGRAMS.iter().chain(GO_PROGRAMS).flat_map(Program::sources).map(str::to_owned).collect();
         let there: BTreeSet<String> = std::fs::read_dir(sources_folder())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         assert_eq!(listed, there);
         let readme = std::fs::read_to_string(sources_folder().join("../README.md")).unwrap();
-        for program in PROGRAMS {
+        for program in PROGRAMS.iter().chain(GO_PROGRAMS) {
             let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` |", program.name)));
             let row = row.unwrap_or_else(|| panic!("testdata/README.md has no row for {}", program.name));
             for step in program.build {
@@ -270,7 +273,7 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let names: BTreeSet<&str> = PROGRAMS.iter().map(|program| program.name).collect();
-        assert_eq!(names.len(), PROGRAMS.len());
+        let names: BTreeSet<&str> = PROGRAMS.iter().chain(GO_PROGRAMS).map(|program| program.name).collect();
+        assert_eq!(names.len(), PROGRAMS.len() + GO_PROGRAMS.len());
     }
 }

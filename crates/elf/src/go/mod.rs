@@ -1,0 +1,12 @@
+//! Go's own tables: what every Go program carries for its runtime.
+
+mod function;
+mod header;
+mod module_data;
+mod table;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use function::{GoCall, GoFunction};
+pub use table::GoTable;

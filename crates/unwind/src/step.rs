@@ -1,0 +1,206 @@
+//! One step: from a frame to its caller, by whatever leads there.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use epitaph_elf::{Arch, Registers, SignalReturn};
+
+use crate::address::CodeAddress;
+use crate::exidx::{self, Failure, Unwinding};
+use crate::fallback;
+use crate::frame::{Frame, Stop, Trust};
+use crate::go::{self, Runtime};
+use crate::row::{Applied, Row};
+use crate::walk::Unwinder;
+
+/// A step outwards.
+pub(crate) struct Step {
+    pub(crate) registers: Registers,
+    pub(crate) cfa: Option<u64>,
+    pub(crate) trust: Trust,
+    /// Whether the step led through a signal trampoline, so that the caller was interrupted and called nothing.
+    pub(crate) signal: bool,
+    /// Whether the caller was interrupted without a trampoline.
+    pub(crate) injected: bool,
+    /// Whether the caller's frame is on another stack.
+    pub(crate) other_stack: bool,
+    /// The function that was left, where a call is known to have led to it.
+    pub(crate) left: Option<Callee>,
+}
+
+/// How the bounds of a function that was left are known.
+pub(crate) enum Callee {
+    /// By the row of CFI that led to its caller.
+    Row(Rc<Row>),
+    /// By its symbol.
+    Function(Range<u64>),
+}
+
+impl Step {
+    /// A step to a caller on the same stack.
+    fn to(registers: &Registers, cfa: Option<u64>, trust: Trust) -> Step {
+        Step {
+            registers: *registers,
+            cfa,
+            trust,
+            signal: false,
+            injected: false,
+            other_stack: false,
+            left: None,
+        }
+    }
+
+    /// Makes the frame of a function that jumped to the one that was left, with its registers as they were at the
+    /// jump: it had already given its caller's back.
+    pub(crate) fn jumped(&self, arch: &Arch, jump_end: u64) -> (Frame, Registers) {
+        let mut registers = self.registers;
+        registers.set(arch.pc, Some(jump_end));
+        registers.set(arch.sp, self.cfa.and_then(|cfa| cfa.checked_sub(arch.sp_to_cfa_at_entry.into())));
+        let frame = Frame {
+            address: CodeAddress::Return(jump_end),
+            cfa: self.cfa,
+            trust: Trust::TailCall,
+            signal_trampoline: false,
+        };
+        (frame, registers)
+    }
+}
+
+impl Unwinder<'_> {
+    /// Recovers the registers of a frame's caller.
+    pub(crate) fn step(&mut self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
+        let pc = frame.address.pc();
+        if let Some(signal_return) = self.signal_return(pc) {
+            let caller = (signal_return.interrupted)(registers, self.memory).ok_or(Stop::BadCfi { pc })?;
+            return Ok(Step { signal: true, ..Step::to(&caller, None, Trust::Signal) });
+        }
+        let Some(row) = self.code.row(frame.address.lookup()) else {
+            if let Some(by_tables) = self.step_by_exception_tables(registers, frame) {
+                return by_tables;
+            }
+            if matches!(frame.address, CodeAddress::Return(_))
+                && (self.code.is_entry(frame.address.lookup())
+                    || fallback::is_first(self.arch, registers, self.memory))
+            {
+                return Err(Stop::End);
+            }
+            return self.step_without_cfi(registers, frame);
+        };
+        let mut step = match row.runtime {
+            Some(runtime) => self.step_in_runtime(runtime, &row, registers, frame)?,
+            None => self.step_by(&row, registers, frame)?,
+        };
+        if row.signal {
+            (step.signal, step.trust) = (true, Trust::Signal);
+        } else if step.left.is_none() && step.trust == Trust::Cfi && !step.other_stack {
+            step.left = Some(Callee::Row(row));
+        }
+        Ok(step)
+    }
+
+    /// Follows the rules of a row.
+    fn step_by(&mut self, row: &Row, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
+        let pc = frame.address.pc();
+        match row.apply(self.arch, registers, self.code.section(row), self.memory) {
+            Applied::Caller(caller, cfa) => {
+                let doubtful = matches!(frame.address, CodeAddress::Exact(_)) && row.saves_by_expression();
+                let caller = if doubtful && !row.signal {
+                    self.by_code_if_same(registers, frame, &caller)
+                } else {
+                    caller
+                };
+                Ok(Step::to(&caller, Some(cfa), Trust::Cfi))
+            }
+            Applied::First => Err(Stop::End),
+            // After a step that lost registers, CFI may need one of them where the code shows another way.
+            Applied::Unusable => self.step_without_cfi(registers, frame).map_err(|_| Stop::BadCfi { pc }),
+            Applied::Memory(error) => Err(Stop::Memory(error)),
+        }
+    }
+
+    /// Leaves a function of Go's runtime.
+    fn step_in_runtime(
+        &mut self,
+        runtime: Runtime,
+        row: &Row,
+        registers: &Registers,
+        frame: &Frame,
+    ) -> Result<Step, Stop> {
+        let pc = frame.address.pc();
+        let injected = runtime == Runtime::Injected;
+        if injected {
+            let mut step = Step { injected, ..self.step_by(row, registers, frame)? };
+            go::take_back_injected(self.arch, &mut step.registers, self.memory);
+            return Ok(step);
+        }
+        if let CodeAddress::Exact(_) = frame.address {
+            return self.step_by(row, registers, frame);
+        }
+        match go::leave(runtime, row, self.arch, registers, self.memory) {
+            go::Left::First => Err(Stop::End),
+            go::Left::Unknown => Err(Stop::NoCfi { pc }),
+            go::Left::For(caller) => Ok(Step { other_stack: true, ..Step::to(&caller, None, Trust::Cfi) }),
+            go::Left::OnOtherStack(registers) => {
+                Ok(Step { other_stack: true, ..self.step_by(row, &registers, frame)? })
+            }
+            go::Left::OnSameStack => {
+                // What called C has saved that it goes on at the first byte of a function that it didn't call.
+                let injected = runtime == Runtime::CalledByC;
+                Ok(Step { injected, ..self.step_by(row, registers, frame)? })
+            }
+        }
+    }
+
+    /// Recovers the registers of a frame's caller by 32-bit ARM's exception tables; `None` where they don't lead on.
+    ///
+    /// They tell how the stack is at a function's calls. One that was interrupted may be in its prologue or epilogue: what
+    /// they lead to is only believed if it is a return address, and else the link register may still hold one.
+    fn step_by_exception_tables(&self, registers: &Registers, frame: &Frame) -> Option<Result<Step, Stop>> {
+        let (arch, memory, pc) = (self.arch, self.memory, frame.address.pc());
+        let Unwinding::Instructions(instructions) =
+            self.code.exception_entry(frame.address.lookup())?.unwinding
+        else {
+            return None;
+        };
+        let read = |address: u32| arch.read_word(memory, address.into()).map(|word| word as u32);
+        let mut caller = match exidx::unwind(&instructions, registers, read) {
+            Ok(caller) => caller,
+            Err(Failure::Refused) => return None,
+            Err(Failure::Unusable) => return Some(Err(Stop::BadCfi { pc })),
+            Err(Failure::Memory(error)) => return Some(Err(Stop::Memory(error))),
+        };
+        let back = registers.code_address(caller.get(arch.pc)?);
+        caller.set(arch.pc, Some(back));
+        let mut trust = Trust::Cfi;
+        let interrupted = matches!(frame.address, CodeAddress::Exact(_));
+        if interrupted && !fallback::is_return_address(arch, back, memory) {
+            caller = fallback::after_call(arch, registers, memory)?;
+            trust = Trust::CallTarget;
+        }
+        Some(Ok(Step::to(&caller, caller.get(arch.sp), trust)))
+    }
+
+    /// Returns the caller's registers as the code has them, if it finds the same caller as CFI.
+    fn by_code_if_same(&mut self, registers: &Registers, frame: &Frame, caller: &Registers) -> Registers {
+        let Unwinder { without_cfi, code, memory, .. } = self;
+        let by_code = without_cfi.by_entry(registers, frame.address, code, *memory);
+        let same = |other: &Registers| {
+            [self.arch.pc, self.arch.sp]
+                .into_iter()
+                .all(|register| other.get(register) == caller.get(register))
+        };
+        by_code.filter(same).unwrap_or(*caller)
+    }
+
+    fn step_without_cfi(&mut self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
+        let Unwinder { without_cfi, code, tail_calls, memory, .. } = self;
+        let way = without_cfi.step(registers, frame, code, tail_calls, *memory)?;
+        let left = way.function.map(Callee::Function);
+        Ok(Step { left, ..Step::to(&way.registers, way.registers.get(self.arch.sp), way.trust) })
+    }
+
+    fn signal_return(&mut self, pc: u64) -> Option<&'static SignalReturn> {
+        let (arch, memory) = (self.arch, self.memory);
+        *self.signal_returns.entry(pc).or_insert_with(|| fallback::signal_return(arch, pc, memory))
+    }
+}
