@@ -9,6 +9,7 @@
     reason = "all of this is test code; clippy takes its helpers, outside #[test] functions, for production code"
 )]
 
+mod agreement;
 mod architecture;
 mod circle_server;
 mod circleci;
@@ -27,6 +28,7 @@ mod show;
 mod support;
 mod surface;
 mod wrapped;
+mod sweep;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.
 #[test]

@@ -39,4 +39,5 @@ pub mod scratch;
 pub mod server;
 pub mod skip;
 pub mod step;
+pub mod sweep;
 pub mod tools;

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+pub(crate) use build::run as build_step;
 pub use cores_here::{CoresHere, PLAIN_PATTERN};
 pub use pattern::PatternGuard;
 pub use programs::{PROGRAMS, Program, program, sources_folder};
@@ -40,7 +41,7 @@ pub enum CrashError {
     #[error("building {program} failed: {step}\n{output}")]
     Build {
         /// The program's name.
-        program: &'static str,
+        program: String,
         /// The command.
         step: String,
         /// What it printed.
@@ -50,7 +51,7 @@ pub enum CrashError {
     #[error("{program} should have died of signal {expected}, but: {got}")]
     Survived {
         /// The program's name.
-        program: &'static str,
+        program: String,
         /// The signal that should have killed it.
         expected: i32,
         /// How it ended instead.
@@ -60,7 +61,7 @@ pub enum CrashError {
     #[error("{program} died in {folder}, and no core was left there")]
     NoCore {
         /// The program's name.
-        program: &'static str,
+        program: String,
         /// Its working folder.
         folder: PathBuf,
     },
@@ -75,7 +76,7 @@ pub enum CrashError {
 }
 
 impl CrashError {
-    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> CrashError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> CrashError {
         let what = what.into();
         move |source| CrashError::Io { what, source }
     }

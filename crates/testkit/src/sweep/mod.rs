@@ -1,0 +1,118 @@
+//! Programs made up from a seed: random call chains in C, C++ and Rust, built by random compilers with random flags,
+//! which die in a random way. What a tool says about their cores is then compared with what gdb says.
+//!
+//! A [`Case`] is the same for a seed on every machine; where a compiler or a linker is missing, it can't be built, and
+//! says so. The functions that its end goes through are known from the making, so that there is a truth besides gdb's.
+//!
+//! ```
+//! use epitaph_testkit::sweep::Case;
+//!
+//! let case = Case::of_seed(17);
+//! assert_eq!(case.to_string(), Case::of_seed(17).to_string());
+//! assert!(case.sources().iter().any(|(name, _)| name.starts_with("main.")));
+//! ```
+
+mod c_family;
+mod chain;
+mod chance;
+mod recipe;
+mod snippet;
+
+use std::ffi::OsString;
+use std::fmt;
+
+use crate::crash::{Built, CoresHere, Crash, CrashError, build_step};
+use crate::tools;
+use chain::Language;
+use chance::Chance;
+use recipe::{Family, Recipe};
+
+/// One program.
+#[derive(Debug)]
+pub struct Case {
+    seed: u64,
+    files: Vec<(String, String)>,
+    recipe: Recipe,
+    ways: Vec<&'static str>,
+    signal: i32,
+    told: Vec<String>,
+}
+
+impl Case {
+    /// Makes a program up.
+    pub fn of_seed(seed: u64) -> Case {
+        let mut chance = Chance::of_seed(seed);
+        let language = *chance.pick(&[&Language::C, &Language::C, &Language::Cxx]);
+        let family = Family::draw(&mut chance);
+        let c_family::Sources { files, steps } =
+            c_family::sources(&mut chance, language, family == Family::Gcc);
+        let compiled: Vec<&str> =
+            files.iter().map(|(name, _)| &**name).filter(|name| is_compiled(name)).collect();
+        let protected = steps.iter().any(|step| step.snippet.is("protected"));
+        let recipe = recipe::draw(&mut chance, family, language, &compiled, protected);
+        Case {
+            seed,
+            recipe,
+            ways: steps.iter().map(|step| step.snippet.name).collect(),
+            signal: steps.last().map_or(0, |step| step.snippet.signal),
+            told: chain::told(&steps),
+            files,
+        }
+    }
+
+    /// Names and texts of its source files.
+    pub fn sources(&self) -> &[(String, String)] {
+        &self.files
+    }
+
+    /// Functions that a backtrace of the crashed thread has to show, innermost first; there may be others between.
+    pub fn told(&self) -> &[String] {
+        &self.told
+    }
+
+    /// Returns the programs that building it takes and that aren't installed.
+    pub fn missing_tools(&self) -> Vec<&str> {
+        let compilers = self.recipe.steps.iter().filter_map(|step| step.first().map(String::as_str));
+        let mut missing: Vec<&str> =
+            compilers.chain(self.recipe.helpers.iter().copied()).filter(|tool| !tools::have(tool)).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        missing
+    }
+
+    /// Builds it and lets it crash.
+    ///
+    /// # Errors
+    /// [`CrashError::Unavailable`] where this machine lacks what it takes; everything else is a mistake of the
+    /// generator.
+    pub fn crash(&self) -> Result<Crash, CrashError> {
+        let missing = self.missing_tools();
+        if !missing.is_empty() {
+            return Err(CrashError::Unavailable(format!("not installed: {}", missing.join(", "))));
+        }
+        let name = format!("seed {}", self.seed);
+        let built = Built::by(&name, self.signal, |folder| {
+            for (file, text) in &self.files {
+                let path = folder.join(file);
+                std::fs::write(&path, text).map_err(CrashError::io(format!("writing {}", path.display())))?;
+            }
+            self.recipe
+                .steps
+                .iter()
+                .try_for_each(|step| build_step(&name, step.iter().map(OsString::from), folder))
+        })?;
+        built.crash(&CoresHere::acquire()?)
+    }
+}
+
+/// Its seed, its chain, and how it is built.
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}: {}", self.seed, self.ways.join(" > "))?;
+        self.recipe.steps.iter().try_for_each(|step| write!(f, "\n  {}", step.join(" ")))
+    }
+}
+
+fn is_compiled(name: &str) -> bool {
+    name.ends_with(".c") || name.ends_with(".cpp")
+}
