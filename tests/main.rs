@@ -17,6 +17,7 @@ mod collect;
 mod collect_trouble;
 mod concurrent;
 mod debuginfod;
+mod evidence;
 mod fixtures;
 mod hostile;
 mod oracle;

@@ -154,3 +154,12 @@ pub(super) fn told(steps: &[Step]) -> Vec<String> {
     told.reverse();
     told
 }
+
+/// The number of the step that defines a function: a part of its path starts with `f` and the number. (There are fewer
+/// than ten, so that Rust's `f32` is none of them.)
+pub(super) fn number_of(function: &str) -> Option<usize> {
+    function.split("::").find_map(|part| {
+        let digits = part.strip_prefix('f')?.split('_').next()?;
+        digits.parse().ok().filter(|_| digits.len() == 1)
+    })
+}

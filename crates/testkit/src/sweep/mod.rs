@@ -16,13 +16,16 @@ mod c_family;
 mod chain;
 mod chance;
 mod recipe;
+mod rust;
 mod snippet;
 
 use std::ffi::OsString;
 use std::fmt;
 
 use crate::crash::{Built, CoresHere, Crash, CrashError, build_step};
+use crate::gdb::normalize;
 use crate::tools;
+use c_family::Sources;
 use chain::Language;
 use chance::Chance;
 use recipe::{Family, Recipe};
@@ -42,14 +45,20 @@ impl Case {
     /// Makes a program up.
     pub fn of_seed(seed: u64) -> Case {
         let mut chance = Chance::of_seed(seed);
-        let language = *chance.pick(&[&Language::C, &Language::C, &Language::Cxx]);
-        let family = Family::draw(&mut chance);
-        let c_family::Sources { files, steps } =
-            c_family::sources(&mut chance, language, family == Family::Gcc);
-        let compiled: Vec<&str> =
-            files.iter().map(|(name, _)| &**name).filter(|name| is_compiled(name)).collect();
-        let protected = steps.iter().any(|step| step.snippet.is("protected"));
-        let recipe = recipe::draw(&mut chance, family, language, &compiled, protected);
+        let language =
+            *chance.pick(&[&Language::C, &Language::C, &Language::Cxx, &Language::Cxx, &Language::Rust]);
+        let (Sources { files, steps }, recipe) = if language == Language::Rust {
+            let aborts = chance.one_in(2);
+            (rust::sources(&mut chance, aborts), rust::recipe(&mut chance, aborts))
+        } else {
+            let family = Family::draw(&mut chance);
+            let sources = c_family::sources(&mut chance, language, family == Family::Gcc);
+            let protected = sources.steps.iter().any(|step| step.snippet.is("protected"));
+            let compiled: Vec<&str> =
+                sources.files.iter().map(|(name, _)| &**name).filter(|name| is_compiled(name)).collect();
+            let recipe = recipe::draw(&mut chance, family, language, &compiled, protected);
+            (sources, recipe)
+        };
         Case {
             seed,
             recipe,
@@ -65,9 +74,22 @@ impl Case {
         &self.files
     }
 
+    /// Returns the seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Functions that a backtrace of the crashed thread has to show, innermost first; there may be others between.
     pub fn told(&self) -> &[String] {
         &self.told
+    }
+
+    /// Tells whether functions of a backtrace, innermost first, can have called each other: those of the chain come in
+    /// its order, though not all of them may be there, and one may be there more than once.
+    pub fn in_order(&self, functions: &[&str]) -> bool {
+        let numbers: Vec<usize> =
+            functions.iter().filter_map(|name| chain::number_of(&normalize(name))).collect();
+        numbers.is_sorted_by(|inner, outer| inner >= outer)
     }
 
     /// Returns the programs that building it takes and that aren't installed.
