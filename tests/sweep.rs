@@ -6,7 +6,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -95,7 +95,10 @@ fn examine(case: &Case) -> Outcome {
     let crash = match case.crash() {
         Ok(crash) => crash,
         Err(CrashError::Unavailable(why)) => return Outcome { missing: Some(why), ..outcome },
-        Err(error) => return Outcome { unexplained: vec![error.to_string()], ..outcome },
+        Err(error) => {
+            case.write(&kept(case)).unwrap();
+            return Outcome { unexplained: vec![error.to_string()], ..outcome };
+        }
     };
     let oracle = gdb::backtrace(&crash.exe, &crash.core, DEPTH).unwrap();
     let answer = epitaph().args(["show", "--json", "--exe"]).arg(&crash.exe).arg(&crash.core).run().code(0);
@@ -136,15 +139,21 @@ fn untrue(case: &Case, summary: &Value) -> Vec<String> {
 
 /// Keeps a program whose backtrace is wrong, with its core, for whoever looks into it.
 fn keep(case: &Case, crash: &Crash) {
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sweep").join(case.seed().to_string());
-    let _gone = std::fs::remove_dir_all(&kept);
-    std::fs::create_dir_all(&kept).unwrap();
+    let kept = kept(case);
     for from in [crash.exe.parent().unwrap(), &crash.work] {
         for entry in std::fs::read_dir(from).unwrap() {
             let entry = entry.unwrap();
             std::fs::copy(entry.path(), kept.join(entry.file_name())).unwrap();
         }
     }
+}
+
+/// Makes the folder in which a program is kept, empty.
+fn kept(case: &Case) -> PathBuf {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sweep").join(case.seed().to_string());
+    let _gone = std::fs::remove_dir_all(&kept);
+    std::fs::create_dir_all(&kept).unwrap();
+    kept
 }
 
 impl Tally {

@@ -51,7 +51,7 @@ pub(super) fn sources(chance: &mut Chance, language: Language, gcc: bool) -> Sou
         _ => &[&c],
     };
     let steps = draw(chance, pieces, |snippet| gcc || !snippet.is("gcc_only"));
-    let mut writer = Writer { chance, steps: &steps };
+    let mut writer = Writer { chance, steps: &steps, language };
     let mut files = vec![("common.h".to_owned(), writer.common_header())];
     for (of, include, header, names) in
         [(Language::C, "common.h", "steps.h", C_FILES), (Language::Cxx, "common.hpp", "steps.hpp", CXX_FILES)]
@@ -76,6 +76,8 @@ pub(super) fn sources(chance: &mut Chance, language: Language, gcc: bool) -> Sou
 struct Writer<'a> {
     chance: &'a mut Chance,
     steps: &'a [Step],
+    /// That of `main`.
+    language: Language,
 }
 
 impl Writer<'_> {
@@ -141,9 +143,13 @@ impl Writer<'_> {
             calls.push_str(&format!("    for (int i = 0; i < {others}; i++)\n        start_idle();\n"));
         }
         if self.chance.one_in(8) {
-            text.push_str(&format!(
-                "__attribute__((constructor)) static void before_main(void)\n{{\n    KEEP({first}(1));\n}}\n\n"
-            ));
+            text.push_str(&match self.language {
+                // After the initializers of the headers, as std::cerr needs it.
+                Language::Cxx => format!("static int before_main = (KEEP({first}(1)), 0);\n\n"),
+                _ => format!(
+                    "__attribute__((constructor)) static void before_main(void)\n{{\n    KEEP({first}(1));\n}}\n\n"
+                ),
+            });
         }
         let arguments = self.chance.pick(&["void", "int argc, char **argv"]);
         text + &format!(

@@ -21,6 +21,7 @@ mod snippet;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 
 use crate::crash::{Built, CoresHere, Crash, CrashError, build_step};
 use crate::gdb::normalize;
@@ -74,6 +75,14 @@ impl Case {
         &self.files
     }
 
+    /// Writes its source files into a folder.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        self.files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
+    }
+
     /// Returns the seed.
     pub fn seed(&self) -> u64 {
         self.seed
@@ -114,14 +123,11 @@ impl Case {
         }
         let name = format!("seed {}", self.seed);
         let built = Built::by(&name, self.signal, |folder| {
-            for (file, text) in &self.files {
-                let path = folder.join(file);
-                std::fs::write(&path, text).map_err(CrashError::io(format!("writing {}", path.display())))?;
-            }
-            self.recipe
-                .steps
-                .iter()
-                .try_for_each(|step| build_step(&name, step.iter().map(OsString::from), folder))
+            self.write(folder).map_err(CrashError::io(format!("writing sources to {}", folder.display())))?;
+            let steps = self.recipe.steps.iter();
+            steps
+                .map(|step| build_step(&name, step.iter().map(OsString::from), folder))
+                .collect::<Result<(), _>>()
         })?;
         built.crash(&CoresHere::acquire()?)
     }
