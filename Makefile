@@ -31,6 +31,14 @@ test: setup ## run every test but the long sweeps
 test-all: ## run the long sweeps too
 	EPITAPH_TEST_ALL=1 $(MAKE) test
 
+# The first of the generated programs that are compared with gdb, and how many.
+SEED ?= 1
+COUNT ?= 40
+
+.PHONY: sweep
+sweep: ## let COUNT generated programs crash, from SEED on, and compare with gdb
+	EPITAPH_SWEEP_SEED=$(SEED) EPITAPH_SWEEP_COUNT=$(COUNT) $(CARGO) test --locked --test e2e sweep:: -- --nocapture
+
 .PHONY: lint
 lint: ## check format, lints and documentation
 	$(CARGO) fmt --all --check

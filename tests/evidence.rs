@@ -44,10 +44,12 @@ impl<'a> Evidence<'a> {
 
     /// Tells whether `addr2line` finds our file and line for this frame.
     pub(crate) fn addr2line_agrees_with_us(&self) -> bool {
-        let Some(Frame { file: Some(file), line, .. }) = &self.difference.ours else { return false };
+        let Some(Frame { file: Some(file), line: Some(line), .. }) = &self.difference.ours else {
+            return false;
+        };
         let Some((their_file, their_line)) = self.addr2line() else { return false };
         let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
-        name(file) == name(&their_file) && *line == their_line
+        name(file) == name(&their_file) && Some(*line) == their_line
     }
 
     /// Tells whether we give no line, and `addr2line` has none either.
@@ -114,10 +116,7 @@ impl<'a> Evidence<'a> {
 
     /// Every symbol of this frame's file.
     fn symbols(&self) -> Vec<Symbol> {
-        let Some(file) = self.file() else { return Vec::new() };
-        let of = |dynamic: &[&str]| run(Command::new("nm").arg("-C").args(dynamic).arg(&file));
-        let both = of(&[]) + &of(&["-D"]);
-        both.lines().filter_map(Symbol::of).collect()
+        self.file().map(|file| symbols(&file)).unwrap_or_default()
     }
 
     /// The file that this frame's code is from.
@@ -127,6 +126,19 @@ impl<'a> Evidence<'a> {
         let path = Path::new(module["path"].as_str()?);
         Some(path.to_owned())
     }
+}
+
+/// Tells whether a file, or the debug file beside it, has a symbol of which `name` is a part.
+pub(crate) fn has_symbol(file: &Path, name: &str) -> bool {
+    symbols(file).iter().any(|symbol| symbol.name.contains(name))
+}
+
+/// Every symbol of a file, and of the debug file beside it.
+fn symbols(file: &Path) -> Vec<Symbol> {
+    let listed = |file: &Path, dynamic: &[&str]| run(Command::new("nm").arg("-C").args(dynamic).arg(file));
+    let beside = file.with_extension("debug");
+    let all = [listed(file, &[]), listed(file, &["-D"]), listed(&beside, &[])].concat();
+    all.lines().filter_map(Symbol::of).collect()
 }
 
 fn is_trampoline(frame: &Value) -> bool {

@@ -15,6 +15,7 @@
 mod c_family;
 mod chain;
 mod chance;
+mod flags;
 mod recipe;
 mod rust;
 mod snippet;
@@ -105,7 +106,7 @@ impl Case {
     pub fn missing_tools(&self) -> Vec<&str> {
         let compilers = self.recipe.steps.iter().filter_map(|step| step.first().map(String::as_str));
         let mut missing: Vec<&str> =
-            compilers.chain(self.recipe.helpers.iter().copied()).filter(|tool| !tools::have(tool)).collect();
+            compilers.chain([self.recipe.linker.program()]).filter(|tool| !tools::have(tool)).collect();
         missing.sort_unstable();
         missing.dedup();
         missing
@@ -143,4 +144,53 @@ impl fmt::Display for Case {
 
 fn is_compiled(name: &str) -> bool {
     name.ends_with(".c") || name.ends_with(".cpp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// What differs between two seeds, or between two runs of one.
+    fn whole(seed: u64) -> String {
+        format!("{:?}", Case::of_seed(seed))
+    }
+
+    #[test]
+    fn a_seed_makes_one_program() {
+        assert_eq!(whole(4711), whole(4711));
+        assert_ne!(whole(4711), whole(4712));
+    }
+
+    #[test]
+    fn every_piece_comes_up_and_no_placeholder_is_left() {
+        let mut ways = BTreeSet::new();
+        for seed in 0..1500 {
+            let case = Case::of_seed(seed);
+            ways.extend(case.ways);
+            let left = case.files.iter().find(|(_, text)| text.contains('@'));
+            assert!(left.is_none(), "seed {seed}: {left:?}");
+            assert_ne!(case.signal, 0, "seed {seed} doesn't crash");
+        }
+        let pieces = [c_family::c_pieces(), c_family::cxx_pieces(), rust::pieces()];
+        let written = pieces.iter().flat_map(|of| of.calls.iter().chain(&of.crashes)).map(|piece| piece.name);
+        assert_eq!(ways, written.collect());
+    }
+
+    #[test]
+    fn functions_are_in_the_order_of_their_calls() {
+        let case = Case::of_seed(1);
+        assert!(case.in_order(&[
+            "raise",
+            "f3",
+            "f2_order::{lambda}",
+            "qsort",
+            "app::f2",
+            "f2",
+            "f0",
+            "main"
+        ]));
+        assert!(!case.in_order(&["f1", "f2"]));
+        assert!(case.in_order(&["core::f32::f32", "f1", "fclose", "f0"]));
+    }
 }

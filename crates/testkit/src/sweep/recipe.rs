@@ -2,14 +2,15 @@
 
 use super::chain::Language;
 use super::chance::Chance;
+use super::flags;
 
 /// The commands that build a program, in a folder that holds its sources.
 #[derive(Debug)]
 pub(super) struct Recipe {
     /// One command each, its words apart.
     pub(super) steps: Vec<Vec<String>>,
-    /// Programs that the commands need beside those that they start with.
-    pub(super) helpers: Vec<&'static str>,
+    /// The linker that they call.
+    pub(super) linker: Linker,
 }
 
 /// A compiler family.
@@ -34,6 +35,42 @@ impl Family {
     }
 }
 
+/// A linker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Linker {
+    Bfd,
+    Gold,
+    Lld,
+    Mold,
+}
+
+impl Linker {
+    /// One of them, most often the one that compilers take by themselves.
+    pub(super) fn draw(chance: &mut Chance) -> Linker {
+        *chance.pick(&[&Linker::Bfd, &Linker::Bfd, &Linker::Bfd, &Linker::Gold, &Linker::Lld, &Linker::Mold])
+    }
+
+    /// The flag that makes a C compiler call it.
+    pub(super) fn flag(self) -> &'static str {
+        match self {
+            Linker::Bfd => "-fuse-ld=bfd",
+            Linker::Gold => "-fuse-ld=gold",
+            Linker::Lld => "-fuse-ld=lld",
+            Linker::Mold => "-fuse-ld=mold",
+        }
+    }
+
+    /// The program's name.
+    pub(super) fn program(self) -> &'static str {
+        match self {
+            Linker::Bfd => "ld.bfd",
+            Linker::Gold => "ld.gold",
+            Linker::Lld => "ld.lld",
+            Linker::Mold => "mold",
+        }
+    }
+}
+
 /// Where the program is loaded, and how it is linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
@@ -41,11 +78,34 @@ enum Layout {
     NoPie,
     Static,
     StaticPie,
-    /// Some of the source files are a shared library.
+    /// The last source file is a shared library.
     Library,
 }
 
-/// Draws how to build these source files.
+impl Layout {
+    fn draw(chance: &mut Chance, files: usize) -> Layout {
+        match chance.below(12) {
+            0 | 1 => Layout::NoPie,
+            2 => Layout::Static,
+            3 => Layout::StaticPie,
+            4 | 5 if files > 1 => Layout::Library,
+            _ => Layout::Pie,
+        }
+    }
+
+    /// The flags that the compiler and the linker are given.
+    fn flags(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Layout::Pie => ("-fPIE", &["-pie"]),
+            Layout::NoPie => ("-fno-pie", &["-no-pie"]),
+            Layout::Static => ("-fno-pie", &["-static"]),
+            Layout::StaticPie => ("-fPIE", &["-static-pie"]),
+            Layout::Library => ("-fPIC", &[]),
+        }
+    }
+}
+
+/// Draws how to build these source files. `protected` programs count on the stack protector.
 pub(super) fn draw(
     chance: &mut Chance,
     family: Family,
@@ -53,119 +113,26 @@ pub(super) fn draw(
     files: &[&str],
     protected: bool,
 ) -> Recipe {
-    let layout = match chance.below(12) {
-        0 | 1 => Layout::NoPie,
-        2 => Layout::Static,
-        3 => Layout::StaticPie,
-        4 | 5 if files.len() > 1 => Layout::Library,
-        _ => Layout::Pie,
-    };
+    let layout = Layout::draw(chance, files.len());
     let lto = layout != Layout::Library && chance.one_in(8);
     let linker = match family {
-        Family::Clang if lto => "lld", // the only one that reads clang's bitcode as it comes
-        Family::Gcc if lto => "bfd",
-        _ if layout == Layout::StaticPie => "bfd",
-        _ => chance.pick(&["bfd", "bfd", "bfd", "gold", "lld", "mold"]),
+        Family::Clang if lto => Linker::Lld, // the only one that reads clang's bitcode as it comes
+        Family::Gcc if lto => Linker::Bfd,
+        _ if layout == Layout::StaticPie => Linker::Bfd,
+        _ => Linker::draw(chance),
     };
-    let mut flags = compile_flags(chance, family);
-    if protected {
-        flags.push("-fstack-protector-all");
-    }
-    if lto {
-        flags.push("-flto");
-    }
-    let mut link = Vec::new();
-    match layout {
-        Layout::Pie => {}
-        Layout::NoPie => {
-            flags.push("-fno-pie");
-            link.push("-no-pie");
-        }
-        Layout::Static => {
-            flags.push("-fno-pie");
-            link.push("-static");
-        }
-        Layout::StaticPie => {
-            flags.push("-fPIE");
-            link.push("-static-pie");
-        }
-        Layout::Library => flags.push("-fPIC"),
-    }
-    if layout == Layout::Pie {
-        flags.push("-fPIE");
-        link.push("-pie");
-    }
-    if linker != "bfd" {
-        link.push(match linker {
-            "gold" => "-fuse-ld=gold",
-            "lld" => "-fuse-ld=lld",
-            _ => "-fuse-ld=mold",
-        });
-    }
+    let (compile, link) = layout.flags();
+    let mut flags = flags::draw(chance, family);
+    flags.push(compile);
+    flags.extend(protected.then_some("-fstack-protector-all"));
+    flags.extend(lto.then_some("-flto"));
+    let mut link = [link, &[linker.flag(), "-pthread"]].concat();
     if flags.contains(&"-ffunction-sections") && chance.one_in(2) {
         link.push("-Wl,--gc-sections");
     }
-    link.push("-pthread");
-    let recipe = Commands { family, language, flags, link, layout };
-    let mut steps = recipe.commands(files);
-    let mut helpers = Vec::new();
-    if linker != "bfd" {
-        helpers.push(match linker {
-            "gold" => "ld.gold",
-            "lld" => "ld.lld",
-            _ => "mold",
-        });
-    }
+    let mut steps = Commands { family, language, flags, link, layout }.of(files);
     finish(chance, &mut steps);
-    Recipe { steps, helpers }
-}
-
-/// Flags of the compiler proper.
-fn compile_flags(chance: &mut Chance, family: Family) -> Vec<&'static str> {
-    let gcc = family == Family::Gcc;
-    let mut flags = vec!["-w"];
-    flags.push(chance.pick(&["-O0", "-O1", "-O2", "-O2", "-O3", "-Os", "-Og"]));
-    flags.push(chance.pick(&["-g", "-g", "-g", "-g", "-g1", "-g3", "-g0"]));
-    if !flags.contains(&"-g0") {
-        let dwarf =
-            ["-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-4", "-gdwarf-5", "-gdwarf-5", "-gdwarf-5"];
-        flags.push(chance.pick(&dwarf));
-    }
-    let mut maybe = |flag: &'static str, times: usize| {
-        if chance.one_in(times) {
-            flags.push(flag);
-        }
-    };
-    maybe("-fno-omit-frame-pointer", 4);
-    maybe("-fomit-frame-pointer", 6);
-    maybe("-ffunction-sections", 5);
-    maybe("-fdata-sections", 8);
-    maybe("-fno-plt", 6);
-    maybe("-gz", 8);
-    maybe("-fcf-protection=full", 6);
-    maybe("-fcf-protection=none", 8);
-    maybe("-march=x86-64-v2", 8);
-    maybe("-fno-inline", 12);
-    maybe("-fno-optimize-sibling-calls", 10);
-    maybe("-fstack-protector-strong", 6);
-    maybe("-fstack-clash-protection", 8);
-    maybe("-fno-semantic-interposition", 12);
-    if gcc {
-        maybe("-freorder-blocks-and-partition", 6);
-        maybe("-fno-dwarf2-cfi-asm", 16);
-        maybe("-gno-column-info", 8);
-        maybe("-gno-statement-frontiers", 10);
-        maybe("-fno-ipa-icf", 10);
-        maybe("-maccumulate-outgoing-args", 12);
-        maybe("-mno-red-zone", 12);
-        maybe("-fipa-pta", 12);
-        maybe("-fdebug-types-section", 12);
-    } else {
-        maybe("-mno-omit-leaf-frame-pointer", 10);
-        maybe("-fdebug-types-section", 12);
-        maybe("-gno-column-info", 8);
-    }
-    flags
+    Recipe { steps, linker }
 }
 
 /// What the commands are made of.
@@ -178,7 +145,7 @@ struct Commands {
 }
 
 impl Commands {
-    fn commands(&self, files: &[&str]) -> Vec<Vec<String>> {
+    fn of(&self, files: &[&str]) -> Vec<Vec<String>> {
         let mut steps = Vec::new();
         let (library, program): (Vec<&str>, Vec<&str>) = match files.split_last() {
             Some((last, rest)) if self.layout == Layout::Library => (vec![last], rest.to_vec()),
@@ -203,7 +170,7 @@ impl Commands {
         step.extend(words(&self.flags)); // those that the linker's code generator heeds
         step.extend(program.iter().map(|file| object(file)));
         if !library.is_empty() {
-            step.extend(words(&["-rdynamic", "-L.", "-lpart", "-Wl,-rpath,$ORIGIN"]));
+            step.extend(words(&["-rdynamic", "-L.", "-lpart", "-Wl,-rpath,$ORIGIN"])); // each calls the other
         }
         step.extend(words(&self.link));
         steps.push(step);

@@ -3,21 +3,25 @@
 use super::c_family::Sources;
 use super::chain::{Language, Pieces, Place, Step, Wish, draw};
 use super::chance::Chance;
-use super::recipe::Recipe;
+use super::recipe::{Linker, Recipe};
 use super::snippet::Snippet;
 
 const FILES: [&str; 3] = ["main", "one", "two"];
 
-/// Draws a program in Rust. `aborts` tells that a panic doesn't unwind.
-pub(super) fn sources(chance: &mut Chance, aborts: bool) -> Sources {
-    let pieces = Pieces {
+/// The pieces in Rust.
+pub(super) fn pieces() -> Pieces {
+    Pieces {
         language: Language::Rust,
         calls: Snippet::all(include_str!("snippets/calls.rs.in")),
         crashes: Snippet::all(include_str!("snippets/crashes.rs.in")),
         files: FILES.len(),
         scopes: &[&[], &[], &["shop"], &["shop", "detail"]],
-    };
-    let steps = draw(chance, &[&pieces], |_| true);
+    }
+}
+
+/// Draws a program in Rust. `aborts` tells that a panic doesn't unwind.
+pub(super) fn sources(chance: &mut Chance, aborts: bool) -> Sources {
+    let steps = draw(chance, &[&pieces()], |_| true);
     let mut files = Vec::new();
     for (number, name) in FILES.iter().enumerate() {
         let mut text = String::new();
@@ -119,7 +123,6 @@ pub(super) fn recipe(chance: &mut Chance, aborts: bool) -> Recipe {
     if chance.one_in(2) {
         flags.extend(["-C", "symbol-mangling-version=v0"]); // the default since 1.95
     }
-    let mut helpers = Vec::new();
     match chance.below(8) {
         0 => flags.extend(["-C", "relocation-model=static"]),
         1 => flags.extend(["-C", "target-feature=+crt-static"]),
@@ -127,21 +130,9 @@ pub(super) fn recipe(chance: &mut Chance, aborts: bool) -> Recipe {
         3 => flags.extend(["-C", "target-cpu=x86-64-v2"]),
         _ => {}
     }
-    match chance.below(6) {
-        0 => {
-            flags.extend(["-C", "link-arg=-fuse-ld=lld"]);
-            helpers.push("ld.lld");
-        }
-        1 => {
-            flags.extend(["-C", "link-arg=-fuse-ld=mold"]);
-            helpers.push("mold");
-        }
-        2 => {
-            flags.extend(["-C", "link-arg=-fuse-ld=gold"]);
-            helpers.push("ld.gold");
-        }
-        _ => {}
-    }
+    let linker = Linker::draw(chance);
+    let through_cc = format!("link-arg={}", linker.flag());
+    flags.extend(["-C", &through_cc]);
     let words = ["rustc"].into_iter().chain(flags).chain(["-o", "exe", "main.rs"]);
-    Recipe { steps: vec![words.map(str::to_owned).collect()], helpers }
+    Recipe { steps: vec![words.map(str::to_owned).collect()], linker }
 }
