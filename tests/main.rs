@@ -28,8 +28,8 @@ mod seed;
 mod show;
 mod support;
 mod surface;
-mod wrapped;
 mod sweep;
+mod wrapped;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.
 #[test]

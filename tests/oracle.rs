@@ -4,7 +4,7 @@ use epitaph_testkit::crash::{Crash, PROGRAMS, Program};
 use epitaph_testkit::gdb::{self, Difference, What};
 use epitaph_testkit::need_tool;
 
-use crate::agreement::{Disagreement, disagreements, shows};
+use crate::agreement::{Disagreement, disagreements, shows, stack_of};
 use crate::support::{epitaph, test_all};
 
 /// Frames of each thread that are compared: gdb takes long over deep stacks.
