@@ -127,36 +127,53 @@ impl Writer<'_> {
     fn main(&mut self) -> String {
         let first = qualified(&self.steps[0]);
         let callable: Vec<&Step> = self.steps.iter().filter(|step| step.linkage == Linkage::Extern).collect();
-        let mut text = "volatile int zero, sink;\nvoid *volatile nowhere;\n\n".to_owned();
-        let mut calls = String::new();
+        let mut parts = vec!["volatile int zero, sink;\nvoid *volatile nowhere;\n\n".to_owned()];
+        let mut calls = Vec::new();
         for decoy in 0..self.chance.below(3) {
             let Some(step) = callable.get(self.chance.below(callable.len().max(1))) else { break };
-            let target = qualified(step);
-            text.push_str(&format!(
-                "static int decoy{decoy}(int x)\n{{\n    if (x > 3)\n        x = {target}(mix1(x));\n    return x + {decoy};\n}}\n\n"
-            ));
-            calls.push_str(&format!("    if (zero)\n        KEEP(decoy{decoy}(zero));\n"));
+            parts.push(DECOY.replace("@number", &decoy.to_string()).replace("@callee", &qualified(step)));
+            calls.push(format!("    if (zero)\n        KEEP(decoy{decoy}(zero));\n"));
         }
         let others = if self.chance.one_in(4) { 1 + self.chance.below(3) } else { 0 };
         if others > 0 {
-            text.push_str(IDLE);
-            calls.push_str(&format!("    for (int i = 0; i < {others}; i++)\n        start_idle();\n"));
+            parts.push(IDLE.to_owned());
+            calls.push(format!("    for (int i = 0; i < {others}; i++)\n        start_idle();\n"));
         }
         if self.chance.one_in(8) {
-            text.push_str(&match self.language {
-                // After the initializers of the headers, as std::cerr needs it.
-                Language::Cxx => format!("static int before_main = (KEEP({first}(1)), 0);\n\n"),
-                _ => format!(
-                    "__attribute__((constructor)) static void before_main(void)\n{{\n    KEEP({first}(1));\n}}\n\n"
-                ),
-            });
+            let before_main = match self.language {
+                Language::Cxx => BEFORE_MAIN_CXX,
+                _ => BEFORE_MAIN_C,
+            };
+            parts.push(before_main.replace("@callee", &first));
         }
         let arguments = self.chance.pick(&["void", "int argc, char **argv"]);
-        text + &format!(
-            "int main({arguments})\n{{\n{calls}    int r = {first}(1);\n    KEEP(r);\n    return r & 1;\n}}\n"
-        )
+        let end = format!("    int r = {first}(1);\n    KEEP(r);\n    return r & 1;\n}}\n");
+        parts.extend([format!("int main({arguments})\n{{\n"), calls.concat(), end]);
+        parts.concat()
     }
 }
+
+/// A function that could call one of the chain, and isn't called.
+const DECOY: &str = "\
+static int decoy@number(int x)
+{
+    if (x > 3)
+        x = @callee(mix1(x));
+    return x + @number;
+}
+
+";
+
+const BEFORE_MAIN_C: &str = "\
+__attribute__((constructor)) static void before_main(void)
+{
+    KEEP(@callee(1));
+}
+
+";
+
+/// Comes after the initializers of the headers, as `std::cerr` has to.
+const BEFORE_MAIN_CXX: &str = "static int before_main = (KEEP(@callee(1)), 0);\n\n";
 
 /// A thread that sleeps; its maker waits until it is about to.
 const IDLE: &str = "\
@@ -184,14 +201,14 @@ static void start_idle(void)
 
 /// A function's name, as every other function may write it.
 fn qualified(step: &Step) -> String {
-    let named = step.scope.iter().filter(|name| !name.is_empty());
-    named.map(|name| format!("{name}::")).collect::<String>() + &step.name
+    let named = step.scope.iter().copied().filter(|name| !name.is_empty());
+    named.chain([&*step.name]).collect::<Vec<&str>>().join("::")
 }
 
 /// Puts a text into namespaces.
 fn within(scope: &[&str], text: &str) -> String {
-    let open: String = scope.iter().map(|name| format!("namespace {name} {{\n")).collect();
-    open + text + "\n" + &"}\n".repeat(scope.len())
+    let open: Vec<String> = scope.iter().map(|name| format!("namespace {name} {{\n")).collect();
+    open.concat() + text + "\n" + &"}\n".repeat(scope.len())
 }
 
 /// A call, laid out in one way or the other.

@@ -56,8 +56,12 @@ impl Case {
             let family = Family::draw(&mut chance);
             let sources = c_family::sources(&mut chance, language, family == Family::Gcc);
             let protected = sources.steps.iter().any(|step| step.snippet.is("protected"));
-            let compiled: Vec<&str> =
-                sources.files.iter().map(|(name, _)| &**name).filter(|name| is_compiled(name)).collect();
+            let compiled: Vec<&str> = sources
+                .files
+                .iter()
+                .map(|(name, _)| &**name)
+                .filter(|name| recipe::language_of(name).is_some())
+                .collect();
             let recipe = recipe::draw(&mut chance, family, language, &compiled, protected);
             (sources, recipe)
         };
@@ -125,10 +129,8 @@ impl Case {
         let name = format!("seed {}", self.seed);
         let built = Built::by(&name, self.signal, |folder| {
             self.write(folder).map_err(CrashError::io(format!("writing sources to {}", folder.display())))?;
-            let steps = self.recipe.steps.iter();
-            steps
-                .map(|step| build_step(&name, step.iter().map(OsString::from), folder))
-                .collect::<Result<(), _>>()
+            let mut steps = self.recipe.steps.iter();
+            steps.try_for_each(|step| build_step(&name, step.iter().map(OsString::from), folder))
         })?;
         built.crash(&CoresHere::acquire()?)
     }
@@ -140,10 +142,6 @@ impl fmt::Display for Case {
         write!(f, "seed {}: {}", self.seed, self.ways.join(" > "))?;
         self.recipe.steps.iter().try_for_each(|step| write!(f, "\n  {}", step.join(" ")))
     }
-}
-
-fn is_compiled(name: &str) -> bool {
-    name.ends_with(".c") || name.ends_with(".cpp")
 }
 
 #[cfg(test)]

@@ -152,8 +152,7 @@ impl Commands {
             _ => (Vec::new(), files.to_vec()),
         };
         for file in files {
-            let language = if file.ends_with(".cpp") { Language::Cxx } else { Language::C };
-            let mut step = vec![self.family.compiler(language)];
+            let mut step = vec![self.family.compiler(language_of(file).unwrap_or(self.language))];
             step.extend(&self.flags);
             let object = object(file);
             step.extend(["-o", &object, "-c", file]);
@@ -195,6 +194,15 @@ fn finish(chance: &mut Chance, steps: &mut Vec<Vec<String>>) {
 
 fn words(of: &[&str]) -> Vec<String> {
     of.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// The language of a source file; `None` for a header.
+pub(super) fn language_of(file: &str) -> Option<Language> {
+    match file.rsplit_once('.')?.1 {
+        "c" => Some(Language::C),
+        "cpp" => Some(Language::Cxx),
+        _ => None,
+    }
 }
 
 /// The name of a source file's object file.

@@ -53,7 +53,8 @@ fn path(step: &Step) -> String {
         0 => "crate".to_owned(),
         number => format!("crate::{}", FILES[number]),
     };
-    file + &modules(step).iter().map(|name| format!("::{name}")).collect::<String>() + "::" + &step.name
+    let parts: Vec<String> = [file].into_iter().chain(modules(step)).chain([step.name.clone()]).collect();
+    parts.join("::")
 }
 
 /// The modules that a function is in: each has its own, so that none is declared twice.
@@ -78,8 +79,8 @@ fn function(chance: &mut Chance, step: &Step, next: Option<&Step>) -> String {
         _ => panic!("{} has a placeholder @{word}", step.snippet.name),
     });
     let modules = modules(step);
-    let open: String = modules.iter().map(|name| format!("pub mod {name} {{\n")).collect();
-    open + text.trim_end() + "\n" + &"}\n".repeat(modules.len()) + &"\n".repeat(1 + chance.below(3))
+    let open: Vec<String> = modules.iter().map(|name| format!("pub mod {name} {{\n")).collect();
+    open.concat() + text.trim_end() + "\n" + &"}\n".repeat(modules.len()) + &"\n".repeat(1 + chance.below(3))
 }
 
 fn attribute(wish: Wish) -> &'static str {
