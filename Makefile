@@ -36,6 +36,14 @@ fixtures: ## make the cores of testdata/cores anew
 	EPITAPH_TEST_ALL=1 tests/setup.sh
 	$(CARGO) run --locked -q -p epitaph-testkit --example fixtures -- testdata/cores
 
+# The first of the generated programs that are compared with gdb, and how many.
+SEED ?= 1
+COUNT ?= 40
+
+.PHONY: sweep
+sweep: ## let COUNT generated programs crash, from SEED on, and compare with gdb
+	EPITAPH_SWEEP_SEED=$(SEED) EPITAPH_SWEEP_COUNT=$(COUNT) $(CARGO) test --locked --test e2e sweep:: -- --nocapture
+
 .PHONY: lint
 lint: ## check format, lints and documentation
 	$(CARGO) fmt --all --check

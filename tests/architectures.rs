@@ -10,7 +10,7 @@ use epitaph_testkit::gdb::{self, Difference, Frame, Gdb, Oracle, What};
 use epitaph_testkit::need_tool;
 use serde_json::Value;
 
-use crate::oracle::{shows, stack_of};
+use crate::agreement::{shows, stack_of};
 use crate::support::{epitaph, repository, test_all};
 
 /// Frames of each thread that are compared.

@@ -9,6 +9,7 @@
     reason = "all of this is test code; clippy takes its helpers, outside #[test] functions, for production code"
 )]
 
+mod agreement;
 mod architecture;
 mod architectures;
 mod circle_server;
@@ -17,6 +18,7 @@ mod collect;
 mod collect_trouble;
 mod concurrent;
 mod debuginfod;
+mod evidence;
 mod fixtures;
 mod hostile;
 mod oracle;
@@ -27,6 +29,7 @@ mod seed;
 mod show;
 mod support;
 mod surface;
+mod sweep;
 mod wrapped;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.

@@ -1,10 +1,10 @@
 //! `epitaph show` and gdb, asked about the same crashes: every program of `testdata/programs`, every thread.
 
 use epitaph_testkit::crash::{Crash, PROGRAMS, Program};
-use epitaph_testkit::gdb::{self, Difference, Frame, Oracle, Stack, What};
+use epitaph_testkit::gdb::{self, Difference, What};
 use epitaph_testkit::need_tool;
-use serde_json::Value;
 
+use crate::agreement::{Disagreement, disagreements, shows, stack_of};
 use crate::support::{epitaph, test_all};
 
 /// Frames of each thread that are compared: gdb takes long over deep stacks.
@@ -138,67 +138,17 @@ fn agree_on(name: &str) {
     assert!(told, "gdb itself doesn't show {:?}: {:#?}", program.chain, oracle.crashed_stack());
 
     let answer = epitaph().args(["show", "--json", "--exe"]).arg(&crash.exe).arg(&crash.core).run().code(0);
-    let differences = differences(program, &answer.json(), &oracle);
+    let differences: Vec<String> = disagreements(&answer.json(), &oracle)
+        .iter()
+        .filter(|disagreement| excuse(program, disagreement).is_none())
+        .map(Disagreement::to_string)
+        .collect();
     assert!(differences.is_empty(), "{}\n{}", differences.join("\n"), answer.stderr());
 }
 
-/// Tells whether the names of `chain` are among the stack's functions, in that order.
-pub(crate) fn shows(stack: &Stack, chain: &[&str]) -> bool {
-    let mut functions = stack.frames.iter().filter_map(|frame| frame.function.as_deref());
-    chain.iter().all(|name| functions.any(|function| gdb::same_function(function, name)))
-}
-
-/// Compares all threads.
-fn differences(program: &Program, summary: &Value, oracle: &Oracle) -> Vec<String> {
-    let threads = summary["threads"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut found = Vec::new();
-    if threads.len() != oracle.threads.len() {
-        found.push(format!("{} threads, gdb has {}", threads.len(), oracle.threads.len()));
-    }
-    let crashed: Vec<bool> = threads.iter().map(|thread| thread["crashed"] == Value::Bool(true)).collect();
-    if crashed.first() != Some(&true) || crashed[1..].contains(&true) {
-        found.push(format!("the crashed thread is not the first one, alone: {crashed:?}"));
-    }
-    if threads.first().and_then(|thread| thread["tid"].as_u64()) != oracle.crashed.map(u64::from) {
-        found.push(format!("crashed thread {}, gdb says {:?}", threads[0]["tid"], oracle.crashed));
-    }
-    for theirs in &oracle.threads {
-        let Some(ours) = threads.iter().find(|thread| thread["tid"] == theirs.tid) else {
-            found.push(format!("no thread {}", theirs.tid));
-            continue;
-        };
-        let wrong = gdb::compare(&stack_of(ours), &theirs.stack);
-        let wrong = wrong.iter().filter(|difference| excuse(program, difference).is_none());
-        found.extend(wrong.map(|difference| format!("thread {} {difference}", theirs.tid)));
-    }
-    found
-}
-
 /// Returns why this difference is not a mistake of ours, if it is known not to be.
-fn excuse(program: &Program, difference: &Difference) -> Option<&'static str> {
+fn excuse(program: &Program, disagreement: &Disagreement) -> Option<&'static str> {
+    let Disagreement::Frame(_, difference) = disagreement else { return None };
     let excuse = EXCUSES.iter().find(|excuse| (excuse.applies)(program.name, difference));
     excuse.map(|excuse| excuse.why)
-}
-
-/// The frames of one thread of a summary, up to where some were left out.
-pub(crate) fn stack_of(thread: &Value) -> Stack {
-    let all = thread["frames"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let total = thread["frames_total"].as_u64().unwrap_or(all.len() as u64);
-    let before_gap = thread["omitted_after"].as_u64().map_or(all.len(), |last| last as usize + 1);
-    let frames: Vec<Frame> = all.iter().take(before_gap).map(frame).collect();
-    Stack { cut: (frames.len() as u64) < total, frames, ..Stack::default() }
-}
-
-fn frame(json: &Value) -> Frame {
-    let text = |key: &str| json[key].as_str().map(str::to_owned);
-    let pc = json["pc"].as_str().and_then(|pc| u64::from_str_radix(pc.trim_start_matches("0x"), 16).ok());
-    Frame {
-        function: text("function"),
-        file: text("file"),
-        line: json["line"].as_u64().map(|line| line as u32),
-        inlined: json["inlined"] == Value::Bool(true),
-        tail_call: json["trust"] == "tail_call",
-        pc: pc.expect("a frame has a pc"),
-        ..Frame::default()
-    }
 }

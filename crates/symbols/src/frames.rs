@@ -164,6 +164,27 @@ mod tests {
         assert_eq!(names(&written, 0x1200), [pair("app::hidden", None)]);
     }
 
+    /// The call in the block is none of the call before the block, which is over.
+    #[test]
+    fn calls_in_a_block_are_those_of_the_function() {
+        let mut synth = Synth::new(gimli::DW_LANG_C11);
+        let add = synth.named(synth.root(), DW_TAG_subprogram, "add");
+        let inner = synth.named(synth.root(), DW_TAG_subprogram, "inner");
+        let main = synth.named(synth.root(), DW_TAG_subprogram, "main");
+        synth.code(main, 0x1000, 0x100);
+        let over = synth.add(main, DW_TAG_inlined_subroutine);
+        synth.refer(over, DW_AT_abstract_origin, inner);
+        synth.code(over, 0x1010, 0x10);
+        synth.named(over, gimli::DW_TAG_formal_parameter, "x");
+        let block = synth.add(main, gimli::DW_TAG_lexical_block);
+        let call = synth.add(block, DW_TAG_inlined_subroutine);
+        synth.refer(call, DW_AT_abstract_origin, add);
+        synth.code(call, 0x1040, 0x10);
+        let written = synth.write();
+        assert_eq!(names(&written, 0x1040), [pair("add", None), pair("main", None)]);
+        assert_eq!(names(&written, 0x1010), [pair("inner", None), pair("main", None)]);
+    }
+
     #[test]
     fn other_languages_keep_the_names_they_have() {
         for language in [gimli::DW_LANG_C11, gimli::DW_LANG_C_plus_plus_11] {

@@ -142,6 +142,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         let mut base = 0;
         while !entries.is_empty() {
             let (offset, depth) = (entries.next_offset(), base + entries.next_depth());
+            // Any entry ends those beside it: what follows in a block isn't in the call before the block.
+            while self.open.last().is_some_and(|open| open.depth >= depth) {
+                self.open.pop();
+            }
             let Some(abbreviation) = entries.read_abbreviation()? else { continue };
             let after = match abbreviation.tag() {
                 gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine => {
@@ -172,9 +176,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         offset: UnitOffset,
         depth: isize,
     ) -> Result<Option<UnitOffset>, Broken> {
-        while self.open.last().is_some_and(|open| open.depth >= depth) {
-            self.open.pop();
-        }
         let is_function = abbreviation.tag() == gimli::DW_TAG_subprogram;
         if !is_function && self.open.last().is_none_or(|open| open.within.is_empty()) {
             entries.skip_attributes(abbreviation.attributes())?;

@@ -41,4 +41,5 @@ pub mod scratch;
 pub mod server;
 pub mod skip;
 pub mod step;
+pub mod sweep;
 pub mod tools;

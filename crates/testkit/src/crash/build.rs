@@ -1,6 +1,7 @@
 //! Building the programs, once: builds are kept beside the test binaries, by everything that they depend on.
 
 use std::collections::hash_map::DefaultHasher;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -73,24 +74,32 @@ fn fingerprint(program: &Program) -> Result<u64, CrashError> {
 
 /// Runs one build step in `folder`; `@NAME` in it is a file of `testdata/programs`.
 fn run_step(program: &Program, step: &str, folder: &Path) -> Result<(), CrashError> {
-    let mut words = step.split_whitespace().map(|word| match word.strip_prefix(programs::SOURCE_MARK) {
+    let words = step.split_whitespace().map(|word| match word.strip_prefix(programs::SOURCE_MARK) {
         Some(source) => sources_folder().join(source).into_os_string(),
         None => word.into(),
     });
-    let tool = words.next().unwrap_or_default();
-    let output = Command::new(&tool)
+    run(program.name, words, folder)
+}
+
+/// Runs one command of a build in `folder`.
+pub(crate) fn run(
+    program: &str,
+    words: impl IntoIterator<Item = OsString>,
+    folder: &Path,
+) -> Result<(), CrashError> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let step = words.join(OsStr::new(" ")).to_string_lossy().into_owned();
+    let mut words = words.into_iter();
+    let output = Command::new(words.next().unwrap_or_default())
         .args(words)
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()
-        .map_err(CrashError::io(format!("running {}", tool.display())))?;
+        .map_err(CrashError::io(format!("running {step}")))?;
     if output.status.success() {
         return Ok(());
     }
     let said = [output.stdout, output.stderr].concat();
-    Err(CrashError::Build {
-        program: program.name,
-        step: step.to_owned(),
-        output: String::from_utf8_lossy(&said).into_owned(),
-    })
+    let output = String::from_utf8_lossy(&said).into_owned();
+    Err(CrashError::Build { program: program.to_owned(), step, output })
 }

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+pub(crate) use build::run as build_step;
 pub use cores_here::{CoresHere, PLAIN_PATTERN};
 pub use go_programs::GO_PROGRAMS;
 pub use pattern::PatternGuard;
@@ -42,7 +43,7 @@ pub enum CrashError {
     #[error("building {program} failed: {step}\n{output}")]
     Build {
         /// The program's name.
-        program: &'static str,
+        program: String,
         /// The command.
         step: String,
         /// What it printed.
@@ -52,7 +53,7 @@ pub enum CrashError {
     #[error("{program} should have died of signal {expected}, but: {got}")]
     Survived {
         /// The program's name.
-        program: &'static str,
+        program: String,
         /// The signal that should have killed it.
         expected: i32,
         /// How it ended instead.
@@ -62,7 +63,7 @@ pub enum CrashError {
     #[error("{program} died in {folder}, and no core was left there")]
     NoCore {
         /// The program's name.
-        program: &'static str,
+        program: String,
         /// Its working folder.
         folder: PathBuf,
     },
@@ -77,7 +78,7 @@ pub enum CrashError {
 }
 
 impl CrashError {
-    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> CrashError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> CrashError {
         let what = what.into();
         move |source| CrashError::Io { what, source }
     }

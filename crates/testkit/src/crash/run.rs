@@ -26,7 +26,7 @@ pub struct Built {
     pub work: PathBuf,
     /// The folder that holds both.
     pub dir: TempDir,
-    program: &'static str,
+    program: String,
     arguments: &'static [&'static str],
     signal: i32,
 }
@@ -34,17 +34,27 @@ pub struct Built {
 impl Built {
     /// Builds `program`, or takes the build of an earlier call.
     pub fn of(program: &Program) -> Result<Built, CrashError> {
-        let built = build::built(program)?;
+        let folder = build::built(program)?;
+        let built = Built::by(program.name, program.signal, |bin| copy_files(&folder, bin))?;
+        Ok(Built { exe: built.exe.with_file_name(program.executable), arguments: program.arguments, ..built })
+    }
+
+    /// Lets `make` build a program, as `exe`, in an empty folder. It is to die of `signal`.
+    pub fn by(
+        name: &str,
+        signal: i32,
+        make: impl FnOnce(&Path) -> Result<(), CrashError>,
+    ) -> Result<Built, CrashError> {
         let dir = tempfile::Builder::new()
             .prefix("crash-")
             .tempdir()
             .map_err(CrashError::io("a temporary folder"))?;
         let (bin, work) = (dir.path().join("bin"), dir.path().join("work"));
-        copy_files(&built, &bin)?;
-        fs::create_dir(&work).map_err(CrashError::io(format!("creating {}", work.display())))?;
-        let exe = bin.join(program.executable);
-        let &Program { name, arguments, signal, .. } = program;
-        Ok(Built { exe, work, dir, program: name, arguments, signal })
+        for folder in [&bin, &work] {
+            fs::create_dir(folder).map_err(CrashError::io(format!("creating {}", folder.display())))?;
+        }
+        make(&bin)?;
+        Ok(Built { exe: bin.join("exe"), work, dir, program: name.to_owned(), arguments: &[], signal })
     }
 
     /// Lets it crash, with no limit on the core's size and in an environment that holds no secrets.
@@ -89,9 +99,8 @@ pub fn without_core_limit(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// Copies a build, with its times: a binary has to look older than the core of its process.
-fn copy_files(from: &Path, to: &PathBuf) -> Result<(), CrashError> {
+fn copy_files(from: &Path, to: &Path) -> Result<(), CrashError> {
     let copy = || -> std::io::Result<()> {
-        fs::create_dir(to)?;
         for entry in fs::read_dir(from)? {
             let entry = entry?;
             let copy = to.join(entry.file_name());

@@ -5,7 +5,7 @@ const CLONE_SUFFIXES: [&str; 7] =
     [".constprop", ".isra", ".part", ".cold", ".lto_priv", ".llvm.", ".localalias"];
 
 /// Operator names whose characters would be taken for brackets or blanks; longest first.
-const OPERATORS: [&str; 15] = [
+const OPERATORS: [&str; 16] = [
     "operator new[]",
     "operator delete[]",
     "operator delete",
@@ -16,6 +16,7 @@ const OPERATORS: [&str; 15] = [
     "operator->*",
     "operator->",
     "operator()",
+    "operator[]",
     "operator<<",
     "operator>>",
     "operator<=",
@@ -35,10 +36,9 @@ const OPERATORS: [&str; 15] = [
 /// ```
 pub fn normalize(name: &str) -> String {
     let name = name.split(['@']).next().unwrap_or_default();
-    let name = name.split(" [clone").next().unwrap_or_default();
     // An enclosing method keeps its qualifier where its parameters stood.
-    let mut flat = flatten(name).replace(" const::", "::");
-    for ending in [" const", " volatile", " &", "[abi:cxx11]"] {
+    let mut flat = flatten(name).replace(" const::", "::").trim().to_owned();
+    for ending in [" const", " volatile", " &"] {
         flat = flat.trim_end_matches(ending).to_owned();
     }
     let bare = flat.trim().rsplit(' ').next().unwrap_or_default(); // a template's return type stands before its name
@@ -65,14 +65,14 @@ fn is_rust_hash(part: &str) -> bool {
     part.len() == 17 && part.starts_with('h') && part[1..].bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Takes out everything in round and angle brackets, and gives what is in braces one of a few names.
+/// Takes out everything in round, angle and square brackets, and gives what is in braces one of a few names.
 fn flatten(name: &str) -> String {
     let mut out = String::new();
-    let (mut round, mut angle) = (0_usize, 0_usize);
+    let (mut round, mut angle, mut square) = (0_usize, 0_usize, 0_usize);
     let mut rest = name;
     while let Some(next) = rest.chars().next() {
         let mut taken = next.len_utf8();
-        let outside = round == 0 && angle == 0;
+        let outside = round == 0 && angle == 0 && square == 0;
         if let Some(operator) =
             OPERATORS.iter().find(|operator| rest.starts_with(**operator)).filter(|_| outside)
         {
@@ -94,6 +94,8 @@ fn flatten(name: &str) -> String {
             match next {
                 '(' => round += 1,
                 ')' => round = round.saturating_sub(1),
+                '[' => square += 1, // what a compiler or gdb adds: the ABI, a clone's kind, a crate's number
+                ']' => square = square.saturating_sub(1),
                 '<' => angle += 1,
                 '>' => angle = angle.saturating_sub(1),
                 _ if outside => out.push(next),
@@ -150,6 +152,10 @@ mod tests {
                 "core::ops::function::FnOnce::call_once<fn() -> i32, ()>",
                 "core::ops::function::FnOnce::call_once",
             ),
+            ("std[e28293b1aa0f68bd]::rt::lang_start::<()>", "std::rt::lang_start"),
+            ("f1[cold]", "f1"),
+            ("Table::operator[](int) const", "Table::operator[]"),
+            ("format[abi:cxx11](int)", "format"),
             ("__GI_raise", "raise"),
             ("helper::h12", "helper::h12"),
             ("", ""),

@@ -1,0 +1,60 @@
+//! Why a difference between epitaph and gdb isn't a mistake of ours: a few causes, each with its evidence.
+
+use epitaph_testkit::gdb::What;
+
+use crate::evidence::Evidence;
+
+/// A cause of differences.
+pub(super) struct Rule {
+    pub(super) name: &'static str,
+    /// Who is right, and why.
+    pub(super) why: &'static str,
+    /// Tells whether there is evidence that a difference has this cause.
+    pub(super) applies: fn(&Evidence<'_>) -> bool,
+}
+
+pub(super) const RULES: [Rule; 7] = [
+    Rule {
+        name: "statement rows",
+        why: "gdb is wrong: it reads only the rows of a line table that are marked as statements; addr2line, which \
+              reads them all, says what we say",
+        applies: |evidence| {
+            matches!(evidence.what(), What::File | What::Line) && evidence.addr2line_agrees_with_us()
+        },
+    },
+    Rule {
+        name: "line 0",
+        why: "we are right: the code there belongs to no line, or to several, and the line table says so; gdb takes \
+              the row before it",
+        applies: |evidence| evidence.what() == What::Line && evidence.row_has_no_line(),
+    },
+    Rule {
+        name: "two symbols",
+        why: "both right: the symbol table has two functions at this address",
+        applies: |evidence| evidence.what() == What::Function && evidence.is_alias(),
+    },
+    Rule {
+        name: "hooks of Rust's runtime",
+        why: "both right: rust_panic, rust_begin_unwind and the like are linked under a name of rustc's own, and gdb \
+              says where the standard library's sources define them",
+        applies: |evidence| evidence.what() == What::Function && evidence.our_name().starts_with("__rustc::"),
+    },
+    Rule {
+        name: "a variable's name",
+        why: "we are right: the program jumped into data, and gdb gives a variable's name for a function's",
+        applies: |evidence| evidence.what() == What::Function && evidence.is_variable(),
+    },
+    Rule {
+        name: "tail call seen in the code",
+        why: "we know more: gdb infers the functions that left by a jump from call sites in debug information alone",
+        applies: |evidence| evidence.what() == What::TailCall,
+    },
+    Rule {
+        name: "no code there",
+        why: "gdb is wrong: where there is no unwind information it takes words off the stack, and this one is no \
+              address of code",
+        applies: |evidence| {
+            matches!(evidence.what(), What::Missing | What::Pc) && !evidence.gdbs_pc_is_executable()
+        },
+    },
+];
