@@ -94,7 +94,7 @@ fn attribute(wish: Wish) -> &'static str {
 }
 
 fn main(chance: &mut Chance, first: &str, aborts: bool) -> String {
-    let mut text = "fn main() {\n".to_owned();
+    let mut text = "fn main() -> std::process::ExitCode {\n".to_owned();
     if !aborts {
         text.push_str("    std::panic::set_hook(Box::new(|_| std::process::abort()));\n");
     }
@@ -104,7 +104,7 @@ fn main(chance: &mut Chance, first: &str, aborts: bool) -> String {
         );
         text.push_str("    std::thread::sleep(std::time::Duration::from_millis(5));\n");
     }
-    text + &format!("    let r = {first}(1);\n    keep(r);\n    std::process::exit(r & 1);\n}}\n")
+    text + &format!("    let r = {first}(1);\n    keep(r);\n    std::process::ExitCode::from((r & 1) as u8)\n}}\n")
 }
 
 /// Draws how to build a program in Rust.
