@@ -3,28 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use epitaph_testkit::crash::Crash;
 use epitaph_testkit::gdb::{Difference, Frame, What, same_function};
 use serde_json::Value;
 
+/// A file, and a line of it.
+type Place = (String, Option<u32>);
+
 /// One difference, with everything that it takes to look into it.
 pub(crate) struct Evidence<'a> {
-    crash: &'a Crash,
     summary: &'a Value,
     frames: &'a [Value],
     difference: &'a Difference,
 }
 
 impl<'a> Evidence<'a> {
-    pub(crate) fn new(
-        crash: &'a Crash,
-        summary: &'a Value,
-        tid: u64,
-        difference: &'a Difference,
-    ) -> Evidence<'a> {
+    pub(crate) fn new(summary: &'a Value, tid: u64, difference: &'a Difference) -> Evidence<'a> {
         let thread = summary["threads"].as_array().and_then(|all| all.iter().find(|one| one["tid"] == tid));
         let frames = thread.and_then(|thread| thread["frames"].as_array()).map(Vec::as_slice);
-        Evidence { crash, summary, frames: frames.unwrap_or_default(), difference }
+        Evidence { summary, frames: frames.unwrap_or_default(), difference }
     }
 
     /// What differs.
@@ -38,18 +34,17 @@ impl<'a> Evidence<'a> {
     }
 
     /// gdb's name of the function.
-    fn gdbs_name(&self) -> &str {
+    pub(crate) fn gdbs_name(&self) -> &str {
         self.difference.gdb.as_ref().and_then(|frame| frame.function.as_deref()).unwrap_or_default()
     }
 
-    /// Tells whether `addr2line` finds our file and line for this frame.
-    pub(crate) fn addr2line_agrees_with_us(&self) -> bool {
+    /// Tells whether `addr2line`, or the line table as `objdump` prints it, has our file and line for this frame.
+    pub(crate) fn line_table_agrees_with_us(&self) -> bool {
         let Some(Frame { file: Some(file), line: Some(line), .. }) = &self.difference.ours else {
             return false;
         };
-        let Some((their_file, their_line)) = self.addr2line() else { return false };
-        let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
-        name(file) == name(&their_file) && Some(*line) == their_line
+        let ours = (file_name(file), Some(*line));
+        self.addr2line().or_else(|| self.row()).is_some_and(|(file, line)| (file_name(&file), line) == ours)
     }
 
     /// Tells whether we give no line, and `addr2line` has none either.
@@ -79,39 +74,84 @@ impl<'a> Evidence<'a> {
         self.our_name().is_empty() && self.symbols().iter().any(named)
     }
 
-    /// Tells whether gdb's frame is in memory that could be executed.
-    pub(crate) fn gdbs_pc_is_executable(&self) -> bool {
+    /// Tells whether `addr2line` knows as many calls that were inlined here as we do, and gdb none.
+    pub(crate) fn addr2line_knows_the_inlined_calls(&self) -> bool {
+        let gdb = self.difference.gdb.as_ref();
+        let end = self.frames[self.difference.index..]
+            .iter()
+            .position(|frame| frame["inlined"] != Value::Bool(true));
+        let (Some(end), Some((first, addr2line))) = (end, self.inlined_chain()) else { return false };
+        gdb.is_some_and(|frame| !frame.inlined) && addr2line.len() == self.difference.index + end + 1 - first
+    }
+
+    /// Tells whether gdb's frame is where a call returns to: in code, after a call.
+    pub(crate) fn gdbs_pc_is_a_return_address(&self) -> bool {
         let Some(frame) = &self.difference.gdb else { return false };
-        let output = run(Command::new("readelf").args(["-lW"]).arg(&self.crash.core));
-        output.lines().any(|line| {
-            // LOAD, offset, address, physical address, size in the file, size in memory, flags, alignment
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let flags = fields.get(6..fields.len().max(7) - 1).unwrap_or_default().concat();
-            match (fields.first(), hex(&fields, 2), hex(&fields, 5)) {
-                (Some(&"LOAD"), Some(start), Some(size)) => {
-                    flags.contains('E') && (start..start + size).contains(&frame.pc)
-                }
-                _ => false,
+        let modules = self.summary["modules"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let within = |module: &&Value| {
+            number(&module["start"])
+                .zip(number(&module["end"]))
+                .is_some_and(|(start, end)| (start..end).contains(&frame.pc))
+        };
+        let Some(module) = modules.iter().find(within) else { return false };
+        let (Some(path), Some(bias)) = (module["path"].as_str(), number(&module["load_bias"])) else {
+            return false;
+        };
+        let code = run(Command::new("objdump").args(["-d", "--no-show-raw-insn"]).arg(path));
+        let at = format!("{:x}:", frame.pc - bias);
+        let mut before = "";
+        for line in code.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            if line.split_whitespace().next() == Some(&at) {
+                return before.contains("call");
             }
-        })
+            before = line;
+        }
+        false
     }
 
     /// File and line of this frame, as `addr2line` gives them.
-    fn addr2line(&self) -> Option<(String, Option<u32>)> {
-        let index = self.difference.index;
-        let pc = &self.frames.get(index)?["pc"];
-        let same = |frame: &&Value| frame["pc"] == *pc && frame["inlined"] == Value::Bool(true);
-        let first = index - self.frames[..index].iter().rev().take_while(same).count();
-        let after_call = first > 0
-            && self.frames[first - 1]["trust"] != "signal"
-            && !is_trampoline(&self.frames[first - 1]);
-        let address = number(&self.frames[index]["offset"])? - u64::from(after_call);
-        let output =
-            run(Command::new("addr2line").arg("-i").arg("-e").arg(self.file()?).arg(format!("{address:#x}")));
-        let line = output.lines().nth(index - first)?;
-        let line = line.split(" (discriminator").next().unwrap_or_default();
-        let (file, line) = line.rsplit_once(':')?;
-        Some((file.to_owned(), line.parse().ok().filter(|line| *line > 0)))
+    fn addr2line(&self) -> Option<Place> {
+        let (first, chain) = self.inlined_chain()?;
+        chain.into_iter().nth(self.difference.index - first)
+    }
+
+    /// The calls that were inlined where this frame is, as `addr2line` gives them, innermost first, and the index of
+    /// the frame that is the innermost of them.
+    fn inlined_chain(&self) -> Option<(usize, Vec<Place>)> {
+        let (first, address) = self.address()?;
+        let output = run(Command::new("addr2line").arg("-ie").arg(self.file()?).arg(format!("{address:#x}")));
+        let place = |line: &str| {
+            let line = line.split(" (discriminator").next()?;
+            let (file, line) = line.rsplit_once(':')?;
+            (file != "??").then(|| (file.to_owned(), line.parse().ok().filter(|line| *line > 0)))
+        };
+        let chain: Vec<_> = output.lines().map_while(place).collect();
+        (!chain.is_empty()).then_some((first, chain))
+    }
+
+    /// File and line of the last row for this frame's address, if no call was inlined there.
+    fn row(&self) -> Option<Place> {
+        let (first, address) = self.address()?;
+        let output = run(Command::new("objdump").arg("--dwarf=decodedline").arg(self.file()?));
+        // File, line, address, and more that doesn't matter.
+        let rows = output.lines().filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let at = u64::from_str_radix(fields.get(2)?.strip_prefix("0x")?, 16).ok()?;
+            (at <= address).then(|| (at, fields[0].to_owned(), fields[1].parse().ok()))
+        });
+        let (_, file, line) = rows.max_by_key(|(at, _, _)| *at)?; // of equal ones the last
+        (first == self.difference.index).then_some((file, line))
+    }
+
+    /// Where this frame's code is in its file, and the index of the innermost frame that is inlined there.
+    fn address(&self) -> Option<(usize, u64)> {
+        let frame = self.frames.get(self.difference.index)?;
+        let inner = self.frames[..self.difference.index].iter().rev();
+        let inlined =
+            inner.take_while(|inner| inner["pc"] == frame["pc"] && inner["inlined"] == Value::Bool(true));
+        let first = self.difference.index - inlined.count();
+        let after_call = first > 0 && !is_trampoline(&self.frames[first - 1]);
+        Some((first, number(&frame["offset"])? - u64::from(after_call)))
     }
 
     /// Every symbol of this frame's file.
@@ -141,6 +181,10 @@ fn symbols(file: &Path) -> Vec<Symbol> {
     all.lines().filter_map(Symbol::of).collect()
 }
 
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
 fn is_trampoline(frame: &Value) -> bool {
     frame["function"].as_str().is_some_and(|name| name.contains("signal handler called"))
 }
@@ -160,10 +204,6 @@ impl Symbol {
         let name = name.split('@').next()?.to_owned(); // without its version
         Some(Symbol { address, kind: kind.chars().next()?, name })
     }
-}
-
-fn hex(fields: &[&str], at: usize) -> Option<u64> {
-    u64::from_str_radix(fields.get(at)?.trim_start_matches("0x"), 16).ok()
 }
 
 fn number(value: &Value) -> Option<u64> {

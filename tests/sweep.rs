@@ -55,7 +55,7 @@ struct Tally {
 
 #[test]
 fn generated_programs_are_told_as_gdb_tells_them() {
-    need_tool!("gdb", "gcc", "addr2line", "nm", "readelf");
+    need_tool!("gdb", "gcc", "addr2line", "nm", "objdump");
     let (count, patience) = if test_all() { LONG } else { SHORT };
     let first = number("EPITAPH_SWEEP_SEED").unwrap_or(1);
     let count = number("EPITAPH_SWEEP_COUNT").unwrap_or(count);
@@ -107,7 +107,7 @@ fn examine(case: &Case) -> Outcome {
         let rule = match &disagreement {
             Disagreement::Threads(_) => None,
             Disagreement::Frame(tid, difference) => {
-                let evidence = Evidence::new(&crash, &summary, *tid, difference);
+                let evidence = Evidence::new(&summary, *tid, difference);
                 RULES.iter().find(|rule| (rule.applies)(&evidence))
             }
         };
@@ -179,11 +179,12 @@ impl Tally {
     /// Says what came of it, and fails where a difference is left that nothing explains.
     fn judge(self, count: u64) {
         let Tally { equal, explained, failed, by_rule, missing } = self;
-        let mut report = format!("{equal} equal, {explained} explained, {} not\n", failed.len());
-        for rule in &RULES {
+        let mut lines = vec![format!("{equal} equal, {explained} explained, {} not\n", failed.len())];
+        lines.extend(RULES.iter().map(|rule| {
             let times = by_rule.get(rule.name).copied().unwrap_or_default();
-            report.push_str(&format!("{times:6} {}: {}\n", rule.name, rule.why));
-        }
+            format!("{times:6} {}: {}\n", rule.name, rule.why)
+        }));
+        let report = lines.concat();
         // The harness would keep back what goes through `println!`; a closed stream is nobody's trouble.
         let _ = std::io::stderr().write_all(report.as_bytes());
         for (why, times) in &missing {

@@ -13,13 +13,13 @@ pub(super) struct Rule {
     pub(super) applies: fn(&Evidence<'_>) -> bool,
 }
 
-pub(super) const RULES: [Rule; 7] = [
+pub(super) const RULES: [Rule; 9] = [
     Rule {
         name: "statement rows",
-        why: "gdb is wrong: it reads only the rows of a line table that are marked as statements; addr2line, which \
-              reads them all, says what we say",
+        why: "gdb is wrong: it reads only the rows of a line table that are marked as statements; addr2line and \
+              objdump, which read them all, say what we say",
         applies: |evidence| {
-            matches!(evidence.what(), What::File | What::Line) && evidence.addr2line_agrees_with_us()
+            matches!(evidence.what(), What::File | What::Line) && evidence.line_table_agrees_with_us()
         },
     },
     Rule {
@@ -50,11 +50,25 @@ pub(super) const RULES: [Rule; 7] = [
         applies: |evidence| evidence.what() == What::TailCall,
     },
     Rule {
-        name: "no code there",
-        why: "gdb is wrong: where there is no unwind information it takes words off the stack, and this one is no \
-              address of code",
+        name: "mangled name",
+        why: "we are right: gdb's demangler gives up on the name, and shows it as it is",
         applies: |evidence| {
-            matches!(evidence.what(), What::Missing | What::Pc) && !evidence.gdbs_pc_is_executable()
+            let (ours, theirs) = (evidence.our_name(), evidence.gdbs_name());
+            evidence.what() == What::Function && theirs.starts_with("_Z") && !ours.starts_with("_Z")
+        },
+    },
+    Rule {
+        name: "inlined calls",
+        why: "gdb is wrong: it shows the function of the symbol table alone, and addr2line finds the same inlined \
+              calls as we",
+        applies: |evidence| evidence.what() == What::Inlined && evidence.addr2line_knows_the_inlined_calls(),
+    },
+    Rule {
+        name: "no return address",
+        why: "gdb is wrong: where there is no unwind information it takes words off the stack, and this one isn't \
+              where a call returns to",
+        applies: |evidence| {
+            matches!(evidence.what(), What::Missing | What::Pc) && !evidence.gdbs_pc_is_a_return_address()
         },
     },
 ];
