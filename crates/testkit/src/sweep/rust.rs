@@ -104,7 +104,9 @@ fn main(chance: &mut Chance, first: &str, aborts: bool) -> String {
         );
         text.push_str("    std::thread::sleep(std::time::Duration::from_millis(5));\n");
     }
-    text + &format!("    let r = {first}(1);\n    keep(r);\n    std::process::ExitCode::from((r & 1) as u8)\n}}\n")
+    text + &format!(
+        "    let r = {first}(1);\n    keep(r);\n    std::process::ExitCode::from((r & 1) as u8)\n}}\n"
+    )
 }
 
 /// Draws how to build a program in Rust.
