@@ -135,6 +135,9 @@ pub(crate) struct KeepArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct CollectArgs {
     /// Cores, and folders to search instead of this one and the usual places
+    ///
+    /// The usual places are where the core pattern leads, where processes stand, temporary folders, and the stores of
+    /// systemd-coredump, apport and abrt.
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
