@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use epitaph_testkit::skip::skipped;
 
 use super::disk::{Disk, Step};
+use epitaph_elf::ModulePart;
+
 use super::*;
 use crate::testing::{Half, program, put};
 
@@ -43,7 +45,7 @@ fn seal_all(out: &OutputFolder, core: &OpenedCore) -> Result<Sealed, BundleError
             module,
             source: BinarySource::Bytes(program(id.as_ref().map(|id| id.as_slice()), Half::Stripped).into()),
             build_id: id.and_then(|id| epitaph_elf::BuildId::new(&id)),
-            debug: false,
+            part: ModulePart::Image,
         }
     });
     let id = id_of(core);
