@@ -1,7 +1,6 @@
 //! Debug information that continues in other files travels with a collected crash.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -121,6 +120,12 @@ fn frames(summary: &Value) -> Value {
     summary["threads"].as_array().unwrap().iter().map(thread).collect()
 }
 
+/// The codes of a summary's warnings: their texts name paths.
+fn warnings(summary: &Value) -> Vec<&Value> {
+    let warnings = summary["warnings"].as_array().map(Vec::as_slice).unwrap_or_default();
+    warnings.iter().map(|warning| &warning["code"]).collect()
+}
+
 /// Shows what lies at `path` as another machine would, where nothing of this one's files is.
 fn show_elsewhere(path: &Path) -> Value {
     let empty = folder();
@@ -188,7 +193,7 @@ fn a_crash_is_shown_elsewhere_as_it_was_here() {
             forget_summaries(place);
             let there = show_elsewhere(place);
             assert_eq!(frames(&there), frames(&here), "{name}, {}: {there:#}", place.display());
-            assert_eq!(there["warnings"], here["warnings"], "{name}");
+            assert_eq!(warnings(&there), warnings(&here), "{name}");
         }
     }
 }
@@ -244,10 +249,9 @@ fn a_hostile_name_stays_in_the_folder() {
     assert_eq!(files(outside.path()), before);
     assert!(files(parent.path()).keys().all(|path| path.starts_with("deep/out/")));
     let (_, kept) = only_sealed(&out);
-    assert_eq!(kept_names(&out, &kept), ["_hidden.dwo", "a__31m_b.dwo"]);
+    assert_eq!(kept_names(&out, &kept), ["a__31m_b.dwo", "_hidden.dwo"]);
     fs::remove_dir_all(crash.dir.path()).unwrap();
     fs::remove_dir_all(outside.path()).unwrap();
     forget_summaries(&out);
     assert_eq!(functions(&show_elsewhere(&out))[..4], CHAIN);
-    assert!(evil.as_os_str().as_bytes().contains(&b'\n'));
 }

@@ -2,9 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
-use epitaph_testkit::skip::skipped;
-
 use epitaph_elf::ModulePart;
+use epitaph_testkit::skip::skipped;
 
 use super::*;
 use crate::testing::{Half, program, put};

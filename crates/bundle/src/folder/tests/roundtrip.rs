@@ -4,9 +4,8 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
-use epitaph_testkit::skip::skipped;
-
 use epitaph_elf::ModulePart;
+use epitaph_testkit::skip::skipped;
 
 use super::*;
 use crate::binaries::Binaries;
