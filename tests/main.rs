@@ -16,6 +16,7 @@ mod circle_server;
 mod circleci;
 mod collect;
 mod collect_trouble;
+mod companions;
 mod concurrent;
 mod debuginfod;
 mod evidence;

@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+const ET_REL: u16 = 1;
 const ET_DYN: u16 = 3;
 const ET_CORE: u16 = 4;
 const NOBITS: u32 = 8;
@@ -16,6 +17,10 @@ pub(crate) enum Half {
     Stripped,
     /// Debug information, no code.
     DebugOnly,
+    /// Debug information that dwz took out of several files.
+    Supplementary,
+    /// Split debug information.
+    Split,
 }
 
 fn header(kind: u16, segments: u16, sections: Option<(u64, u16)>) -> Vec<u8> {
@@ -61,16 +66,20 @@ pub(crate) fn program(build_id: Option<&[u8]>, half: Half) -> Vec<u8> {
         note.resize(note.len().next_multiple_of(4), 0);
     }
     let note_offset: u64 = 64 + 56;
-    let names = b"\0.text\0.debug_info\0.shstrtab\0";
+    let (kind, names) = match half {
+        Half::Stripped | Half::DebugOnly => (ET_DYN, &b"\0.text\0.debug_info\0.shstrtab\0"[..]),
+        Half::Supplementary => (ET_REL, &b"\0.none\0.debug_info\0.shstrtab\0"[..]),
+        Half::Split => (ET_REL, &b"\0.none\0.debug_info.dwo\0.shstrtab\0"[..]),
+    };
     let data_offset = note_offset + note.len() as u64;
     let names_offset = data_offset + 8;
     let sections_offset = (names_offset + names.len() as u64).next_multiple_of(8);
     let (text, debug) = match half {
         Half::Stripped => (PROGBITS, NOBITS),
-        Half::DebugOnly => (NOBITS, PROGBITS),
+        _ => (NOBITS, PROGBITS),
     };
 
-    let mut bytes = header(ET_DYN, 1, Some((sections_offset, 4)));
+    let mut bytes = header(kind, 1, Some((sections_offset, 4)));
     bytes.extend(4u32.to_le_bytes()); // PT_NOTE
     bytes.extend(4u32.to_le_bytes());
     for word in [note_offset, 0, 0, note.len() as u64, note.len() as u64, 4] {
@@ -84,7 +93,7 @@ pub(crate) fn program(build_id: Option<&[u8]>, half: Half) -> Vec<u8> {
         (0, 0, 0, 0),
         (1, text, data_offset, 8),
         (7, debug, data_offset, 8),
-        (19, 3, names_offset, names.len() as u64),
+        (names.len() - b".shstrtab\0".len(), 3, names_offset, names.len() as u64),
     ];
     for (name, kind, offset, size) in sections {
         bytes.extend((name as u32).to_le_bytes());

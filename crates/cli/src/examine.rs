@@ -44,6 +44,15 @@ impl CameWithCore for CameWith {
     fn by_name(&self, name: &OsStr) -> Vec<PathBuf> {
         self.first(|binaries| binaries.by_name(name))
     }
+
+    fn supplementary_by_build_id(&self, id: &BuildId) -> Vec<PathBuf> {
+        self.first(|binaries| binaries.supplementary_by_build_id(id))
+    }
+
+    /// Many files have one name: the nearest folder's may be all of other units.
+    fn split_by_name(&self, name: &OsStr) -> Vec<PathBuf> {
+        self.0.iter().flat_map(|binaries| binaries.split_by_name(name)).collect()
+    }
 }
 
 /// How cores are examined.

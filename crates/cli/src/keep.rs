@@ -209,7 +209,7 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, E
             module: file.module,
             source: BinarySource::Path(file.path),
             build_id: file.build_id,
-            debug: file.debug,
+            part: file.part,
         })
         .collect();
     let bar = progress::bytes("keeping", opened.size);

@@ -63,8 +63,8 @@ pub use inflate::InflateError;
 pub use links::{DebugLink, SupplementaryLink};
 pub use loaded::{LoadedModule, LoadedModules, ProcessMemory};
 pub use locate::{
-    Companion, CompanionWanted, DebugWanted, FileState, Found, Locate, Located, Origin, Outcome, Tried,
-    Wanted,
+    Companion, CompanionWanted, DebugWanted, FileState, Found, Locate, Located, ModulePart, Origin, Outcome,
+    Tried, Wanted,
 };
 pub use memory::{Memory, MemoryError, read_string, read_vec};
 pub use module::Module;

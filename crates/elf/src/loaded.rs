@@ -159,10 +159,12 @@ impl<'a> LoadedModules<'a> {
     }
 
     /// Returns the companions of a module that were asked for and found.
-    pub fn companions(&self, index: usize) -> Vec<Found> {
+    pub fn companions(&self, index: usize) -> Vec<(Companion, Found)> {
         let Some(loaded) = self.modules.get(index) else { return Vec::new() };
         let known = loaded.companions.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().filter_map(|(_, located)| located.found().cloned()).collect()
+        let found =
+            |(companion, located): &(Companion, Located)| Some((companion.clone(), located.found()?.clone()));
+        known.iter().filter_map(found).collect()
     }
 
     /// Returns a module's load bias: from the core, or else from its file.

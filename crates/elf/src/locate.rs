@@ -61,6 +61,30 @@ pub enum Companion {
     Supplementary(SupplementaryLink),
 }
 
+impl fmt::Display for Companion {
+    /// Says what kind of file it is, and its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Companion::Split { name, .. } => write!(f, "split debug information {}", name.display()),
+            Companion::Package => f.write_str("split debug information package"),
+            Companion::Supplementary(link) => {
+                write!(f, "supplementary debug file {}", link.name.display())
+            }
+        }
+    }
+}
+
+/// Which of a module's files one is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModulePart {
+    /// The file that was mapped.
+    Image,
+    /// The separate file with its debug information.
+    Debug,
+    /// A file that the debug information continues in.
+    Companion(Companion),
+}
+
 /// A companion that is looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct CompanionWanted<'a> {

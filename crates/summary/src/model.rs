@@ -445,6 +445,10 @@ pub struct Module {
     /// The stored copy, relative to the output folder: `buildid/<hex>/executable` or `files/<sha256>/<name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// Stored copies of the files that its debug information continues in (`.dwo`, `.dwp`, and what dwz took out), as far
+    /// as frames needed them, relative to the output folder: `files/<sha256>/<name>` or `buildid/<hex>/debuginfo`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub companion_files: Vec<String>,
 }
 
 /// How sure it is that a local file is the one that was mapped.

@@ -45,7 +45,7 @@ impl FileSearch<'_> {
             paths.extend(name.file_name().map(|name| near.join(name)));
         }
         paths.extend(self.in_debug_dirs(&full));
-        let last = name.file_name().map(|name| self.by_name(name)).unwrap_or_default();
+        let last = name.file_name().map(|name| self.split_by_name(name)).unwrap_or_default();
         linked(paths).chain(last).collect()
     }
 
@@ -65,7 +65,7 @@ impl FileSearch<'_> {
             paths.extend(self.in_debug_dirs(&with_dwp(path)));
         }
         let names = [wanted.image_path, recorded].into_iter().flatten();
-        let last = names.filter_map(|path| Some(self.by_name(with_dwp(path).file_name()?))).flatten();
+        let last = names.filter_map(|path| Some(self.split_by_name(with_dwp(path).file_name()?))).flatten();
         linked(paths).chain(last).collect()
     }
 
@@ -82,7 +82,7 @@ impl FileSearch<'_> {
         } else {
             paths.extend(folders(wanted).map(|near| near.join(&link.name)));
         }
-        let by_id = link.id.as_ref().map(|id| self.debug_by_build_id(id)).unwrap_or_default();
+        let by_id = link.id.as_ref().map(|id| self.supplementary_by_build_id(id)).unwrap_or_default();
         let name = link.name.file_name().map(|name| Path::new(DWZ_DIR).join(name));
         let kept = name.map(|name| self.in_debug_dirs(&name)).unwrap_or_default();
         linked(paths).chain(by_id).chain(linked(kept)).collect()

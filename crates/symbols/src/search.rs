@@ -21,6 +21,10 @@ pub trait CameWithCore: Sync {
     fn debug_by_build_id(&self, id: &BuildId) -> Vec<PathBuf>;
     /// Returns the executables and libraries of this file name.
     fn by_name(&self, name: &OsStr) -> Vec<PathBuf>;
+    /// Returns what dwz took out of debug information, of this build ID or the checksum that stands for one.
+    fn supplementary_by_build_id(&self, id: &BuildId) -> Vec<PathBuf>;
+    /// Returns split debug information, `.dwo` and `.dwp` files, of this file name.
+    fn split_by_name(&self, name: &OsStr) -> Vec<PathBuf>;
 }
 
 /// Where files are looked for.
@@ -107,7 +111,9 @@ impl<'a> FileSearch<'a> {
     fn debug_candidates(&self, wanted: &DebugWanted<'_>) -> Vec<(PathBuf, Origin)> {
         let mut candidates = Vec::new();
         if let Some(id) = wanted.build_id {
-            candidates.extend(self.debug_by_build_id(id));
+            let came = self.options.came_with.map(|tree| tree.debug_by_build_id(id)).unwrap_or_default();
+            candidates.extend(came.into_iter().map(|path| (path, Origin::Bundle)));
+            candidates.extend(self.debug_dirs_by_build_id(id));
         }
         if let Some(link) = wanted.link
             // A link names a file, not a path: anything else is crafted.
@@ -127,17 +133,22 @@ impl<'a> FileSearch<'a> {
         candidates
     }
 
-    /// Debug files of this build ID: what came with the core, and those in the debug folders.
-    pub(crate) fn debug_by_build_id(&self, id: &BuildId) -> Vec<(PathBuf, Origin)> {
-        let came = self.options.came_with.map(|tree| tree.debug_by_build_id(id)).unwrap_or_default();
+    /// Debug files of this build ID in the debug folders.
+    fn debug_dirs_by_build_id(&self, id: &BuildId) -> impl Iterator<Item = (PathBuf, Origin)> + use<> {
         let by_id = build_id_path(id, ".debug").map(|path| self.in_debug_dirs(&path)).unwrap_or_default();
-        let came = came.into_iter().map(|path| (path, Origin::Bundle));
-        came.chain(by_id.into_iter().map(|path| (path, Origin::BuildId))).collect()
+        by_id.into_iter().map(|path| (path, Origin::BuildId))
     }
 
-    /// Files of this name that came with the core, or lie beside it.
-    pub(crate) fn by_name(&self, name: &OsStr) -> Vec<(PathBuf, Origin)> {
-        let came = self.options.came_with.map(|tree| tree.by_name(name)).unwrap_or_default();
+    /// Supplementary files of this build ID: what came with the core, and those in the debug folders.
+    pub(crate) fn supplementary_by_build_id(&self, id: &BuildId) -> Vec<(PathBuf, Origin)> {
+        let came = self.options.came_with.map(|tree| tree.supplementary_by_build_id(id)).unwrap_or_default();
+        let came = came.into_iter().map(|path| (path, Origin::Bundle));
+        came.chain(self.debug_dirs_by_build_id(id)).collect()
+    }
+
+    /// Split debug information of this name that came with the core, or lies beside it.
+    pub(crate) fn split_by_name(&self, name: &OsStr) -> Vec<(PathBuf, Origin)> {
+        let came = self.options.came_with.map(|tree| tree.split_by_name(name)).unwrap_or_default();
         let beside = self.options.beside.as_ref().map(|dir| (dir.join(name), Origin::Beside));
         came.into_iter().map(|path| (path, Origin::Bundle)).chain(beside).collect()
     }

@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use epitaph_elf::{
-    BuildId, LoadedModules, Locate, Memory, Module, PageCache, Process, ProcessMemory, SignalInfo,
+    BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, SignalInfo,
 };
 use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Warning};
 use epitaph_symbols::Symbolizer;
@@ -121,10 +121,10 @@ pub struct ModuleFile {
     pub module: usize,
     /// Its path on this machine.
     pub path: PathBuf,
-    /// The build ID that it was found by.
+    /// Its build ID, if it has one.
     pub build_id: Option<BuildId>,
-    /// Whether it is the separate file with the module's debug information.
-    pub debug: bool,
+    /// Which of the module's files it is.
+    pub part: ModulePart,
 }
 
 /// Turns a dead process into a summary.

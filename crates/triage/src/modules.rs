@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use epitaph_elf::{FileState, LoadedModules, Located, Origin};
+use epitaph_elf::{Companion, FileState, Found, LoadedModules, Located, ModulePart, Origin};
 use epitaph_summary::{self as summary, Hex, Warning};
 
 use crate::ModuleFile;
@@ -61,19 +61,33 @@ fn add_files(out: &mut summary::Module, loaded: &LoadedModules<'_>, index: usize
     }
 }
 
-/// Lists the files that explain a crash: those that are proven or likely to be the mapped ones, and their separate
-/// debug files.
+/// Lists the files that explain a crash: those that are proven or likely to be the mapped ones, their separate debug
+/// files, and the files that the debug information of the frames continues in.
 pub(crate) fn files(loaded: &LoadedModules<'_>, searched: &BTreeSet<usize>) -> Vec<ModuleFile> {
     let mut files = Vec::new();
     for index in searched {
-        for (located, debug) in [(loaded.image(*index), false), (loaded.debug(*index), true)] {
-            if let Some(Located::Found(found)) = located
-                && found.state != FileState::Mismatch
-                && let Some(path) = &found.path
-            {
-                let build_id = found.object.build_id().cloned();
-                files.push(ModuleFile { module: *index, path: path.clone(), build_id, debug });
+        let mut add = |found: &Found, part: ModulePart| {
+            if found.state == FileState::Mismatch {
+                return;
             }
+            let Some(path) = found.path.clone() else { return };
+            let object = &found.object;
+            let build_id = match &part {
+                ModulePart::Image | ModulePart::Debug => object.build_id().cloned(),
+                ModulePart::Companion(Companion::Supplementary(_)) => object.supplementary_id(),
+                ModulePart::Companion(Companion::Split { .. } | Companion::Package) => None,
+            };
+            files.push(ModuleFile { module: *index, path, build_id, part });
+        };
+        for (located, part) in
+            [(loaded.image(*index), ModulePart::Image), (loaded.debug(*index), ModulePart::Debug)]
+        {
+            if let Some(found) = located.and_then(Located::found) {
+                add(found, part);
+            }
+        }
+        for (companion, found) in loaded.companions(*index) {
+            add(&found, ModulePart::Companion(companion));
         }
     }
     files

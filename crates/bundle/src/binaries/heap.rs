@@ -1,6 +1,8 @@
 //! Binaries that lie about under any name: known by what their headers say.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use epitaph_elf::{BuildId, Bytes, FileKind, Object, identify};
 use walkdir::WalkDir;
@@ -18,6 +20,11 @@ const MOST_STRANGERS: usize = 2_000;
 #[derive(Debug, Default)]
 pub(super) struct Heap {
     files: Vec<HeapFile>,
+    /// Files that are not linked: split debug information, what dwz took out, and any object file.
+    unlinked: Vec<PathBuf>,
+    /// What dwz took out is known by its ID, which is read when it is first asked for: a folder of object files is
+    /// nothing to read for every crash.
+    supplementary: OnceLock<Vec<(PathBuf, BuildId)>>,
 }
 
 #[derive(Debug)]
@@ -32,7 +39,8 @@ impl Heap {
     /// Reads the headers of the ELF files beneath `root`, or in it, unless it is `known` to have come with the core.
     pub(super) fn of(root: &Path, known: bool) -> Heap {
         let (depth, most) = if known { (DEEPEST, MOST_ENTRIES) } else { (1, MOST_STRANGERS) };
-        let files = WalkDir::new(root)
+        let mut heap = Heap::default();
+        let entries = WalkDir::new(root)
             .max_depth(depth)
             .same_file_system(true)
             .sort_by_file_name()
@@ -44,10 +52,23 @@ impl Heap {
             })
             .take(most)
             .filter_map(Result::ok)
-            .filter(|entry| entry.file_type().is_file())
-            .filter_map(|entry| HeapFile::read(entry.path()))
-            .collect();
-        Heap { files }
+            .filter(|entry| entry.file_type().is_file());
+        for entry in entries {
+            heap.add(entry.path());
+        }
+        heap
+    }
+
+    /// Adds an ELF file, and passes over any other.
+    fn add(&mut self, path: &Path) {
+        let Ok((file, _)) = open_regular(path, Links::Refuse) else { return };
+        match identify(&file) {
+            Ok(FileKind::Executable | FileKind::SharedObject) => {
+                self.files.extend(HeapFile::read(path, &file))
+            }
+            Ok(FileKind::Relocatable) => self.unlinked.push(path.to_owned()),
+            _ => {}
+        }
     }
 
     /// Files with code, of this build ID.
@@ -62,14 +83,24 @@ impl Heap {
 
     /// Files without a build ID that are called `name`, or `name.1` as `wget` calls the second of that name.
     pub(super) fn named(&self, name: &str) -> Vec<PathBuf> {
-        self.paths(|file| {
-            let actual = file.path.file_name().unwrap_or_default().to_string_lossy();
-            let number = actual.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
-            let named = actual == name
-                || number
-                    .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
-            named && file.build_id.is_none()
-        })
+        self.paths(|file| file.build_id.is_none() && is_called(&file.path, name))
+    }
+
+    /// Files that are not linked, and are called `name` in one of these ways.
+    pub(super) fn unlinked(&self, name: &str) -> Vec<PathBuf> {
+        self.unlinked.iter().filter(|path| is_called(path, name)).cloned().collect()
+    }
+
+    /// What dwz took out of debug information, of this ID.
+    pub(super) fn supplementary(&self, id: &BuildId) -> Vec<PathBuf> {
+        let known = self.supplementary.get_or_init(|| {
+            let id = |path: &PathBuf| {
+                let (file, _) = open_regular(path, Links::Refuse).ok()?;
+                Object::parse(Bytes::map(&file).ok()?).ok()?.supplementary_id()
+            };
+            self.unlinked.iter().filter_map(|path| Some((path.clone(), id(path)?))).collect()
+        });
+        known.iter().filter(|(_, found)| found == id).map(|(path, _)| path.clone()).collect()
     }
 
     fn paths(&self, wanted: impl Fn(&HeapFile) -> bool) -> Vec<PathBuf> {
@@ -77,13 +108,17 @@ impl Heap {
     }
 }
 
+/// Tells whether a file is called `name`, or `name.1` as `wget` calls the second of that name.
+fn is_called(path: &Path, name: &str) -> bool {
+    let actual = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = actual.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+    actual == name
+        || number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 impl HeapFile {
-    fn read(path: &Path) -> Option<HeapFile> {
-        let (file, _) = open_regular(path, Links::Refuse).ok()?;
-        if !matches!(identify(&file).ok()?, FileKind::Executable | FileKind::SharedObject) {
-            return None;
-        }
-        let object = Object::parse(Bytes::map(&file).ok()?).ok()?;
+    fn read(path: &Path, file: &File) -> Option<HeapFile> {
+        let object = Object::parse(Bytes::map(file).ok()?).ok()?;
         // `objcopy --only-keep-debug` keeps the section table, but empties what is loaded.
         let debug = [".debug_info", ".zdebug_info", ".symtab"].iter().any(|name| object.has_section(name));
         let debug_only = debug && !object.has_section(".text");

@@ -72,11 +72,27 @@ impl Binaries {
         self.stored(id, "debuginfo").map_or_else(|| self.heap().debug_files(id), |path| vec![path])
     }
 
+    /// Returns what dwz took out of debug information, of this build ID or the checksum that stands for one.
+    pub fn supplementary_by_build_id(&self, id: &BuildId) -> Vec<PathBuf> {
+        self.stored(id, "debuginfo").map_or_else(|| self.heap().supplementary(id), |path| vec![path])
+    }
+
     /// Returns files without a build ID whose stored name is that of a mapped file called `name` (no folders).
     pub fn by_name(&self, name: &OsStr) -> Vec<PathBuf> {
+        self.named(name, Heap::named)
+    }
+
+    /// Returns files that are not linked, as split debug information is, whose stored name is that of a `.dwo` or `.dwp`
+    /// file called `name` (no folders).
+    pub fn split_by_name(&self, name: &OsStr) -> Vec<PathBuf> {
+        self.named(name, Heap::unlinked)
+    }
+
+    /// Returns the files called `name` that an output folder has, and those of the heap.
+    fn named(&self, name: &OsStr, in_heap: impl Fn(&Heap, &str) -> Vec<PathBuf>) -> Vec<PathBuf> {
         let name = safe_name(name.as_bytes(), LONGEST_NAME);
         let mut found = in_files(&self.root.join("files"), &name);
-        for path in self.heap().named(&name) {
+        for path in in_heap(self.heap(), &name) {
             if !found.contains(&path) {
                 found.push(path);
             }

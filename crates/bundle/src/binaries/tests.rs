@@ -53,6 +53,32 @@ fn in_a_heap_binaries_are_known_by_their_headers() {
 }
 
 #[test]
+fn in_a_heap_companions_are_known_by_name_and_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let core = put(&at("core.zst"), &core(1, 100));
+    let split = program(None, Half::Split);
+    let one = put(&at("a_b.dwo"), &split);
+    let two = put(&at("a_b.dwo.1"), &split);
+    let package = put(&at("dump.dwp"), &split);
+    let common = put(&at("debuginfo"), &program(Some(&[1; 4]), Half::Supplementary));
+    let common_1 = put(&at("debuginfo.1"), &program(Some(&[2; 4]), Half::Supplementary));
+    put(&at("a_b.dwo.txt"), &split);
+    put(&at("a_b.dwo.2"), b"no ELF file");
+    put(&at("a_b.dwo.3"), &program(None, Half::Stripped));
+    let binaries = Binaries::beside(&core);
+    assert_eq!(binaries.split_by_name("a b.dwo".as_ref()), [one, two]);
+    assert_eq!(binaries.split_by_name("dump.dwp".as_ref()), [package]);
+    assert_eq!(binaries.supplementary_by_build_id(&id(1)), [common]);
+    assert_eq!(binaries.supplementary_by_build_id(&id(2)), [common_1]);
+    assert_eq!(binaries.supplementary_by_build_id(&id(3)), Vec::<PathBuf>::new());
+    // None of them is a program or a library.
+    assert_eq!(binaries.by_name("dump.dwp".as_ref()), Vec::<PathBuf>::new());
+    assert_eq!(binaries.by_build_id(&id(1)), Vec::<PathBuf>::new());
+    assert_eq!(binaries.debug_by_build_id(&id(1)), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn a_folder_that_is_anybodys_is_not_searched_deeply() {
     let dir = tempfile::tempdir().unwrap();
     let core = put(&dir.path().join("core"), &core(1, 100));

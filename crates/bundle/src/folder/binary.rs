@@ -1,10 +1,11 @@
 //! Storing the binaries that explain a core, each once.
 
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use epitaph_elf::{BuildId, Bytes, FileKind, Object, ReadAt, identify};
+use epitaph_elf::{BuildId, Bytes, Companion, FileKind, ModulePart, Object, ReadAt, identify};
 use thiserror::Error;
 
 use super::core::KEEP_FREE;
@@ -24,8 +25,8 @@ pub struct BinaryToKeep {
     pub source: BinarySource,
     /// The build ID that it must have, where that is known.
     pub build_id: Option<BuildId>,
-    /// Whether it is the separate file with the module's debug information.
-    pub debug: bool,
+    /// Which of the module's files it is.
+    pub part: ModulePart,
 }
 
 /// Where a binary's bytes are.
@@ -44,6 +45,10 @@ pub(super) enum BinaryTrouble {
     Read(#[source] io::Error),
     #[error("it is no ELF program or library")]
     NotElf,
+    #[error("it is another kind of file")]
+    OtherKind,
+    #[error("it has no build ID, by which alone it could be found")]
+    NoId,
     #[error("it is another build than the one that was mapped ({})", .0.as_ref().map_or("it has no build ID".to_owned(), |id| id.to_string()))]
     OtherBuild(Option<BuildId>),
     #[error(
@@ -55,6 +60,9 @@ pub(super) enum BinaryTrouble {
     #[error("the copy cannot be written: {0}")]
     Write(#[source] io::Error),
 }
+
+/// What every `.dwo` and `.dwp` file has.
+const SPLIT_INFO: [&str; 2] = [".debug_info.dwo", ".zdebug_info.dwo"];
 
 /// A binary that was opened and is what it should be.
 struct Binary {
@@ -75,11 +83,11 @@ pub(super) fn store_binary(
 ) -> Result<String, BinaryTrouble> {
     let opened = open(binary)?;
     let relative = match &opened.build_id {
-        Some(id) => format!("buildid/{id}/{}", if binary.debug { "debuginfo" } else { "executable" }),
+        Some(id) if binary.part == ModulePart::Image => format!("buildid/{id}/executable"),
+        Some(id) => format!("buildid/{id}/debuginfo"),
         None => {
             let (hash, _) = sha256_of(&*opened.bytes).map_err(BinaryTrouble::Read)?;
-            let name = safe_name(name, LONGEST_NAME);
-            format!("files/{hash}/{name}{}", if binary.debug { ".debug" } else { "" })
+            format!("files/{hash}/{}", name_in_files(&binary.part, name))
         }
     };
     let target = root.join(&relative);
@@ -100,6 +108,20 @@ pub(super) fn store_binary(
     Ok(relative)
 }
 
+/// The name in `files/` of one of the files of a module that the process knew as `name`. Split debug information is
+/// looked for by the name that its unit says, a package by the module's.
+fn name_in_files(part: &ModulePart, name: &[u8]) -> String {
+    let safe = |name: &[u8]| safe_name(name, LONGEST_NAME);
+    match part {
+        ModulePart::Image | ModulePart::Companion(Companion::Supplementary(_)) => safe(name),
+        ModulePart::Debug => format!("{}.debug", safe(name)),
+        ModulePart::Companion(Companion::Split { name, .. }) => {
+            safe(name.file_name().unwrap_or_default().as_bytes())
+        }
+        ModulePart::Companion(Companion::Package) => safe(&[name, b".dwp"].concat()),
+    }
+}
+
 fn open(binary: &BinaryToKeep) -> Result<Binary, BinaryTrouble> {
     let read = |error: io::Error| BinaryTrouble::Read(error);
     let (bytes, headers, modified): (Box<dyn ReadAt>, Bytes, _) = match &binary.source {
@@ -111,11 +133,29 @@ fn open(binary: &BinaryToKeep) -> Result<Binary, BinaryTrouble> {
         // A copy of what is mapped is read through the map: its file may have no name any more.
         BinarySource::Bytes(bytes) => (Box::new(Mapped(bytes.clone())), bytes.clone(), None),
     };
-    if !matches!(identify(&*bytes).map_err(read)?, FileKind::Executable | FileKind::SharedObject) {
+    let kind = identify(&*bytes).map_err(read)?;
+    let linked = matches!(kind, FileKind::Executable | FileKind::SharedObject);
+    let companion = matches!(binary.part, ModulePart::Companion(_));
+    if !linked && !(companion && kind == FileKind::Relocatable) {
         return Err(BinaryTrouble::NotElf);
     }
     let object = Object::parse(headers).map_err(|_| BinaryTrouble::NotElf)?;
-    let build_id = object.build_id().cloned();
+    let build_id = match &binary.part {
+        ModulePart::Image | ModulePart::Debug => object.build_id().cloned(),
+        // One without a build ID is no different from any other of its name.
+        ModulePart::Companion(Companion::Supplementary(link)) if link.id.is_none() => {
+            return Err(BinaryTrouble::NoId);
+        }
+        // A crafted link may name any file on this machine with that file's own build ID.
+        ModulePart::Companion(Companion::Supplementary(_)) if object.has_section(".text") => {
+            return Err(BinaryTrouble::OtherKind);
+        }
+        ModulePart::Companion(Companion::Supplementary(_)) => object.supplementary_id(),
+        ModulePart::Companion(_) if !SPLIT_INFO.iter().any(|name| object.has_section(name)) => {
+            return Err(BinaryTrouble::OtherKind);
+        }
+        ModulePart::Companion(Companion::Split { .. } | Companion::Package) => None,
+    };
     // The file at a path may have been rebuilt since it was looked at.
     if binary.build_id.is_some() && binary.build_id != build_id {
         return Err(BinaryTrouble::OtherBuild(build_id));

@@ -4,8 +4,8 @@
 //! crashes/<id>/core.zst           the core
 //! crashes/<id>/summary.json       written last: its presence seals the crash
 //! buildid/<hex>/executable        each mapped ELF file once, in debuginfod's path shape
-//! buildid/<hex>/debuginfo         its separate debug information
-//! files/<sha256>/<name>           binaries without a build ID
+//! buildid/<hex>/debuginfo         its separate debug information, or what dwz took out of several
+//! files/<sha256>/<name>           binaries without a build ID, and split debug information (.dwo, .dwp)
 //! summary.md, junit/epitaph.xml   reports over the crashes, rewritten as crashes come
 //! manifest.json                   path, size and sha256 of every file
 //! ```

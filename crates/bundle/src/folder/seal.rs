@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use epitaph_elf::ModulePart;
 use epitaph_summary::{CrashSummary, Warning};
 
 use super::binary::{BinaryToKeep, store_binary};
@@ -227,11 +228,19 @@ impl OutputFolder {
         let name = module.name.as_deref().or(module.path.as_deref()).unwrap_or_default();
         let name = name.rsplit('/').next().unwrap_or(name).to_owned();
         match store_binary(&*self.disk, &self.path, workshop, binary, name.as_bytes()) {
-            Ok(_) if binary.debug => {} // found beside the executable, by the build ID
-            Ok(relative) => module.file = Some(relative),
+            Ok(relative) => match &binary.part {
+                ModulePart::Image => module.file = Some(relative),
+                ModulePart::Debug => {} // found beside the executable, by the build ID
+                ModulePart::Companion(_) if module.companion_files.contains(&relative) => {}
+                ModulePart::Companion(_) => module.companion_files.push(relative),
+            },
             Err(trouble) => {
-                let what = if binary.debug { "the debug file of " } else { "" };
-                let text = format!("{what}{name} was not stored: {trouble}");
+                let what = match &binary.part {
+                    ModulePart::Image => name,
+                    ModulePart::Debug => format!("the debug file of {name}"),
+                    ModulePart::Companion(companion) => format!("the {companion} of {name}"),
+                };
+                let text = format!("{what} was not stored: {trouble}");
                 summary.warnings.push(Warning::new("binary_not_stored", text));
             }
         }

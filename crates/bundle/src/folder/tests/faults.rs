@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use epitaph_elf::{Companion, ModulePart};
 use epitaph_testkit::skip::skipped;
 
 use super::disk::{Disk, Step};
@@ -35,21 +36,27 @@ fn full() -> io::Error {
     nix::errno::Errno::ENOSPC.into()
 }
 
-/// A crash with a core, a binary with a build ID and one without.
+/// A crash with a core, a binary with a build ID and one without, and split debug information of the first.
 fn seal_all(out: &OutputFolder, core: &OpenedCore) -> Result<Sealed, BundleError> {
+    let split = BinaryToKeep {
+        module: 0,
+        source: BinarySource::Bytes(program(None, Half::Split).into()),
+        build_id: None,
+        part: ModulePart::Companion(Companion::Package),
+    };
     let binaries = [Some(7), None].into_iter().enumerate().map(|(module, byte): (_, Option<u8>)| {
         let id = byte.map(|byte| [byte; 4]);
         BinaryToKeep {
             module,
             source: BinarySource::Bytes(program(id.as_ref().map(|id| id.as_slice()), Half::Stripped).into()),
             build_id: id.and_then(|id| epitaph_elf::BuildId::new(&id)),
-            debug: false,
+            part: ModulePart::Image,
         }
     });
     let id = id_of(core);
     let request = SealRequest::new(&id, summary(&["a", "b"]))
         .with_core(CoreInput::from(core))
-        .with_binaries(binaries.collect());
+        .with_binaries(binaries.chain([split]).collect());
     out.seal(request)
 }
 
@@ -93,7 +100,10 @@ fn the_last_bytes_of_a_disk_are_left_for_the_summaries() {
     let dir = tempfile::tempdir().unwrap();
     let out = folder_on(dir.path(), 1 << 20, |_, _| Ok(()));
     let sealed = stored(seal_all(&out, &core_file(dir.path(), 1, 100_000)));
-    assert_eq!(codes(&sealed), ["core_not_stored", "binary_not_stored", "binary_not_stored"]);
+    assert_eq!(
+        codes(&sealed),
+        ["core_not_stored", "binary_not_stored", "binary_not_stored", "binary_not_stored"]
+    );
     assert!(sealed.summary.warnings[0].text.contains("1048576 are free"), "{:?}", sealed.summary.warnings);
     check_whole(out.path());
 }

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
+use epitaph_elf::ModulePart;
 use epitaph_testkit::skip::skipped;
 
 use super::*;
@@ -82,7 +83,7 @@ fn hostile_module_names_make_harmless_files() {
             module,
             source: BinarySource::Bytes(program(None, Half::Stripped).into()),
             build_id: None,
-            debug: false,
+            part: ModulePart::Image,
         })
         .collect();
     let stored = stored(out.seal(SealRequest::new("a", summary(&names)).with_binaries(binaries)));
@@ -113,7 +114,7 @@ fn only_the_right_binary_is_kept() {
             module,
             source: BinarySource::Path(path),
             build_id: wanted.clone(),
-            debug: false,
+            part: ModulePart::Image,
         })
         .collect();
     binaries.push(BinaryToKeep { module: 99, ..binaries[0].clone() });

@@ -1,5 +1,6 @@
 //! The output folder, sealed, read back and attacked.
 
+mod companions;
 mod faults;
 mod hostile;
 mod many;

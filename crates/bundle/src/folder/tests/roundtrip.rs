@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
+use epitaph_elf::ModulePart;
 use epitaph_testkit::skip::skipped;
 
 use super::*;
@@ -19,20 +20,20 @@ fn a_sealed_crash_is_found_and_opens_as_it_was() {
     let image = put(&dir.path().join("bin/parser"), &program(Some(&[7; 4]), Half::Stripped));
     let debug = put(&dir.path().join("bin/parser.debug"), &program(Some(&[7; 4]), Half::DebugOnly));
     let nameless = program(None, Half::Stripped);
-    let keep = |module, source, build_id: Option<&[u8]>, debug| BinaryToKeep {
+    let keep = |module, source, build_id: Option<&[u8]>, part| BinaryToKeep {
         module,
         source,
         build_id: build_id.and_then(epitaph_elf::BuildId::new),
-        debug,
+        part,
     };
     let out = OutputFolder::open(&dir.path().join("deep/out")).unwrap();
     let mut steps = Vec::new();
     let request = SealRequest::new(&id, summary(&["parser", "lib a\n/../b.so"]))
         .with_core(CoreInput::from(&core))
         .with_binaries(vec![
-            keep(0, BinarySource::Path(image.clone()), Some(&[7; 4]), false),
-            keep(0, BinarySource::Path(debug), None, true),
-            keep(1, BinarySource::Bytes(nameless.clone().into()), None, false),
+            keep(0, BinarySource::Path(image.clone()), Some(&[7; 4]), ModulePart::Image),
+            keep(0, BinarySource::Path(debug), None, ModulePart::Debug),
+            keep(1, BinarySource::Bytes(nameless.clone().into()), None, ModulePart::Image),
         ])
         .with_progress(|done, total| steps.push((done, total)));
     let stored = stored(out.seal(request));
