@@ -144,7 +144,7 @@ fn flatten(tree: &Path, heap: &Path) {
     for (path, bytes) in files(tree) {
         let name = path.rsplit('/').next().unwrap();
         let free = |number: &u32| !heap.join(numbered(name, *number)).exists();
-        let number = (0..).find(free).unwrap();
+        let number = (0..100).find(free).unwrap();
         fs::write(heap.join(numbered(name, number)), bytes).unwrap();
     }
 }

@@ -64,7 +64,7 @@ impl Heap {
         let Ok((file, _)) = open_regular(path, Links::Refuse) else { return };
         match identify(&file) {
             Ok(FileKind::Executable | FileKind::SharedObject) => {
-                self.files.extend(HeapFile::read(path, &file))
+                self.files.extend(HeapFile::read(path, &file));
             }
             Ok(FileKind::Relocatable) => self.unlinked.push(path.to_owned()),
             _ => {}

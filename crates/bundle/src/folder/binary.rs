@@ -5,7 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use epitaph_elf::{BuildId, Bytes, Companion, FileKind, ModulePart, Object, ReadAt, identify};
+use epitaph_elf::{
+    BuildId, Bytes, Companion, FileKind, ModulePart, Object, ReadAt, SupplementaryLink, identify,
+};
 use thiserror::Error;
 
 use super::core::KEEP_FREE;
@@ -61,8 +63,10 @@ pub(super) enum BinaryTrouble {
     Write(#[source] io::Error),
 }
 
-/// What every `.dwo` and `.dwp` file has.
-const SPLIT_INFO: [&str; 2] = [".debug_info.dwo", ".zdebug_info.dwo"];
+/// Sections of which every `.dwo` and `.dwp` file has one.
+const SPLIT: &[&str] = &[".debug_info.dwo", ".zdebug_info.dwo"];
+/// Sections of which every supplementary file has one.
+const SUPPLEMENTARY: &[&str] = &[".debug_info", ".zdebug_info", ".debug_str", ".zdebug_str"];
 
 /// A binary that was opened and is what it should be.
 struct Binary {
@@ -134,33 +138,38 @@ fn open(binary: &BinaryToKeep) -> Result<Binary, BinaryTrouble> {
         BinarySource::Bytes(bytes) => (Box::new(Mapped(bytes.clone())), bytes.clone(), None),
     };
     let kind = identify(&*bytes).map_err(read)?;
-    let linked = matches!(kind, FileKind::Executable | FileKind::SharedObject);
-    let companion = matches!(binary.part, ModulePart::Companion(_));
-    if !linked && !(companion && kind == FileKind::Relocatable) {
-        return Err(BinaryTrouble::NotElf);
+    match kind {
+        FileKind::Executable | FileKind::SharedObject => {}
+        // Companions are not linked.
+        FileKind::Relocatable if matches!(binary.part, ModulePart::Companion(_)) => {}
+        _ => return Err(BinaryTrouble::NotElf),
     }
     let object = Object::parse(headers).map_err(|_| BinaryTrouble::NotElf)?;
-    let build_id = match &binary.part {
-        ModulePart::Image | ModulePart::Debug => object.build_id().cloned(),
-        // One without a build ID is no different from any other of its name.
-        ModulePart::Companion(Companion::Supplementary(link)) if link.id.is_none() => {
-            return Err(BinaryTrouble::NoId);
-        }
-        // A crafted link may name any file on this machine with that file's own build ID.
-        ModulePart::Companion(Companion::Supplementary(_)) if object.has_section(".text") => {
-            return Err(BinaryTrouble::OtherKind);
-        }
-        ModulePart::Companion(Companion::Supplementary(_)) => object.supplementary_id(),
-        ModulePart::Companion(_) if !SPLIT_INFO.iter().any(|name| object.has_section(name)) => {
-            return Err(BinaryTrouble::OtherKind);
-        }
-        ModulePart::Companion(Companion::Split { .. } | Companion::Package) => None,
-    };
+    let build_id = build_id_of(&object, &binary.part)?;
     // The file at a path may have been rebuilt since it was looked at.
     if binary.build_id.is_some() && binary.build_id != build_id {
         return Err(BinaryTrouble::OtherBuild(build_id));
     }
     Ok(Binary { bytes, build_id, modified })
+}
+
+/// Returns the ID that a file is stored under, if it has one, having checked that a companion is one.
+fn build_id_of(object: &Object, part: &ModulePart) -> Result<Option<BuildId>, BinaryTrouble> {
+    let any = |names: &[&str]| names.iter().any(|name| object.has_section(name));
+    match part {
+        ModulePart::Image | ModulePart::Debug => Ok(object.build_id().cloned()),
+        // Without an ID, it is no different from any other of its name.
+        ModulePart::Companion(Companion::Supplementary(SupplementaryLink { id: None, .. })) => {
+            Err(BinaryTrouble::NoId)
+        }
+        // A crafted link may name any file of this machine, with that file's own build ID.
+        ModulePart::Companion(Companion::Supplementary(_)) if any(&[".text"]) || !any(SUPPLEMENTARY) => {
+            Err(BinaryTrouble::OtherKind)
+        }
+        ModulePart::Companion(Companion::Supplementary(_)) => Ok(object.supplementary_id()),
+        ModulePart::Companion(_) if !any(SPLIT) => Err(BinaryTrouble::OtherKind),
+        ModulePart::Companion(Companion::Split { .. } | Companion::Package) => Ok(None),
+    }
 }
 
 struct Mapped(Bytes);

@@ -242,6 +242,14 @@ impl CameWithCore for Tree {
         assert_eq!(name, "lib.so");
         self.0.clone()
     }
+
+    fn supplementary_by_build_id(&self, _: &BuildId) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn split_by_name(&self, _: &OsStr) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 #[test]
