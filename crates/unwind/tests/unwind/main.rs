@@ -5,6 +5,8 @@ mod aarch64_steps;
 #[cfg(test)]
 mod architectures;
 #[cfg(test)]
+mod arm_steps;
+#[cfg(test)]
 mod crafted;
 #[cfg(test)]
 mod damaged_cfi;
