@@ -9,7 +9,7 @@ use epitaph_elf::{Arch, Endian, FrameRule, Memory, Registers, Target, read_vec};
 
 use crate::address::CodeAddress;
 use crate::code::Code;
-use crate::fallback::LONGEST_CALL;
+use crate::fallback::{self, LONGEST_CALL};
 use crate::machine::{Known, Machine};
 use crate::tail::{Layout, TailCalls};
 
@@ -111,6 +111,28 @@ impl Scan<'_, '_> {
             }
         }
         best
+    }
+
+    /// Takes the link register, where a call left its return address, as long as nothing was called since: then it
+    /// points out of the function. Returns how sure it is that the call before it led here.
+    pub(crate) fn by_link_register(&mut self) -> Option<(Registers, Evidence)> {
+        let function = self.known.function.as_ref()?;
+        if !self.arch.returns_by_link || !matches!(self.address, CodeAddress::Exact(_)) {
+            return None;
+        }
+        let caller = fallback::after_call(self.arch, self.registers, self.memory)?;
+        let return_address = caller.get(self.arch.pc)?;
+        if function.contains(&return_address.saturating_sub(1)) {
+            return None;
+        }
+        if fallback::signal_return(self.arch, return_address, self.memory).is_some() {
+            return Some((caller, Evidence::MayBeCalled));
+        }
+        match self.call_before(return_address, 0) {
+            Call::Here(_) => Some((caller, Evidence::Called)),
+            Call::Perhaps(evidence) => Some((caller, evidence)),
+            Call::Elsewhere => None,
+        }
     }
 
     fn words(&mut self, sp: u64) -> Vec<u64> {

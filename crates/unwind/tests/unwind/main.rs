@@ -11,6 +11,8 @@ mod crafted;
 #[cfg(test)]
 mod damaged_cfi;
 #[cfg(test)]
+mod link_register;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod steps;
