@@ -96,6 +96,8 @@ gdb_is_wrong! {
     no_frames: "it reads prologues only up to the first instruction that it doesn't know, and takes numbers for addresses"
     no_frames_clang: "as no_frames"
     musl_abort: "it stops in the C library, which has no call frame information"
+    musl_nested_signals: "as musl_abort"
+    musl_nested_signals_dynamic: "as musl_abort"
     generated: "it doesn't follow frame pointers where it knows of no function"
 }
 

@@ -9,7 +9,7 @@ use epitaph_elf::{Arch, Endian, FrameRule, Memory, Registers, Target, read_vec};
 
 use crate::address::CodeAddress;
 use crate::code::Code;
-use crate::fallback::LONGEST_CALL;
+use crate::fallback::{self, LONGEST_CALL};
 use crate::machine::{Known, Machine};
 use crate::tail::{Layout, TailCalls};
 
@@ -93,13 +93,21 @@ impl Scan<'_, '_> {
         let sp = self.registers.get(self.arch.sp)?;
         let near = if matches!(self.address, CodeAddress::Exact(_)) { NEAR_INNERMOST } else { NEAR };
         let mut best: Option<Candidate> = None;
+        let mut nothing_between = true;
         for (index, word) in self.words(sp).into_iter().enumerate() {
             let slot = sp.wrapping_add(index as u64 * u64::from(self.arch.bits() / 8));
             let (evidence, rule) = match self.call_before(word, slot) {
+                // The program's entry never returns: its call is not over, and no other call that may not be is on the
+                // way there.
+                _ if nothing_between && self.is_entry_call(word) => (Evidence::Called, None),
                 Call::Here(rule) => (Evidence::Called, rule),
                 Call::Perhaps(evidence) => (evidence, None),
-                Call::Elsewhere => continue,
+                Call::Elsewhere => {
+                    nothing_between &= !fallback::is_return_address(self.arch, word, self.memory);
+                    continue;
+                }
             };
+            nothing_between = false;
             if evidence > Evidence::ModuleCalled && index >= near {
                 continue;
             }
@@ -111,6 +119,34 @@ impl Scan<'_, '_> {
             }
         }
         best
+    }
+
+    /// Tells whether a word is the return address of the call that the program's entry makes.
+    fn is_entry_call(&self, word: u64) -> bool {
+        self.code.is_entry(word.saturating_sub(1))
+            && fallback::is_return_address(self.arch, word, self.memory)
+    }
+
+    /// Takes the link register, where a call left its return address, as long as nothing was called since: then it
+    /// points out of the function. Returns how sure it is that the call before it led here.
+    pub(crate) fn by_link_register(&mut self) -> Option<(Registers, Evidence)> {
+        let function = self.known.function.as_ref()?;
+        if !self.arch.returns_by_link || !matches!(self.address, CodeAddress::Exact(_)) {
+            return None;
+        }
+        let caller = fallback::after_call(self.arch, self.registers, self.memory)?;
+        let return_address = caller.get(self.arch.pc)?;
+        if function.contains(&return_address.saturating_sub(1)) {
+            return None;
+        }
+        if fallback::signal_return(self.arch, return_address, self.memory).is_some() {
+            return Some((caller, Evidence::MayBeCalled));
+        }
+        match self.call_before(return_address, 0) {
+            Call::Here(_) => Some((caller, Evidence::Called)),
+            Call::Perhaps(evidence) => Some((caller, evidence)),
+            Call::Elsewhere => None,
+        }
     }
 
     fn words(&mut self, sp: u64) -> Vec<u64> {

@@ -11,6 +11,7 @@ use crate::fallback;
 use crate::frame::{Frame, Stop, Trust};
 use crate::go::{self, Runtime};
 use crate::row::{Applied, Row};
+use crate::tail::Layout;
 use crate::walk::Unwinder;
 
 /// A step outwards.
@@ -154,16 +155,19 @@ impl Unwinder<'_> {
     /// Recovers the registers of a frame's caller by 32-bit ARM's exception tables; `None` where they don't lead on.
     ///
     /// They tell how the stack is at a function's calls. One that was interrupted may be in its prologue or epilogue: what
-    /// they lead to is only believed if it is a return address, and else the link register may still hold one.
-    fn step_by_exception_tables(&self, registers: &Registers, frame: &Frame) -> Option<Result<Step, Stop>> {
+    /// they lead to is only believed if it is a return address, and else the link register may still hold one; at the
+    /// function's first instruction it does. The tables' own start of a function may be that of another one further in
+    /// front, which is unwound alike: a symbol knows better.
+    fn step_by_exception_tables(
+        &mut self,
+        registers: &Registers,
+        frame: &Frame,
+    ) -> Option<Result<Step, Stop>> {
         let (arch, memory, pc) = (self.arch, self.memory, frame.address.pc());
-        let Unwinding::Instructions(instructions) =
-            self.code.exception_entry(frame.address.lookup())?.unwinding
-        else {
-            return None;
-        };
+        let entry = self.code.exception_entry(frame.address.lookup())?;
+        let Unwinding::Instructions(instructions) = &entry.unwinding else { return None };
         let read = |address: u32| arch.read_word(memory, address.into()).map(|word| word as u32);
-        let mut caller = match exidx::unwind(&instructions, registers, read) {
+        let mut caller = match exidx::unwind(instructions, registers, read) {
             Ok(caller) => caller,
             Err(Failure::Refused) => return None,
             Err(Failure::Unusable) => return Some(Err(Stop::BadCfi { pc })),
@@ -172,10 +176,16 @@ impl Unwinder<'_> {
         let back = registers.code_address(caller.get(arch.pc)?);
         caller.set(arch.pc, Some(back));
         let mut trust = Trust::Cfi;
-        let interrupted = matches!(frame.address, CodeAddress::Exact(_));
-        if interrupted && !fallback::is_return_address(arch, back, memory) {
-            caller = fallback::after_call(arch, registers, memory)?;
-            trust = Trust::CallTarget;
+        if let CodeAddress::Exact(pc) = frame.address {
+            let function = self.code.function(pc).unwrap_or(entry.covers.clone());
+            let at_entry = pc == function.start;
+            if at_entry || !fallback::is_return_address(arch, back, memory) {
+                caller = fallback::after_call(arch, registers, memory)?;
+                // Later it may have called something that didn't give the link register back.
+                trust = if at_entry { Trust::CallTarget } else { Trust::CallScan };
+            } else if may_be_in_prologue(arch, registers, back, &function, instructions) {
+                trust = Trust::CallScan;
+            }
         }
         Some(Ok(Step::to(&caller, caller.get(arch.sp), trust)))
     }
@@ -203,4 +213,25 @@ impl Unwinder<'_> {
         let (arch, memory) = (self.arch, self.memory);
         *self.signal_returns.entry(pc).or_insert_with(|| fallback::signal_return(arch, pc, memory))
     }
+}
+
+/// Tells whether an interrupted function of 32-bit Arm may not have set up its frame yet, so that what its tables lead to
+/// merely happens to follow a call.
+fn may_be_in_prologue(
+    arch: &Arch,
+    registers: &Registers,
+    back: u64,
+    function: &Range<u64>,
+    instructions: &[u8],
+) -> bool {
+    /// An instruction of the tables undoes one of the prologue, of at most 4 bytes; another one may come before it.
+    const PER_STEP: u64 = 8;
+    let link = arch.link.and_then(|link| registers.get(link)).map(|link| registers.code_address(link));
+    // Until the first call the link register has the same return address. In a recursion its caller may have it, too.
+    if link == Some(back) {
+        return function.contains(&back);
+    }
+    let steps = instructions.iter().filter(|byte| **byte != exidx::FINISH).count() as u64;
+    let within = registers.get(arch.pc).and_then(|pc| pc.checked_sub(function.start));
+    within.is_none_or(|within| within < steps * PER_STEP)
 }

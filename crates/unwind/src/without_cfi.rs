@@ -77,6 +77,9 @@ impl WithoutCfi {
             allowance: &mut self.scans,
             entries_left: MOST_ENTRIES,
         };
+        if let Some((caller, evidence)) = scan.by_link_register() {
+            return Ok(self.first_of_link_and_frame_pointer(&known, &caller, evidence, by_frame_pointer));
+        }
         let found = scan.find();
         self.choose(registers, frame, by_frame_pointer, found, memory).ok_or(Stop::NoCfi { pc })
     }
@@ -131,6 +134,21 @@ impl WithoutCfi {
         Ok(callers.next().map(way))
     }
 
+    /// Chooses between the link register and the frame pointer: the latter knows the caller's stack pointer as well, but
+    /// it is the caller's own where the function has no frame, and leads past the caller.
+    fn first_of_link_and_frame_pointer(
+        &self,
+        known: &Known,
+        caller: &Registers,
+        evidence: Evidence,
+        by_frame_pointer: Option<Way>,
+    ) -> Way {
+        let pc = self.arch.pc;
+        let same = by_frame_pointer.filter(|way| way.registers.get(pc) == caller.get(pc));
+        let function = known.function.clone().filter(|_| evidence == Evidence::Called);
+        same.unwrap_or_else(|| Way { function, ..Way::new(caller, trust_in(evidence)) })
+    }
+
     /// Chooses between the frame pointer and a word on the stack: the one further in, for the other may be a frame or
     /// more too far out.
     fn choose(
@@ -151,13 +169,11 @@ impl WithoutCfi {
                 return Some(way);
             }
         }
-        let trust = match found.evidence {
-            Evidence::Called => Trust::CallTarget,
-            Evidence::ModuleCalled | Evidence::MayBeCalled => Trust::CallScan,
-            // One guess upon another leads anywhere.
-            Evidence::InCode if frame.trust >= Trust::FramePointer => return None,
-            Evidence::InCode => Trust::Scan,
-        };
+        // One guess upon another leads anywhere.
+        if found.evidence == Evidence::InCode && frame.trust >= Trust::FramePointer {
+            return None;
+        }
+        let trust = trust_in(found.evidence);
         if let Some(rule) = &found.rule {
             return Some(Way::new(&leave(arch, rule, registers, memory).ok()??, trust));
         }
@@ -165,5 +181,13 @@ impl WithoutCfi {
         caller.set(arch.pc, arch.read_word(memory, found.slot).ok());
         caller.set(arch.sp, Some(cfa));
         Some(Way::new(&caller, trust))
+    }
+}
+
+fn trust_in(evidence: Evidence) -> Trust {
+    match evidence {
+        Evidence::Called => Trust::CallTarget,
+        Evidence::ModuleCalled | Evidence::MayBeCalled => Trust::CallScan,
+        Evidence::InCode => Trust::Scan,
     }
 }

@@ -34,6 +34,7 @@ pub static AARCH64: Arch = Arch {
     sp: SP,
     fp: FP,
     link: Some(LR),
+    returns_by_link: true,
     // x19 to x29
     callee_saved: 0x7ff << 19,
     // Without a note that says more: Linux gives addresses above 48 bits only to who asks for them.

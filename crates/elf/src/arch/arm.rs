@@ -28,6 +28,8 @@ pub static ARM: Arch = Arch {
     sp: SP,
     fp: FP,
     link: Some(LR),
+    // Most pop their return address off the stack.
+    returns_by_link: false,
     // r4 to r11
     callee_saved: 0xff << 4,
     // The lowest bit of a return address says that the caller is Thumb code.

@@ -24,6 +24,7 @@ pub static I386: Arch = Arch {
     sp: ESP,
     fp: EBP,
     link: None,
+    returns_by_link: false,
     // ebx, ebp, esi, edi
     callee_saved: 1 << 3 | 1 << EBP | 1 << 6 | 1 << 7,
     code_mask: u32::MAX as u64,

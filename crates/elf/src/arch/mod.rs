@@ -46,6 +46,8 @@ pub struct Arch {
     pub fp: u16,
     /// DWARF number of the register that a call leaves its return address in; `None` where it pushes it.
     pub link: Option<u16>,
+    /// Whether functions return through that register, so that after a call it holds where the call came back to.
+    pub returns_by_link: bool,
     /// DWARF numbers (a bit each, all below 64) that a function gives back as it got them, by the ABI.
     pub callee_saved: u64,
     /// DWARF number of the register in which Go keeps what it runs (the pointer to its `g`); `None` where there is none,

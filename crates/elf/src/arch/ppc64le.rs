@@ -35,6 +35,7 @@ pub static PPC64LE: Arch = Arch {
     // Every frame begins with the address of the caller's.
     fp: SP,
     link: Some(LR),
+    returns_by_link: true,
     // r2 (in code that isn't another module's), r13 (thread pointer), r14 to r31
     callee_saved: 1 << 2 | 0x7_ffff << 13,
     code_mask: u64::MAX,

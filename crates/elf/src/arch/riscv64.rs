@@ -32,6 +32,7 @@ pub static RISCV64: Arch = Arch {
     sp: SP,
     fp: FP,
     link: Some(RA),
+    returns_by_link: true,
     // gp and tp, which nobody changes; s0, s1, s2 to s11
     callee_saved: 3 << 3 | 3 << 8 | 0x3ff << 18,
     code_mask: u64::MAX,

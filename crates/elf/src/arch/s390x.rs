@@ -35,6 +35,7 @@ pub static S390X: Arch = Arch {
     sp: SP,
     fp: 11,
     link: Some(LINK),
+    returns_by_link: true,
     // r6 to r13, r15, f8 to f15
     callee_saved: 0xff << 6 | 1 << SP | 0xff << 24,
     code_mask: u64::MAX,

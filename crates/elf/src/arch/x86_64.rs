@@ -35,6 +35,7 @@ pub static X86_64: Arch = Arch {
     sp: RSP,
     fp: RBP,
     link: None,
+    returns_by_link: false,
     callee_saved: CALLEE_SAVED,
     goroutine: Some(14),
     code_mask: u64::MAX,

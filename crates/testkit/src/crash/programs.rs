@@ -70,6 +70,9 @@ const INLINED: &[&str] = &["weigh", "weigh_all", "score", "score", "score", "ran
 /// The frames of `no_frames.c`.
 const NO_FRAMES: &[&str] = &["fetch", "weigh", "score", "score", "score", "score", "main"];
 
+/// The frames of `nested_signals.c`.
+const NESTED: &[&str] = &["abort", "on_segv", "touch", "on_usr1", "kill", "compute", "main"];
+
 /// A program of one step, without arguments.
 const fn plain(
     name: &'static str,
@@ -163,6 +166,8 @@ pub const PROGRAMS: &[Program] = &[
         SIGABRT,
         &["raise", "abort", "on_segv", "touch", "worker", "start", "__clone"],
     ),
+    plain("musl_nested_signals", &["musl-gcc -static -O2 -o exe @nested_signals.c"], SIGABRT, NESTED),
+    plain("musl_nested_signals_dynamic", &["musl-gcc -O2 -o exe @nested_signals.c"], SIGABRT, NESTED),
     plain("generated", &["gcc -g -O0 -o exe @generated.c"], SIGSEGV, &["run", "main"]),
     plain("smashed_return", &["gcc -g -O1 -fno-stack-protector -o exe @smashed_return.c"], SIGSEGV, &[]),
     plain(

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::stub::Stub;
 use crate::core::machine::Machine;
-use crate::core::{CoreBuilder, CoreImage, Segment, Thread};
+use crate::core::{Class, CoreBuilder, CoreImage, Segment, Thread};
 
 const PAGE: u64 = 4096;
 const PT_LOAD: u32 = 1;
@@ -17,7 +17,7 @@ const PF_W: u32 = 2;
 /// `AT_EXECFN`: the address of the program's name, the last thing on the stack.
 const AT_EXECFN: u64 = 31;
 
-/// Takes the core of a guest that runs `exe` on a 64-bit little-endian machine, as if `signal` were about to end it.
+/// Takes the core of a guest that runs `exe` on a little-endian machine, as if `signal` were about to end it.
 pub(super) fn core(stub: &mut Stub, machine: Machine, exe: &Path, signal: u16) -> CoreImage {
     let registers = registers(stub, &machine);
     let mut thread = Thread::new(1).signal(signal); // the stub doesn't say which thread it is
@@ -25,13 +25,13 @@ pub(super) fn core(stub: &mut Stub, machine: Machine, exe: &Path, signal: u16) -
         thread = thread.register(name, *value);
     }
     let mut builder = CoreBuilder::new().machine(machine).thread(thread);
-    let auxv = words(&stub.auxv());
+    let auxv = words(&stub.auxv(), machine.class);
     for pair in auxv.chunks_exact(2).filter(|pair| pair[0] != 0) {
         builder = builder.auxv(pair[0], pair[1]);
     }
     let name = auxv.chunks_exact(2).find(|pair| pair[0] == AT_EXECFN).expect("the program's name");
     let exe = std::fs::read(exe).expect("the executable");
-    for (address, segment) in memory(stub, &exe, &registers, name[1]) {
+    for (address, segment) in memory(stub, &exe, machine.class, &registers, name[1]) {
         let segment = match segment {
             Content::Unchanged { size, flags } => Segment::undumped(address, size).flags(flags),
             Content::Dumped { bytes, flags } => Segment::data(address, bytes).flags(flags),
@@ -43,9 +43,11 @@ pub(super) fn core(stub: &mut Stub, machine: Machine, exe: &Path, signal: u16) -
 
 /// The general registers, by gdb's names.
 fn registers(stub: &mut Stub, machine: &Machine) -> BTreeMap<&'static str, u64> {
-    let values = words(&stub.registers());
-    // The packet's order is that of gdb's target descriptions: aarch64-core.xml, riscv-64bit-cpu.xml.
+    let values = words(&stub.registers(), machine.class);
+    // The packet's order is that of gdb's target descriptions: aarch64-core.xml, arm-core.xml,
+    // riscv-64bit-cpu.xml.
     let names: Vec<&str> = match machine.name {
+        "arm" => machine.registers.iter().take(16).copied().collect(),
         "aarch64" => machine.registers.iter().take(33).copied().collect(),
         "riscv64" => {
             let general = machine.registers.iter().skip(1).copied();
@@ -71,9 +73,15 @@ enum Content {
 }
 
 /// The memory that a backtrace needs, by address; the stack reaches up to the page of `top`.
-fn memory(stub: &mut Stub, exe: &[u8], registers: &BTreeMap<&str, u64>, top: u64) -> BTreeMap<u64, Content> {
+fn memory(
+    stub: &mut Stub,
+    exe: &[u8],
+    class: Class,
+    registers: &BTreeMap<&str, u64>,
+    top: u64,
+) -> BTreeMap<u64, Content> {
     let mut segments = BTreeMap::new();
-    for (address, size, flags) in load_segments(exe) {
+    for (address, size, flags) in load_segments(exe, class) {
         let content = match stub.read(address, size as usize).filter(|_| flags & PF_W != 0) {
             Some(bytes) => Content::Dumped { bytes, flags },
             None => Content::Unchanged { size, flags },
@@ -84,7 +92,7 @@ fn memory(stub: &mut Stub, exe: &[u8], registers: &BTreeMap<&str, u64>, top: u64
     let size = (top + 1).next_multiple_of(PAGE) - bottom;
     let stack = stub.read(bottom, size as usize).expect("the stack");
     // Signal handlers return to a page that belongs to no file; it is found by the address on the stack, and in the register that a call leaves its return address in.
-    for pointer in registers.values().copied().chain(words(&stack)) {
+    for pointer in registers.values().copied().chain(words(&stack, class)) {
         let page = pointer & !(PAGE - 1);
         let known = |(start, content): (&u64, &Content)| page < start + content.size();
         let covered = segments.range(..=page).next_back().is_some_and(known);
@@ -108,20 +116,29 @@ impl Content {
     }
 }
 
-/// The loadable segments of a 64-bit little-endian executable, by whole pages: address, size, flags.
-fn load_segments(exe: &[u8]) -> Vec<(u64, u64, u32)> {
-    let u64_at = |at: usize| u64::from_le_bytes(exe[at..at + 8].try_into().expect("8 bytes"));
+/// The loadable segments of a little-endian executable, by whole pages: address, size, flags.
+fn load_segments(exe: &[u8], class: Class) -> Vec<(u64, u64, u32)> {
+    // Offsets in `Elf64_Ehdr` and `Elf64_Phdr`, or `Elf32_Ehdr` and `Elf32_Phdr` (elf.h).
+    let (word, [table, count, entry], [at_address, at_size, at_flags]) = match class {
+        Class::Elf64 => (8, [32, 56, 56], [16, 40, 4]),
+        Class::Elf32 => (4, [28, 44, 32], [8, 20, 24]),
+    };
+    let word_at = |at: usize| words(&exe[at..at + word], class)[0];
     let u32_at = |at: usize| u32::from_le_bytes(exe[at..at + 4].try_into().expect("4 bytes"));
-    let (table, count) = (u64_at(32) as usize, u16::from_le_bytes([exe[56], exe[57]]));
-    let headers = (0..usize::from(count)).map(|index| table + 56 * index);
+    let count = u16::from_le_bytes([exe[count], exe[count + 1]]);
+    let table = word_at(table) as usize;
+    let headers = (0..usize::from(count)).map(|index| table + entry * index);
     let segment = |at: usize| {
-        let (address, size) = (u64_at(at + 16), u64_at(at + 40));
+        let (address, size) = (word_at(at + at_address), word_at(at + at_size));
         let start = address & !(PAGE - 1);
-        (start, (address + size).next_multiple_of(PAGE) - start, u32_at(at + 4))
+        (start, (address + size).next_multiple_of(PAGE) - start, u32_at(at + at_flags))
     };
     headers.filter(|at| u32_at(*at) == PT_LOAD).map(segment).collect()
 }
 
-fn words(bytes: &[u8]) -> Vec<u64> {
-    bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
+fn words(bytes: &[u8], class: Class) -> Vec<u64> {
+    match class {
+        Class::Elf64 => bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect(),
+        Class::Elf32 => bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word).into()).collect(),
+    }
 }

@@ -8,6 +8,9 @@ const PC: u16 = 15;
 /// r4 to r11 (AAPCS32, 6.1.1): a function gives them back as it got them.
 const CALLEE_SAVED: u64 = 0xff0;
 
+/// Ends the instructions, and fills up what follows them.
+pub(crate) const FINISH: u8 = 0xb0;
+
 /// Why the caller can't be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -50,7 +53,7 @@ pub(crate) fn unwind(
                 let lr = u16::from(instruction >> 3 & 1) << LR;
                 frame.pop(((1 << count) - 1) << 4 | lr)?;
             }
-            0xb0 => break,
+            FINISH => break,
             0xb1 => match operand()? {
                 mask @ 0x01..=0x0f => frame.pop(mask.into())?,
                 _ => return Err(Failure::Unusable),

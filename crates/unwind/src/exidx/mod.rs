@@ -7,5 +7,5 @@
 mod instructions;
 mod table;
 
-pub(crate) use instructions::{Failure, unwind};
+pub(crate) use instructions::{FINISH, Failure, unwind};
 pub(crate) use table::{Entry, ExceptionIndex, Unwinding};

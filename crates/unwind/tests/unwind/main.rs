@@ -5,9 +5,13 @@ mod aarch64_steps;
 #[cfg(test)]
 mod architectures;
 #[cfg(test)]
+mod arm_steps;
+#[cfg(test)]
 mod crafted;
 #[cfg(test)]
 mod damaged_cfi;
+#[cfg(test)]
+mod link_register;
 #[cfg(test)]
 mod real;
 #[cfg(test)]

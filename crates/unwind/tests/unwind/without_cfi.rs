@@ -99,6 +99,22 @@ fn a_stripped_static_program_without_cfi_is_walked_to_its_first_frame() {
     assert!(found.iter().all(|(_, trust)| *trust < Trust::FramePointer), "{found:?}");
 }
 
+/// Beyond main is the shared C library, stripped and without CFI; it was jumped to by the program's entry.
+#[test]
+fn a_walk_through_a_stripped_shared_library_without_cfi_ends_at_the_entry() {
+    let builds: [&[&str]; 2] =
+        [&["musl-gcc -O2 -o exe @nested_signals.c"], &["musl-gcc -O2 -s -o exe @nested_signals.c"]];
+    for build in builds {
+        let nested = Program { build, ..*program("musl_nested_signals_dynamic") };
+        let Some(crash) = Crash::of_or_skip(&nested) else { return };
+        let walk = walk(&open(&crash.core), &RecordedPaths);
+        assert_eq!(walk.stop, Stop::End, "{walk:x?}");
+        assert!(walk.frames.iter().all(|(frame, _)| frame.trust < Trust::FramePointer), "{walk:x?}");
+        let signals = walk.frames.iter().filter(|(frame, _)| frame.signal_trampoline).count();
+        assert_eq!(signals, 2, "{walk:x?}");
+    }
+}
+
 #[test]
 fn generated_code_is_left_as_it_says() {
     let Some(crash) = Crash::of_or_skip(program("generated")) else { return };
