@@ -88,7 +88,7 @@ impl<'a> ModuleCfi<'a> {
             return row;
         }
         // And only now is the MiniDebugInfo unpacked.
-        row(self.mini_debug_frame(modules, module)?, SectionKind::MiniDebugFrame)?
+        row(self.mini_debug_frame(modules, module)?, SectionKind::MiniDebugInfo)?
     }
 
     /// Returns what 32-bit ARM's exception tables say of `address` (before the load bias).
@@ -102,7 +102,7 @@ impl<'a> ModuleCfi<'a> {
             SectionKind::DebugFrame => {
                 self.debug_frame.get()?.as_ref().map(|cfi| Section::DebugFrame(&cfi.section))
             }
-            SectionKind::MiniDebugFrame => {
+            SectionKind::MiniDebugInfo => {
                 self.mini_debug_frame.get()?.as_ref().map(|cfi| Section::DebugFrame(&cfi.section))
             }
         }

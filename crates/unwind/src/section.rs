@@ -18,5 +18,5 @@ pub(crate) enum SectionKind {
     /// `.debug_frame` of the file or its separate debug file.
     DebugFrame,
     /// `.debug_frame` of the file's MiniDebugInfo.
-    MiniDebugFrame,
+    MiniDebugInfo,
 }

@@ -1,12 +1,13 @@
 //! Classes whose entries stand in type units: what is composed of their names is the same as without.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use epitaph_symbols::SourceFrame;
 use epitaph_testkit::need_tool;
 use epitaph_testkit::scratch::Scratch;
 
-use crate::support::{Given, core_of, functions, symbolize};
+use crate::support::{Given, core_of, functions, section, symbolize};
 
 /// Classes within templates, unnamed namespaces, unions, functions; their functions, and lambdas in and beside them.
 const SOURCE: &str = r"
@@ -71,10 +72,9 @@ enum Home {
     Package(&'static str),
 }
 
-/// Builds `SOURCE` with no symbol in the file, so that names are only in the debug information; names all of its
-/// addresses.
-fn frames(compiler: &str, options: &str, home: Home) -> BTreeMap<u64, Vec<SourceFrame>> {
-    let context = format!("{compiler} {options} {home:?}");
+/// Builds `SOURCE` with no symbol in the file, so that names are only in the debug information. Returns the addresses
+/// of its functions too.
+fn build(compiler: &str, options: &str, home: Home) -> (Given, BTreeSet<u64>) {
     let scratch = Scratch::new();
     scratch.write("a.cpp", SOURCE);
     let split = if matches!(home, Home::File) { "" } else { "-gsplit-dwarf" };
@@ -94,8 +94,14 @@ fn frames(compiler: &str, options: &str, home: Home) -> BTreeMap<u64, Vec<Source
     }
     scratch.run("objcopy --wildcard --strip-symbol=* lib.so");
     files.image = scratch.read("lib.so");
+    (files, addresses)
+}
+
+/// Names all addresses of `SOURCE`.
+fn frames(compiler: &str, options: &str, home: Home) -> BTreeMap<u64, Vec<SourceFrame>> {
+    let (files, addresses) = build(compiler, options, home);
     let (frames, problems) = symbolize(&core_of(&files.image, "/lib.so", true), &files, &addresses);
-    assert_eq!(problems, [], "{context}");
+    assert_eq!(problems, [], "{compiler} {options} {home:?}");
     frames
 }
 
@@ -139,4 +145,46 @@ fn clang_names_are_the_same() {
     let all: &[Home] = &[Home::File, Home::Split, Home::Package("llvm-dwp")];
     compare("clang++", &[(4, all), (5, all)]);
     compare("clang++ -mllvm -dwarf-linkage-names=Abstract", &[(4, all), (5, all)]);
+}
+
+/// Returns the file that has the type units.
+fn file(files: &mut Given, home: Home) -> &mut Vec<u8> {
+    match home {
+        Home::File => &mut files.image,
+        Home::Split => files.split.as_mut().unwrap(),
+        Home::Package(_) => files.package.as_mut().unwrap(),
+    }
+}
+
+/// Whatever byte of a type unit is changed: an answer, and at once.
+#[test]
+fn bent_type_units() {
+    need_tool!("clang++", "gcc", "objcopy", "llvm-dwp");
+    let compiler = "clang++ -mllvm -dwarf-linkage-names=Abstract";
+    for (options, home, name) in [
+        ("-gdwarf-4", Home::File, ".debug_types"),
+        ("-gdwarf-5", Home::File, ".debug_info"),
+        ("-gdwarf-4", Home::Split, ".debug_types.dwo"),
+        ("-gdwarf-4", Home::Package("llvm-dwp"), ".debug_types.dwo"),
+        ("-gdwarf-4", Home::Package("llvm-dwp"), ".debug_tu_index"),
+    ] {
+        let (mut files, addresses) = build(compiler, &format!("-O2 {options} -fdebug-types-section"), home);
+        let core = core_of(&files.image, "/lib.so", true);
+        let asked: BTreeSet<u64> = addresses.iter().copied().step_by(7).collect();
+        let whole = symbolize(&core, &files, &asked).0;
+        let intact = file(&mut files, home).clone();
+        let range = section(&intact, name);
+        let begun = Instant::now();
+        let mut different = 0;
+        for at in range.clone().step_by(range.len() / 100 + 1) {
+            for value in [0x01, 0xff] {
+                let mut bent = intact.clone();
+                bent[at] = value;
+                *file(&mut files, home) = bent;
+                different += u32::from(symbolize(&core, &files, &asked).0 != whole);
+            }
+        }
+        assert!(different > 0, "{options} {home:?} {name}: these are the wrong bytes");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    }
 }
