@@ -17,6 +17,7 @@ use crate::root::{Elsewhere, refers_elsewhere};
 use crate::source_frame::SourceFrame;
 use crate::split::{self, SplitError, SplitUnit};
 use crate::supplementary;
+use crate::types::Types;
 use crate::unit::OpenUnit;
 use crate::units::{ByUnit, by_index, by_root};
 
@@ -29,6 +30,7 @@ pub(crate) struct DebugInfo<'a> {
     object: &'a Object,
     sections: Sections<'a>,
     extents: Rc<Extents>,
+    types: Types<'a>,
     /// The package with split debug information, once it was looked for.
     package: OnceCell<Option<Arc<Object>>>,
     /// The file that dwz made, once it was looked for.
@@ -53,6 +55,7 @@ impl<'a> DebugInfo<'a> {
             object,
             sections: Sections::new(object)?,
             extents: Rc::default(),
+            types: Types::linked(object),
             package: OnceCell::new(),
             supplementary: OnceCell::new(),
             frames: HashMap::new(),
@@ -141,21 +144,30 @@ impl<'a> DebugInfo<'a> {
                 split = file.as_ref().and_then(|found| self.read_split(found, id, &dwarf));
             }
         }
-        let answer = match split.map(|split| (OpenUnit::read(&split.dwarf, split.header), split.dwarf)) {
-            Some((Ok(mut unit), dwarf)) => {
+        let answer = match split
+            .map(|split| (OpenUnit::read(&split.dwarf, split.header), split.dwarf, split.types))
+        {
+            Some((Ok(mut unit), dwarf, types)) => {
                 unit.unit.copy_relocated_attributes(&opened.unit);
                 let functions = UnitRef::new(&dwarf, &unit.unit);
                 let language = unit.language;
-                Asked { lines: skeleton, functions, language, extents: Rc::default(), is_code: &is_code }
-                    .frames(alone, &addresses)
+                Asked {
+                    lines: skeleton,
+                    functions,
+                    language,
+                    extents: Rc::default(),
+                    types,
+                    is_code: &is_code,
+                }
+                .frames(alone, &addresses)
             }
             other => {
-                if let Some((Err(error), _)) = other {
+                if let Some((Err(error), ..)) = other {
                     self.problems.add("split_dwarf_unreadable", error);
                 }
                 let extents = Rc::clone(&self.extents);
-                let language = opened.language;
-                Asked { lines: skeleton, functions: skeleton, language, extents, is_code: &is_code }
+                let (language, types) = (opened.language, self.types.clone());
+                Asked { lines: skeleton, functions: skeleton, language, extents, types, is_code: &is_code }
                     .frames(alone, &addresses)
             }
         };

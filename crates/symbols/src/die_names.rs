@@ -12,6 +12,7 @@ use gimli::{DwLang, UnitOffset, UnitRef};
 use crate::demangle::{LONGEST_RESULT, demangle};
 use crate::dwarf::Slice;
 use crate::entries::{Entries, Extents, Told};
+use crate::types::Types;
 
 /// Most names put together to one: real paths have a dozen.
 const MOST_PARTS: usize = 64;
@@ -58,8 +59,8 @@ pub(crate) struct DieNames<'c, 'a> {
 
 impl<'c, 'a> DieNames<'c, 'a> {
     /// Has read nothing yet; see [`Entries::new`].
-    pub(crate) fn new(extents: Rc<Extents>) -> DieNames<'c, 'a> {
-        DieNames { entries: Entries::new(extents) }
+    pub(crate) fn new(extents: Rc<Extents>, types: Types<'a>) -> DieNames<'c, 'a> {
+        DieNames { entries: Entries::new(extents, types) }
     }
 
     /// Returns the name of the function at an entry as the linker has it, or else as the source has it.

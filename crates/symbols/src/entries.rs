@@ -14,6 +14,7 @@ use gimli::{AttributeValue, DebugInfoOffset, DwTag, Dwarf, Unit, UnitOffset, Uni
 
 use crate::dwarf::Slice;
 use crate::scopes::{Parent, Scopes};
+use crate::types::Types;
 use crate::unit::OpenUnit;
 
 /// Most references from one entry to the next: real chains have two or three.
@@ -41,6 +42,7 @@ pub(crate) struct Entries<'c, 'a> {
     /// By offset in `.debug_info`.
     units: BTreeMap<(Home, usize), Known<'c, 'a>>,
     extents: Rc<Extents>,
+    types: Types<'a>,
 }
 
 /// A unit, and what was read of it.
@@ -80,14 +82,14 @@ pub(crate) struct Told<'a> {
     pub(crate) tag: DwTag,
     pub(crate) name: Option<Slice<'a>>,
     pub(crate) linkage_name: Option<Slice<'a>>,
-    /// Whether the rest stands in a type unit.
+    /// Whether the rest stands in a type unit that can't be read.
     pub(crate) is_elsewhere: bool,
 }
 
 impl<'c, 'a> Entries<'c, 'a> {
     /// Has read nothing yet; the extents may be known already.
-    pub(crate) fn new(extents: Rc<Extents>) -> Entries<'c, 'a> {
-        Entries { units: BTreeMap::new(), extents }
+    pub(crate) fn new(extents: Rc<Extents>, types: Types<'a>) -> Entries<'c, 'a> {
+        Entries { units: BTreeMap::new(), extents, types }
     }
 
     /// Returns the place of one of a unit's entries.
@@ -116,7 +118,16 @@ impl<'c, 'a> Entries<'c, 'a> {
             let entry = Entry::read(UnitRef::new(home(dwarf, place.home)?, &known.unit), place.offset)?;
             name = name.or(entry.name);
             linkage_name = linkage_name.or(entry.linkage_name);
-            is_elsewhere |= entry.is_elsewhere;
+            // What encloses the type is known here too: only its name may be left to its unit.
+            if let (None, Some(signature)) = (name, entry.signature) {
+                match signature {
+                    AttributeValue::DebugTypesRef(signature) => match self.types.name(dwarf, signature) {
+                        Some(found) => name = found,
+                        None => is_elsewhere = true,
+                    },
+                    _ => is_elsewhere = true,
+                }
+            }
             let Some(next) = entry.next else {
                 return Some(Told { place, tag: entry.tag, name, linkage_name, is_elsewhere });
             };
@@ -187,7 +198,8 @@ struct Entry<'a> {
     tag: DwTag,
     name: Option<Slice<'a>>,
     linkage_name: Option<Slice<'a>>,
-    is_elsewhere: bool,
+    /// Reference to the unit that has the rest of the type.
+    signature: Option<AttributeValue<Slice<'a>>>,
     /// Reference to the next entry about the same.
     next: Option<AttributeValue<Slice<'a>>>,
 }
@@ -196,13 +208,8 @@ impl<'a> Entry<'a> {
     fn read(unit: UnitRef<'_, Slice<'a>>, offset: UnitOffset) -> Option<Entry<'a>> {
         let mut attributes = unit.entries_raw(Some(offset)).ok()?;
         let abbreviation = attributes.read_abbreviation().ok()??;
-        let mut entry = Entry {
-            tag: abbreviation.tag(),
-            name: None,
-            linkage_name: None,
-            is_elsewhere: false,
-            next: None,
-        };
+        let mut entry =
+            Entry { tag: abbreviation.tag(), name: None, linkage_name: None, signature: None, next: None };
         for specification in abbreviation.attributes() {
             let attribute = attributes.read_attribute(*specification).ok()?;
             match attribute.name() {
@@ -210,7 +217,7 @@ impl<'a> Entry<'a> {
                 gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => {
                     entry.linkage_name = unit.attr_string(attribute.value()).ok();
                 }
-                gimli::DW_AT_signature => entry.is_elsewhere = true,
+                gimli::DW_AT_signature => entry.signature = Some(attribute.value()),
                 gimli::DW_AT_abstract_origin | gimli::DW_AT_specification => {
                     entry.next = Some(attribute.value());
                 }

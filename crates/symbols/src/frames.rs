@@ -11,6 +11,7 @@ use crate::entries::Extents;
 use crate::functions::{self, Broken, Chain};
 use crate::lines::{self, Place};
 use crate::source_frame::{SourceFrame, SymbolSource};
+use crate::types::Types;
 
 /// A unit that is asked.
 pub(crate) struct Asked<'c, 'a> {
@@ -22,6 +23,8 @@ pub(crate) struct Asked<'c, 'a> {
     pub(crate) language: Option<DwLang>,
     /// Where its functions' file has its units.
     pub(crate) extents: Rc<Extents>,
+    /// The type units that its functions' file has.
+    pub(crate) types: Types<'a>,
     /// Tells whether there is code at an address.
     pub(crate) is_code: &'c dyn Fn(u64) -> bool,
 }
@@ -42,7 +45,7 @@ impl<'c, 'a> Asked<'c, 'a> {
     pub(crate) fn frames(&self, alone: Dwarf<Slice<'_>>, addresses: &[u64]) -> Answer {
         let (chains, broken_entries) = functions::find(self.functions, addresses, self.is_code);
         let (places, broken_lines) = lines::find(alone, addresses);
-        let mut names = DieNames::new(Rc::clone(&self.extents));
+        let mut names = DieNames::new(Rc::clone(&self.extents), self.types.clone());
         let frames = addresses.iter().zip(chains).zip(places).filter_map(|((address, chain), place)| {
             let frames = match (chain, place) {
                 (Some(chain), place) => self.chain(&mut names, &chain, place.unwrap_or_default()),
@@ -129,8 +132,8 @@ mod tests {
         let header = dwarf.units().next().unwrap().unwrap();
         let opened = OpenUnit::read(&dwarf, header).unwrap();
         let unit = UnitRef::new(&dwarf, &opened.unit);
-        let (language, extents) = (opened.language, Rc::default());
-        let asked = Asked { lines: unit, functions: unit, language, extents, is_code: &|_| true };
+        let (language, extents, types) = (opened.language, Rc::default(), Types::default());
+        let asked = Asked { lines: unit, functions: unit, language, extents, types, is_code: &|_| true };
         let Answer { mut frames, broken, .. } = asked.frames(written.dwarf(), &[address]);
         assert!(broken.is_empty() && frames.len() == 1, "{broken:?} {frames:?}");
         frames.remove(0).1.into_iter().map(|frame| (frame.function, frame.raw_name)).collect()

@@ -39,6 +39,7 @@ mod symtab;
 #[cfg(test)]
 mod synth;
 mod sysroot;
+mod types;
 mod unit;
 mod units;
 mod verify;

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::dwarf::{Slice, endian};
 use crate::root::Root;
+use crate::types::Types;
 
 /// Most units of a file that are looked at for the wanted one: a `.dwo` file has one, and one for each type.
 const MOST_UNITS: usize = 1 << 16;
@@ -26,6 +27,8 @@ pub(crate) enum SplitError {
 pub(crate) struct SplitUnit<'a> {
     pub(crate) dwarf: Dwarf<Slice<'a>>,
     pub(crate) header: UnitHeader<Slice<'a>>,
+    /// The type units that it may refer to.
+    pub(crate) types: Types<'a>,
 }
 
 /// Tells whether a `.dwo` file has the unit of this ID; if not, returns the ID of the first unit that has any.
@@ -56,7 +59,7 @@ pub(crate) fn in_file<'a>(
         let header = ids(&dwarf).find(|(_, found)| *found == id).map(|(header, _)| header);
         if let Some(header) = header {
             dwarf.make_dwo(parent);
-            return Ok(SplitUnit { dwarf, header });
+            return Ok(SplitUnit { dwarf, header, types: Types::split(object) });
         }
     }
     Err(SplitError::NoUnit(id.0))
@@ -68,15 +71,19 @@ pub(crate) fn in_package<'a>(
     id: DwoId,
     parent: &Dwarf<Slice<'a>>,
 ) -> Result<SplitUnit<'a>, SplitError> {
+    let dwarf = package(object)?.find_cu(id, parent)?.ok_or(SplitError::NoUnit(id.0))?;
+    let header = ids(&dwarf).find(|(_, found)| *found == id).map(|(header, _)| header);
+    Ok(SplitUnit { header: header.ok_or(SplitError::NoUnit(id.0))?, dwarf, types: Types::package(object) })
+}
+
+/// Reads the indices of a `.dwp` package.
+pub(crate) fn package(object: &Object) -> Result<DwarfPackage<Slice<'_>>, SplitError> {
     let empty = Slice::new(&[], endian(object));
-    let load = |section: SectionId| -> Result<Slice<'a>, SplitError> {
+    let load = |section: SectionId| -> Result<_, SplitError> {
         let bytes = section.dwo_name().map(|name| object.section(name)).transpose()?.flatten();
         Ok(Slice::new(bytes.unwrap_or_default(), endian(object)))
     };
-    let package = DwarfPackage::load(load, empty)?;
-    let dwarf = package.find_cu(id, parent)?.ok_or(SplitError::NoUnit(id.0))?;
-    let header = ids(&dwarf).find(|(_, found)| *found == id).map(|(header, _)| header);
-    Ok(SplitUnit { header: header.ok_or(SplitError::NoUnit(id.0))?, dwarf })
+    Ok(DwarfPackage::load(load, empty)?)
 }
 
 /// Reads the sections of a `.dwo` file, with one of its sections of entries.

@@ -19,6 +19,7 @@ pub(crate) struct ModuleCfi<'a> {
     eh_frame: Option<EhFrameCfi<'a>>,
     go: Option<GoRows<'a>>,
     debug_frame: OnceCell<Option<DebugFrameCfi<'a>>>,
+    mini_debug_frame: OnceCell<Option<DebugFrameCfi<'a>>>,
     exception_index: Option<ExceptionIndex<'a>>,
 }
 
@@ -32,7 +33,7 @@ pub(crate) struct EhFrameCfi<'a> {
     index: OnceCell<FrameIndex>,
 }
 
-/// `.debug_frame`, in the file or in its separate debug file.
+/// A section `.debug_frame`: of the file, of its separate debug file, or of its MiniDebugInfo.
 pub(crate) struct DebugFrameCfi<'a> {
     pub(crate) section: DebugFrame<Slice<'a>>,
     index: FrameIndex,
@@ -45,6 +46,7 @@ impl<'a> ModuleCfi<'a> {
             eh_frame: object.and_then(EhFrameCfi::new),
             go: object.and_then(GoRows::new),
             debug_frame: OnceCell::new(),
+            mini_debug_frame: OnceCell::new(),
             exception_index: object.and_then(ExceptionIndex::new),
         }
     }
@@ -76,10 +78,17 @@ impl<'a> ModuleCfi<'a> {
             return Some(row);
         }
         // Only now is the separate debug file looked for: it may be large, and most code needs none to unwind.
-        let debug_frame = self.debug_frame(modules, module)?;
         let bases = BaseAddresses::default();
-        let fde = debug_frame.index.find(&debug_frame.section, &bases, address)?;
-        Row::read(&fde, &debug_frame.section, &bases, SectionKind::DebugFrame, module, address, context)
+        let mut row = |cfi: &DebugFrameCfi<'a>, kind| {
+            let fde = cfi.index.find(&cfi.section, &bases, address)?;
+            Some(Row::read(&fde, &cfi.section, &bases, kind, module, address, context))
+        };
+        if let Some(row) = self.debug_frame(modules, module).and_then(|cfi| row(cfi, SectionKind::DebugFrame))
+        {
+            return row;
+        }
+        // And only now is the MiniDebugInfo unpacked.
+        row(self.mini_debug_frame(modules, module)?, SectionKind::MiniDebugInfo)?
     }
 
     /// Returns what 32-bit ARM's exception tables say of `address` (before the load bias).
@@ -93,6 +102,9 @@ impl<'a> ModuleCfi<'a> {
             SectionKind::DebugFrame => {
                 self.debug_frame.get()?.as_ref().map(|cfi| Section::DebugFrame(&cfi.section))
             }
+            SectionKind::MiniDebugInfo => {
+                self.mini_debug_frame.get()?.as_ref().map(|cfi| Section::DebugFrame(&cfi.section))
+            }
         }
     }
 
@@ -102,6 +114,13 @@ impl<'a> ModuleCfi<'a> {
                 let in_image = modules.object(module).and_then(DebugFrameCfi::new);
                 in_image.or_else(|| modules.debug_object(module).and_then(DebugFrameCfi::new))
             })
+            .as_ref()
+    }
+
+    /// Whoever names the module's functions says it where the MiniDebugInfo can't be read.
+    fn mini_debug_frame(&self, modules: &'a LoadedModules<'a>, module: usize) -> Option<&DebugFrameCfi<'a>> {
+        self.mini_debug_frame
+            .get_or_init(|| modules.mini_debug_info(module)?.ok().and_then(DebugFrameCfi::new))
             .as_ref()
     }
 }

@@ -15,5 +15,8 @@ pub(crate) enum Section<'c, 'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SectionKind {
     EhFrame,
+    /// `.debug_frame` of the file or its separate debug file.
     DebugFrame,
+    /// `.debug_frame` of the file's MiniDebugInfo.
+    MiniDebugInfo,
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use epitaph_testkit::need_tool;
 use epitaph_testkit::scratch::Scratch;
 
-use crate::support::{Given, core_of, functions, object, symbolize};
+use crate::support::{Given, core_of, functions, section, symbolize};
 
 const SOURCE: &str = r"
     struct edge { struct edge *next; int weight; };
@@ -20,14 +20,6 @@ fn library(tool: &str, options: &str) -> Vec<u8> {
     scratch.write("a.c", SOURCE);
     scratch.run(&format!("{tool} -g -O2 -shared -nostdlib -fPIC {options} -o lib.so a.c"));
     scratch.read("lib.so")
-}
-
-/// Where a section lies in the file.
-fn section(file: &[u8], name: &str) -> std::ops::Range<usize> {
-    let object = object(file);
-    let Some(bytes) = object.section(name).unwrap() else { return 0..0 };
-    let start = bytes.as_ptr() as usize - object.bytes().as_ptr() as usize;
-    start..start + bytes.len()
 }
 
 /// Bends each byte of these sections of the library, in one way after the other.

@@ -18,3 +18,5 @@ mod source_frames;
 mod support;
 #[cfg(test)]
 mod symbol_tables;
+#[cfg(test)]
+mod type_units;

@@ -1,6 +1,7 @@
 //! Processes that had a file mapped, and the questions that are asked about them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,4 +147,12 @@ pub(crate) fn functions(file: &[u8]) -> BTreeMap<String, (u64, u64)> {
     symbols
         .map(|symbol| (String::from_utf8_lossy(symbol.name()).into_owned(), (symbol.address, symbol.size)))
         .collect()
+}
+
+/// Where a section lies in the file.
+pub(crate) fn section(file: &[u8], name: &str) -> Range<usize> {
+    let object = object(file);
+    let Some(bytes) = object.section(name).unwrap() else { return 0..0 };
+    let start = bytes.as_ptr() as usize - object.bytes().as_ptr() as usize;
+    start..start + bytes.len()
 }

@@ -191,6 +191,20 @@ pub const PROGRAMS: &[Program] = &[
         INLINED,
     ),
     plain(
+        "mini_debug_frame",
+        &[
+            "gcc -g -O2 -fno-asynchronous-unwind-tables -fno-unwind-tables -o exe @inlined.c",
+            "objcopy --only-keep-debug exe exe.debug",
+            "objcopy --strip-debug --keep-section=.debug_frame exe.debug mini",
+            "xz mini",
+            "strip exe",
+            "objcopy --add-section=.gnu_debugdata=mini.xz exe",
+            "rm exe.debug",
+        ],
+        SIGSEGV,
+        &["score", "rank", "main"],
+    ),
+    plain(
         "inlined_debuglink",
         &[
             "gcc -g -O2 -o exe @inlined.c",

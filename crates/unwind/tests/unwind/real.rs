@@ -49,8 +49,19 @@ like_gdb! {
     stack_overflow: Whole
     inlined_clang: Whole
     inlined_debug_frame: Whole
+    mini_debug_frame: Whole
     inlined_static: Whole
     cxx_exception: Whole
+}
+
+/// A program whose CFI is in its MiniDebugInfo needs no guess.
+#[test]
+fn frames_by_mini_debug_info_are_sure() {
+    let Some(crash) = Crash::of_or_skip(program("mini_debug_frame")) else { return };
+    let walks = walk_all(&open(&crash.core), &RecordedPaths, Limits::default());
+    let trusts: Vec<Trust> = walks[0].1.frames.iter().map(|(frame, _)| frame.trust).collect();
+    assert!(trusts.len() >= 5 && trusts[0] == Trust::Context, "{trusts:?}");
+    assert!(trusts[1..].iter().all(|trust| *trust == Trust::Cfi), "{trusts:?}");
 }
 
 fn compare(name: &str, extent: Extent) {
