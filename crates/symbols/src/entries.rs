@@ -121,8 +121,8 @@ impl<'c, 'a> Entries<'c, 'a> {
             // What encloses the type is known here too: only its name may be left to its unit.
             if let (None, Some(signature)) = (name, entry.signature) {
                 match signature {
-                    AttributeValue::DebugTypesRef(signature) => match self.types.name(dwarf, signature) {
-                        Some(found) => name = found,
+                    AttributeValue::DebugTypesRef(signature) => match self.types.tell(dwarf, signature) {
+                        Some(told) => name = told.name,
                         None => is_elsewhere = true,
                     },
                     _ => is_elsewhere = true,

@@ -83,7 +83,7 @@ pub(crate) fn package(object: &Object) -> Result<DwarfPackage<Slice<'_>>, SplitE
         let bytes = section.dwo_name().map(|name| object.section(name)).transpose()?.flatten();
         Ok(Slice::new(bytes.unwrap_or_default(), endian(object)))
     };
-    Ok(DwarfPackage::load(load, empty)?)
+    DwarfPackage::load(load, empty)
 }
 
 /// Reads the sections of a `.dwo` file, with one of its sections of entries.

@@ -57,6 +57,12 @@ struct Spot {
     offset: usize,
 }
 
+/// What a type unit tells of its type.
+pub(crate) struct TypeTold<'a> {
+    /// Its name, if it has one.
+    pub(crate) name: Option<Slice<'a>>,
+}
+
 /// A type unit, found.
 struct TypeUnit<'a> {
     dwarf: Dwarf<Slice<'a>>,
@@ -81,13 +87,13 @@ impl<'a> Types<'a> {
         Types { file: Some((object, Kind::Package)), index: Rc::default() }
     }
 
-    /// Returns the name of a type, if it has one; `None` if its unit isn't there or can't be read. `user` is the
+    /// Returns what the unit of a type tells of it; `None` if its unit isn't there or can't be read. `user` is the
     /// debug information of the unit that refers to it.
-    pub(crate) fn name(
+    pub(crate) fn tell(
         &self,
         user: &Dwarf<Slice<'a>>,
         signature: DebugTypeSignature,
-    ) -> Option<Option<Slice<'a>>> {
+    ) -> Option<TypeTold<'a>> {
         let (object, kind) = self.file?;
         let TypeUnit { dwarf, header, entry } = match kind {
             Kind::Linked | Kind::Split => self.find(object, kind, user, signature)?,
@@ -99,10 +105,8 @@ impl<'a> Types<'a> {
         };
         let unit = OpenUnit::read(&dwarf, header).ok()?.unit;
         let unit = UnitRef::new(&dwarf, &unit);
-        match unit.entry(entry).ok()?.attr_value(gimli::DW_AT_name) {
-            Some(name) => unit.attr_string(name).ok().map(Some),
-            None => Some(None),
-        }
+        let name = unit.entry(entry).ok()?.attr_value(gimli::DW_AT_name);
+        Some(TypeTold { name: name.map(|name| unit.attr_string(name)).transpose().ok()? })
     }
 
     /// Finds a type unit by the list of all.
@@ -166,9 +170,7 @@ fn only<'a>(object: &'a Object, kind: Kind, home: SectionId, units: &'a [u8]) ->
         let bytes = name.and_then(|name| object.section(name).ok().flatten());
         Ok(Slice::new(bytes.unwrap_or_default(), endian))
     };
-    let mut dwarf = match Dwarf::load(load) {
-        Ok(dwarf) => dwarf,
-    };
+    let Ok(mut dwarf) = Dwarf::load(load);
     if home == SectionId::DebugTypes {
         dwarf.debug_types = DebugTypes::new(units, endian);
     } else {
@@ -182,8 +184,8 @@ fn type_units<'a>(
     dwarf: &Dwarf<Slice<'a>>,
 ) -> impl Iterator<Item = (UnitHeader<Slice<'a>>, u64, UnitOffset)> + use<'a> {
     let (mut units, mut type_units) = (dwarf.units(), dwarf.type_units());
-    let mut next = move || units.next().ok().flatten().or_else(|| type_units.next().ok().flatten());
-    std::iter::from_fn(move || next()).take(MOST_UNITS).filter_map(|header| match header.type_() {
+    let next = move || units.next().ok().flatten().or_else(|| type_units.next().ok().flatten());
+    std::iter::from_fn(next).take(MOST_UNITS).filter_map(|header| match header.type_() {
         UnitType::Type { type_signature, type_offset }
         | UnitType::SplitType { type_signature, type_offset } => {
             Some((header, type_signature.0, type_offset))
