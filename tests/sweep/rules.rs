@@ -13,7 +13,7 @@ pub(super) struct Rule {
     pub(super) applies: fn(&Evidence<'_>) -> bool,
 }
 
-pub(super) const RULES: [Rule; 9] = [
+pub(super) const RULES: [Rule; 8] = [
     Rule {
         name: "statement rows",
         why: "gdb is wrong: it reads only the rows of a line table that are marked as statements; addr2line and \
@@ -32,12 +32,6 @@ pub(super) const RULES: [Rule; 9] = [
         name: "two symbols",
         why: "both right: the symbol table has two functions at this address",
         applies: |evidence| evidence.what() == What::Function && evidence.is_alias(),
-    },
-    Rule {
-        name: "hooks of Rust's runtime",
-        why: "both right: rust_panic, rust_begin_unwind and the like are linked under a name of rustc's own, and gdb \
-              says where the standard library's sources define them",
-        applies: |evidence| evidence.what() == What::Function && evidence.our_name().starts_with("__rustc::"),
     },
     Rule {
         name: "a variable's name",
