@@ -1,6 +1,7 @@
 //! Calls and jumps of aarch64: Arm Architecture Reference Manual for A-profile, C6.2 (B, BL, BLR, BLRAA, ADRP, LDR,
 //! BTI). Every instruction has 4 bytes.
 
+use crate::arch::branch::{last_word, sign_extended};
 use crate::arch::{Jump, Target};
 
 /// `bti c`, where an indirect branch may land.
@@ -8,14 +9,14 @@ const BTI_C: u32 = 0xd503_245f;
 
 /// Recognises `bl`, `blr`, and `blraa` and its kin, which check the address first.
 pub(super) fn follows_call(before: &[u8]) -> bool {
-    last(before).is_some_and(|code| {
+    last_word(before).is_some_and(|code| {
         is_bl(code) || code & 0xffff_fc1f == 0xd63f_0000 || code & 0xfeff_f800 == 0xd63f_0800
     })
 }
 
 /// Decodes the `bl` before `end`. The other forms lead where registers pointed.
 pub(super) fn call_target(end: u64, before: &[u8]) -> Option<Target> {
-    let code = last(before).filter(|code| is_bl(*code))?;
+    let code = last_word(before).filter(|code| is_bl(*code))?;
     Some(Target::Direct(branch(end.wrapping_sub(4), code)))
 }
 
@@ -25,7 +26,7 @@ pub(super) fn jumps(start: u64, code: &[u8]) -> Vec<Jump> {
         .map(|index: u64| start.wrapping_add(4 * index))
         .zip(code.chunks_exact(4))
         .filter_map(|(address, bytes)| {
-            let code = last(bytes).filter(|code| code & 0xfc00_0000 == 0x1400_0000)?;
+            let code = last_word(bytes).filter(|code| code & 0xfc00_0000 == 0x1400_0000)?;
             Some(Jump { target: Target::Direct(branch(address, code)), end: address.wrapping_add(4) })
         })
         .collect()
@@ -34,7 +35,7 @@ pub(super) fn jumps(start: u64, code: &[u8]) -> Vec<Jump> {
 /// Finds the slot that a stub of a procedure linkage table jumps through: `bti c` if it has it, `adrp x16, page`, and
 /// `ldr x17, [x16, #offset]`.
 pub(super) fn stub_slot(address: u64, code: &[u8]) -> Option<u64> {
-    let word = |index: usize| last(code.get(4 * index..4 * index + 4)?);
+    let word = |index: usize| last_word(code.get(4 * index..4 * index + 4)?);
     let first = usize::from(word(0)? == BTI_C);
     let (adrp, ldr) = (word(first)?, word(first + 1)?);
     if adrp & 0x9f00_001f != 0x9000_0010 || ldr & 0xffc0_03ff != 0xf940_0211 {
@@ -46,10 +47,6 @@ pub(super) fn stub_slot(address: u64, code: &[u8]) -> Option<u64> {
     Some(slot.wrapping_add(u64::from(ldr >> 10 & 0xfff) * 8))
 }
 
-fn last(bytes: &[u8]) -> Option<u32> {
-    bytes.last_chunk().map(|bytes| u32::from_le_bytes(*bytes))
-}
-
 fn is_bl(code: u32) -> bool {
     code & 0xfc00_0000 == 0x9400_0000
 }
@@ -57,10 +54,6 @@ fn is_bl(code: u32) -> bool {
 /// Where the `b` or `bl` at an address leads.
 fn branch(address: u64, code: u32) -> u64 {
     address.wrapping_add_signed(sign_extended(code & 0x3ff_ffff, 26) * 4)
-}
-
-fn sign_extended(value: u32, bits: u32) -> i64 {
-    i64::from(value.cast_signed() << (32 - bits) >> (32 - bits))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Calls and jumps of 32-bit x86: Intel SDM volume 2, CALL, JMP. They are those of x86-64, but what memory they go
 //! through is named by its address and not from the program counter on.
 
+use crate::arch::branch::at_every_byte;
 use crate::arch::{Jump, Target};
 
 /// `endbr32`, where an indirect branch may land.
@@ -18,9 +19,7 @@ pub(super) fn call_target(end: u64, before: &[u8]) -> Option<Target> {
 /// Finds what may be jumps out of a function: E9 rel32, EB rel8, and FF /4 with an address (ModRM 25). As on x86-64
 /// every byte is tried, and conditional jumps are left out.
 pub(super) fn jumps(start: u64, code: &[u8]) -> Vec<Jump> {
-    (0..code.len())
-        .filter_map(|offset| jump(start.wrapping_add(offset as u64), code.get(offset..)?))
-        .collect()
+    at_every_byte(start, code, jump)
 }
 
 /// Finds the slot that a stub of a procedure linkage table jumps through, where it names it by its address: those of

@@ -2,25 +2,22 @@
 //! of which none is a call).
 
 use crate::arch::Target;
+use crate::arch::branch::last_word;
 
 /// Recognises `bl`, `bctrl` and `blrl`.
 pub(super) fn follows_call(before: &[u8]) -> bool {
-    word(before).is_some_and(|code| is_bl(code) || code == 0x4e80_0421 || code == 0x4e80_0021)
+    last_word(before).is_some_and(|code| is_bl(code) || code == 0x4e80_0421 || code == 0x4e80_0021)
 }
 
 /// Decodes the `bl` before `end`.
 pub(super) fn call_target(end: u64, before: &[u8]) -> Option<Target> {
-    let code = word(before).filter(|code| is_bl(*code))?;
+    let code = last_word(before).filter(|code| is_bl(*code))?;
     let offset = i64::from((code & 0x03ff_fffc).cast_signed() << 6 >> 6);
     Some(Target::Direct(end.wrapping_sub(4).wrapping_add_signed(offset)))
 }
 
 fn is_bl(code: u32) -> bool {
     code & 0xfc00_0003 == 0x4800_0001
-}
-
-fn word(bytes: &[u8]) -> Option<u32> {
-    bytes.last_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 #[cfg(test)]

@@ -2,22 +2,23 @@
 //! Instructions have 2 or 4 bytes.
 
 use crate::arch::Target;
+use crate::arch::branch::{last_word, sign_extended};
 
 /// Recognises `jal ra` and `jalr ra`, and the short `c.jalr`.
 pub(super) fn follows_call(before: &[u8]) -> bool {
-    let long = word(before).is_some_and(|code| code & 0xfff == 0x0ef || code & 0x7fff == 0x00e7);
+    let long = last_word(before).is_some_and(|code| code & 0xfff == 0x0ef || code & 0x7fff == 0x00e7);
     let short = before.last_chunk().map(|bytes| u16::from_le_bytes(*bytes));
     long || short.is_some_and(|code| code & 0xf07f == 0x9002 && code & 0x0f80 != 0)
 }
 
 /// Decodes the call before `end`: `jal ra`, or `auipc ra` and `jalr ra, ra`.
 pub(super) fn call_target(end: u64, before: &[u8]) -> Option<Target> {
-    let code = word(before)?;
+    let code = last_word(before)?;
     if code & 0xfff == 0x0ef {
         let offset = (code & 0x8000_0000) >> 11 | code & 0xf_f000 | code >> 9 & 0x800 | code >> 20 & 0x7fe;
         return Some(Target::Direct(end.wrapping_sub(4).wrapping_add_signed(sign_extended(offset, 21))));
     }
-    let upper = word(before.get(..before.len().checked_sub(4)?)?)?;
+    let upper = last_word(before.get(..before.len().checked_sub(4)?)?)?;
     if code & 0xf_ffff != 0x0_80e7 || upper & 0xfff != 0x097 {
         return None;
     }
@@ -26,7 +27,7 @@ pub(super) fn call_target(end: u64, before: &[u8]) -> Option<Target> {
 
 /// Finds the slot that a stub of a procedure linkage table jumps through: `auipc t3` and `ld t3, t3`.
 pub(super) fn stub_slot(address: u64, code: &[u8]) -> Option<u64> {
-    let (upper, load) = (word(code.get(..4)?)?, word(code.get(4..8)?)?);
+    let (upper, load) = (last_word(code.get(..4)?)?, last_word(code.get(4..8)?)?);
     (upper & 0xfff == 0xe17 && load & 0xf_ffff == 0xe_3e03).then(|| pair(address, upper, load))
 }
 
@@ -34,14 +35,6 @@ pub(super) fn stub_slot(address: u64, code: &[u8]) -> Option<u64> {
 fn pair(address: u64, upper: u32, lower: u32) -> u64 {
     let upper = i64::from((upper & 0xffff_f000).cast_signed());
     address.wrapping_add_signed(upper + sign_extended(lower >> 20, 12))
-}
-
-fn word(bytes: &[u8]) -> Option<u32> {
-    bytes.last_chunk().map(|bytes| u32::from_le_bytes(*bytes))
-}
-
-fn sign_extended(value: u32, bits: u32) -> i64 {
-    i64::from(value.cast_signed() << (32 - bits) >> (32 - bits))
 }
 
 #[cfg(test)]

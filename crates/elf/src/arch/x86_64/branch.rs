@@ -1,5 +1,6 @@
 //! Calls and jumps of x86-64: Intel SDM volume 2, CALL, JMP, ENDBR64; ModRM and SIB in section 2.1.5.
 
+use crate::arch::branch::at_every_byte;
 use crate::arch::{Jump, Target};
 
 /// `endbr64`, where an indirect branch may land.
@@ -54,9 +55,7 @@ pub(super) fn call_target(end: u64, before: &[u8]) -> Option<Target> {
 /// Conditional jumps are left out. Compilers end a function with one only where they were told to save every byte,
 /// but use them all the time to enter the unlikely part that they split off a function.
 pub(super) fn jumps(start: u64, code: &[u8]) -> Vec<Jump> {
-    (0..code.len())
-        .filter_map(|offset| jump(start.wrapping_add(offset as u64), code.get(offset..)?))
-        .collect()
+    at_every_byte(start, code, jump)
 }
 
 /// Finds the slot that a stub of a procedure linkage table jumps through: `endbr64` and `bnd` if it has them, and
