@@ -144,33 +144,24 @@ impl<'a> DebugInfo<'a> {
                 split = file.as_ref().and_then(|found| self.read_split(found, id, &dwarf));
             }
         }
-        let answer = match split
-            .map(|split| (OpenUnit::read(&split.dwarf, split.header), split.dwarf, split.types))
-        {
-            Some((Ok(mut unit), dwarf, types)) => {
+        let split = split.and_then(|split| match OpenUnit::read(&split.dwarf, split.header) {
+            Ok(mut unit) => {
                 unit.unit.copy_relocated_attributes(&opened.unit);
-                let functions = UnitRef::new(&dwarf, &unit.unit);
-                let language = unit.language;
-                Asked {
-                    lines: skeleton,
-                    functions,
-                    language,
-                    extents: Rc::default(),
-                    types,
-                    is_code: &is_code,
-                }
-                .frames(alone, &addresses)
+                Some((unit, split.dwarf, split.types))
             }
-            other => {
-                if let Some((Err(error), ..)) = other {
-                    self.problems.add("split_dwarf_unreadable", error);
-                }
-                let extents = Rc::clone(&self.extents);
-                let (language, types) = (opened.language, self.types.clone());
-                Asked { lines: skeleton, functions: skeleton, language, extents, types, is_code: &is_code }
-                    .frames(alone, &addresses)
+            Err(error) => {
+                self.problems.add("split_dwarf_unreadable", error);
+                None
             }
+        });
+        let (functions, language, extents, types) = match &split {
+            Some((unit, dwarf, types)) => {
+                (UnitRef::new(dwarf, &unit.unit), unit.language, Rc::default(), types.clone())
+            }
+            None => (skeleton, opened.language, Rc::clone(&self.extents), self.types.clone()),
         };
+        let asked = Asked { lines: skeleton, functions, language, extents, types, is_code: &is_code };
+        let answer = asked.frames(alone, &addresses);
         self.take(answer);
     }
 
