@@ -32,7 +32,7 @@ pub use collection::{Collection, CoreSource, SearchedPlace};
 pub use hex::Hex;
 pub use mask::Masks;
 pub use model::{
-    Completeness, Core, CrashSummary, FileOrigin, FileState, Frame, Goroutine, Module, Process, SCHEMA,
-    Signal, Stop, SymbolSource, System, Thread, Tool, Trust, Warning,
+    Completeness, Core, CoreContent, CrashSummary, FileOrigin, FileState, Frame, Goroutine, Module, Process,
+    SCHEMA, Signal, Slim, Stop, SymbolSource, System, Thread, Tool, Trust, Warning,
 };
 pub use schema::json_schema;

@@ -136,6 +136,44 @@ pub struct Core {
     /// Bytes that the headers promise and the file lacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_bytes: Option<u64>,
+    /// What the stored copy holds; of a core that was only read, what that holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<CoreContent>,
+    /// Of a slim core: what was left out, and of what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slim: Option<Slim>,
+    /// Whether secrets were overwritten in the stored copy (or in the core that was read).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scrubbed: Option<bool>,
+    /// Bytes of data in the core, holes and long runs of zeros not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_size: Option<u64>,
+    /// Identifies the core before it was compressed, whatever it is compressed with: the sha256 (lower-case hex) over
+    /// its extents of data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extents_sha256: Option<String>,
+}
+
+/// How much of the process's memory a core holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CoreContent {
+    /// All that was dumped.
+    Full,
+    /// What a debugger needs for the same backtraces.
+    Slim,
+}
+
+/// What a slim core was made of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Slim {
+    /// Apparent size in bytes of the core that it was made of, holes included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_size: Option<u64>,
+    /// Bytes of memory that the original held and the slim core doesn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_bytes: Option<u64>,
 }
 
 /// How much of a core is there, best first.
