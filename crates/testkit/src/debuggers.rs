@@ -66,11 +66,6 @@ impl Debugger {
             .output()
             .unwrap_or_else(|error| panic!("running {}: {error}", self.program));
         let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let name = core.file_name().unwrap_or_default().to_string_lossy();
-        Some(
-            text.concat()
-                .replace(&core.display().to_string(), "CORE")
-                .replace(&format!(" - {name}\n"), " - CORE\n"),
-        )
+        Some(text.concat().replace(&core.display().to_string(), "CORE"))
     }
 }
