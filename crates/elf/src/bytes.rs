@@ -33,8 +33,10 @@ impl Bytes {
         // harmless. A file that is truncated while it is mapped raises SIGBUS; object files are replaced by
         // rename in practice, and cores (which are not) are never mapped.
         let map = unsafe { memmap2::Mmap::map(file)? };
-        // Only advice: a file system that knows no advice serves the map all the same.
+        // Only advice: a file system that knows no advice serves the map all the same. Without the second one, a page
+        // that is touched may bring the two megabytes around it into our memory.
         let _ = map.advise(memmap2::Advice::Random);
+        let _ = map.advise(memmap2::Advice::NoHugePage);
         let len = map.len();
         Ok(Bytes { backing: Arc::new(Backing::Mapped(map)), range: 0..len })
     }

@@ -129,8 +129,6 @@ impl<'a> DebugInfo<'a> {
         if let Some(error) = &opened.lines_error {
             self.problems.add("line_table_unreadable", error);
         }
-        let mut alone = self.sections.unit(&opened.unit.header);
-        alone.sup.clone_from(&dwarf.sup);
         let object = self.object;
         let is_code = |address| object.code_section_at(address).is_some();
         let skeleton = UnitRef::new(&dwarf, &opened.unit);
@@ -161,7 +159,7 @@ impl<'a> DebugInfo<'a> {
             None => (skeleton, opened.language, Rc::clone(&self.extents), self.types.clone()),
         };
         let asked = Asked { lines: skeleton, functions, language, extents, types, is_code: &is_code };
-        let answer = asked.frames(alone, &addresses);
+        let answer = asked.frames(&addresses);
         self.take(answer);
     }
 

@@ -1,11 +1,15 @@
 //! Which entry encloses which? DWARF's entries know their children, not their parents, so this reads on through a
-//! unit, once, only as far as it is asked, and notes the parents of what can enclose a function.
+//! unit, once, only as far as it is asked, and notes the parents of what can enclose a function. What the entries
+//! themselves say how to pass over is read when something in it is asked for.
 
-use gimli::{DwTag, EntriesRaw, Unit, UnitOffset};
+use std::collections::BTreeMap;
+
+use gimli::{DwTag, Unit, UnitOffset};
 
 use crate::dwarf::Slice;
+use crate::skim::{Shapes, Skim};
 
-/// Most entries noted in one unit, 16 bytes each: the largest real units have some hundred thousand.
+/// Most entries noted in one unit, some 32 bytes each: the largest real units have some hundred thousand.
 const MOST: usize = 1 << 22;
 
 /// Most scopes open at once: real ones have a few dozen.
@@ -24,64 +28,103 @@ pub(crate) enum Parent {
 #[derive(Debug)]
 pub(crate) struct Scopes {
     /// Scopes and their parents, by offset.
-    parents: Vec<(UnitOffset, Parent)>,
-    /// The scopes that the next entry is in, each with its depth; outermost first.
-    open: Vec<(isize, UnitOffset)>,
+    parents: BTreeMap<usize, Parent>,
+    /// What was passed over, by offset.
+    gaps: BTreeMap<usize, Gap>,
     /// Offset and depth of the next entry; `None` at the unit's end, or where it can't be read on.
     next: Option<(UnitOffset, isize)>,
+    /// The scopes that the next entry is in.
+    open: Vec<Open>,
+    shapes: Shapes,
+}
+
+/// A scope that is being read, and its depth.
+type Open = (isize, UnitOffset);
+
+/// What is in an entry, passed over.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    /// Where it ends.
+    end: UnitOffset,
+    /// Depth of the first entry.
+    depth: isize,
+    /// The innermost scope that all of it is in.
+    scope: Option<Open>,
 }
 
 impl Scopes {
     /// Has read nothing yet.
     pub(crate) fn new(unit: &Unit<Slice<'_>>) -> Scopes {
-        Scopes { parents: Vec::new(), open: Vec::new(), next: Some((unit.header.root_offset(), 0)) }
+        Scopes {
+            parents: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            next: Some((unit.header.root_offset(), 0)),
+            open: Vec::new(),
+            shapes: Shapes::default(),
+        }
     }
 
     /// Returns what encloses a scope; `None` if there is no scope at that offset.
     pub(crate) fn parent(&mut self, unit: &Unit<Slice<'_>>, scope: UnitOffset) -> Option<Parent> {
-        if let Some((start, depth)) = self.next.filter(|(next, _)| *next <= scope) {
-            // What can't be read ends the reading: the rest of the unit has no known structure.
-            self.next = unit
-                .header
-                .entries_raw(&unit.abbreviations, Some(start))
-                .and_then(|entries| self.read(entries, depth, scope))
-                .ok()
-                .flatten();
+        if let Some(parent) = self.parents.get(&scope.0) {
+            return Some(*parent);
         }
-        let at = self.parents.binary_search_by_key(&scope, |(offset, _)| *offset).ok()?;
-        self.parents.get(at).map(|(_, parent)| *parent)
+        // What can't be read ends the reading: the rest of the unit, or of the gap, has no known structure.
+        if let Some((start, depth)) = self.next.filter(|(next, _)| *next <= scope) {
+            let mut open = std::mem::take(&mut self.open);
+            let end = UnitOffset(scope.0.saturating_add(1));
+            self.next = self.read(unit, (start, depth), end, &mut open, scope).ok().flatten();
+            self.open = open;
+        } else if let Some((start, gap)) = self.gaps.range(..=scope.0).next_back()
+            && scope < gap.end
+        {
+            let (start, gap) = (*start, *gap);
+            self.gaps.remove(&start);
+            let mut open = gap.scope.into_iter().collect();
+            let _ = self.read(unit, (UnitOffset(start), gap.depth), gap.end, &mut open, scope);
+        }
+        self.parents.get(&scope.0).copied()
     }
 
-    /// Reads from `depth` until it is past `end`; returns where to read on, if anywhere.
+    /// Reads from a place and depth on up to `end`, passing over what doesn't hold `wanted`; returns where to read on, if
+    /// anywhere.
     fn read(
         &mut self,
-        mut entries: EntriesRaw<'_, Slice<'_>>,
-        depth: isize,
+        unit: &Unit<Slice<'_>>,
+        (start, depth): (UnitOffset, isize),
         end: UnitOffset,
+        open: &mut Vec<Open>,
+        wanted: UnitOffset,
     ) -> gimli::Result<Option<(UnitOffset, isize)>> {
-        while entries.next_offset() <= end {
-            if entries.is_empty() || self.parents.len() >= MOST || self.open.len() >= DEEPEST {
+        let mut skim = Skim::new(unit, start, depth)?;
+        while skim.offset() < end {
+            if skim.is_empty() || self.parents.len() + self.gaps.len() >= MOST || open.len() >= DEEPEST {
                 return Ok(None);
             }
-            let offset = entries.next_offset();
-            let depth = depth + entries.next_depth();
-            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-            if encloses(abbreviation.tag()) {
-                while self.open.last().is_some_and(|(open, _)| *open >= depth) {
-                    self.open.pop();
+            let Some((met, shape)) = skim.entry(&mut self.shapes)? else { continue };
+            if encloses(shape.tag) {
+                while open.last().is_some_and(|(open, _)| *open >= met.depth) {
+                    open.pop();
                 }
                 // An inlined call is never asked for, but whatever is in it must not seem to be in the caller.
-                if abbreviation.tag() != gimli::DW_TAG_inlined_subroutine {
-                    let parent = self.open.last().map_or(Parent::Unit, |(_, scope)| Parent::Scope(*scope));
-                    self.parents.push((offset, parent));
+                if shape.tag != gimli::DW_TAG_inlined_subroutine {
+                    let parent = open.last().map_or(Parent::Unit, |(_, scope)| Parent::Scope(*scope));
+                    self.parents.insert(met.offset.0, parent);
                 }
-                if abbreviation.has_children() {
-                    self.open.push((depth, offset));
+                if shape.has_children {
+                    open.push((met.depth, met.offset));
                 }
             }
-            entries.skip_attributes(abbreviation.attributes())?;
+            let sibling = skim.pass(shape)?.filter(|sibling| *sibling > skim.offset());
+            if let Some(sibling) = sibling.filter(|_| shape.has_children)
+                && !(skim.offset()..sibling).contains(&wanted)
+            {
+                let scope = open.iter().rev().find(|(depth, _)| *depth <= met.depth).copied();
+                self.gaps.insert(skim.offset().0, Gap { end: sibling, depth: met.depth + 1, scope });
+                skim.pass_children(sibling, met.depth)?;
+            }
         }
-        Ok(Some((entries.next_offset(), depth + entries.next_depth())))
+        Ok(Some((skim.offset(), skim.depth())))
     }
 }
 
@@ -184,6 +227,6 @@ mod tests {
         let parent = Some(Parent::Scope(UnitOffset(root + 99)));
         assert_eq!(scopes.parent(&unit, UnitOffset(root + 100)), parent);
         assert_eq!(scopes.parent(&unit, UnitOffset(info.len() - 1)), None);
-        assert_eq!(scopes.open.len(), DEEPEST);
+        assert_eq!(scopes.parents.len(), DEEPEST);
     }
 }
