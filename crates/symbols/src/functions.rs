@@ -1,11 +1,12 @@
 //! Which functions are at an address? One walk through a unit's entries, for all its addresses at once.
 
-use gimli::{AttributeValue, DwTag, UnitOffset, UnitRef};
+use gimli::{AttributeValue, UnitOffset, UnitRef};
 use thiserror::Error;
 
 use crate::dwarf::Slice;
 use crate::extent::{Extent, TooMany};
-use crate::skim::{Met, Shape, Shapes, Skim};
+use crate::shape::{Shape, Shapes, role};
+use crate::skim::{Met, Skim};
 
 /// Longest chain of inlined calls at one address: real ones have a few dozen.
 const DEEPEST_INLINE: usize = 999;
@@ -140,18 +141,26 @@ impl<'w, 'a> Walk<'w, 'a> {
         let unit = self.unit.unit;
         let mut shapes = Shapes::default();
         let mut skim = Skim::new(unit, unit.header.root_offset(), 0)?;
-        while !skim.is_empty() {
+        let always = role::FUNCTION | if self.may_skip { role::CLOSED } else { 0 };
+        loop {
+            let is_in_wanted = self.open.iter().any(|open| !open.within.is_empty());
+            let roles = always | if is_in_wanted { role::CALL } else { 0 };
+            let Some((met, shape)) = skim.meet(&mut shapes, roles, UnitOffset(usize::MAX))? else { break };
             // Any entry ends those beside it: what follows in a block isn't in the call before the block.
-            while self.open.last().is_some_and(|open| open.depth >= skim.depth()) {
+            while self.open.last().is_some_and(|open| open.depth >= met.lowest) {
                 self.open.pop();
             }
-            let Some((met, shape)) = skim.entry(&mut shapes)? else { continue };
             let after = match shape.tag {
                 gimli::DW_TAG_subprogram => self.function(&mut skim, met, shape)?,
-                gimli::DW_TAG_inlined_subroutine if self.is_in_wanted() => {
-                    self.call(&mut skim, met, shape)?
+                // A call in what isn't wanted isn't, either.
+                gimli::DW_TAG_inlined_subroutine
+                    if self.open.last().is_none_or(|open| open.within.is_empty()) =>
+                {
+                    skim.pass(shape)?;
+                    None
                 }
-                tag => skim.pass(shape)?.filter(|_| shape.has_children && is_closed(tag)),
+                gimli::DW_TAG_inlined_subroutine => self.call(&mut skim, met, shape)?,
+                _ => skim.pass(shape)?,
             };
             if let Some(after) = after.filter(|after| self.may_skip && *after > skim.offset()) {
                 self.skipped = true;
@@ -159,11 +168,6 @@ impl<'w, 'a> Walk<'w, 'a> {
             }
         }
         Ok(())
-    }
-
-    /// Tells whether the next entry is in a function or call that has a wanted address.
-    fn is_in_wanted(&self) -> bool {
-        self.open.last().is_some_and(|open| !open.within.is_empty())
     }
 
     /// Reads a function; returns where to read on if nothing in it is wanted.
@@ -288,19 +292,6 @@ impl<'w, 'a> Walk<'w, 'a> {
 /// Reads a line or column: from 1, so that 0 is none.
 fn number(value: &AttributeValue<Slice<'_>>) -> Option<u32> {
     value.udata_value().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
-}
-
-/// Tells whether entries of this kind usually have no function with code in them.
-fn is_closed(tag: DwTag) -> bool {
-    [
-        gimli::DW_TAG_structure_type,
-        gimli::DW_TAG_class_type,
-        gimli::DW_TAG_union_type,
-        gimli::DW_TAG_enumeration_type,
-        gimli::DW_TAG_subroutine_type,
-        gimli::DW_TAG_array_type,
-    ]
-    .contains(&tag)
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod problem;
 mod root;
 mod scopes;
 mod search;
+mod shape;
 mod skim;
 mod source_frame;
 mod split;

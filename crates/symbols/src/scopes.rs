@@ -2,12 +2,11 @@
 //! unit, once, only as far as it is asked, and notes the parents of what can enclose a function. What the entries
 //! themselves say how to pass over is read when something in it is asked for.
 
-use std::collections::BTreeMap;
-
-use gimli::{DwTag, Unit, UnitOffset};
+use gimli::{Unit, UnitOffset};
 
 use crate::dwarf::Slice;
-use crate::skim::{Shapes, Skim};
+use crate::shape::{Shapes, role};
+use crate::skim::Skim;
 
 /// Most entries noted in one unit, some 32 bytes each: the largest real units have some hundred thousand.
 const MOST: usize = 1 << 22;
@@ -28,9 +27,9 @@ pub(crate) enum Parent {
 #[derive(Debug)]
 pub(crate) struct Scopes {
     /// Scopes and their parents, by offset.
-    parents: BTreeMap<usize, Parent>,
+    parents: Vec<(UnitOffset, Parent)>,
     /// What was passed over, by offset.
-    gaps: BTreeMap<usize, Gap>,
+    gaps: Vec<(UnitOffset, Gap)>,
     /// Offset and depth of the next entry; `None` at the unit's end, or where it can't be read on.
     next: Option<(UnitOffset, isize)>,
     /// The scopes that the next entry is in.
@@ -52,12 +51,20 @@ struct Gap {
     scope: Option<Open>,
 }
 
+/// What one reading finds, in order; and the scopes that it is in.
+#[derive(Default)]
+struct Part {
+    parents: Vec<(UnitOffset, Parent)>,
+    gaps: Vec<(UnitOffset, Gap)>,
+    open: Vec<Open>,
+}
+
 impl Scopes {
     /// Has read nothing yet.
     pub(crate) fn new(unit: &Unit<Slice<'_>>) -> Scopes {
         Scopes {
-            parents: BTreeMap::new(),
-            gaps: BTreeMap::new(),
+            parents: Vec::new(),
+            gaps: Vec::new(),
             next: Some((unit.header.root_offset(), 0)),
             open: Vec::new(),
             shapes: Shapes::default(),
@@ -66,24 +73,39 @@ impl Scopes {
 
     /// Returns what encloses a scope; `None` if there is no scope at that offset.
     pub(crate) fn parent(&mut self, unit: &Unit<Slice<'_>>, scope: UnitOffset) -> Option<Parent> {
-        if let Some(parent) = self.parents.get(&scope.0) {
-            return Some(*parent);
-        }
-        // What can't be read ends the reading: the rest of the unit, or of the gap, has no known structure.
-        if let Some((start, depth)) = self.next.filter(|(next, _)| *next <= scope) {
-            let mut open = std::mem::take(&mut self.open);
+        if let Some((next, depth)) = self.next.filter(|(next, _)| *next <= scope) {
+            let mut part = Part { open: std::mem::take(&mut self.open), ..Part::default() };
             let end = UnitOffset(scope.0.saturating_add(1));
-            self.next = self.read(unit, (start, depth), end, &mut open, scope).ok().flatten();
-            self.open = open;
-        } else if let Some((start, gap)) = self.gaps.range(..=scope.0).next_back()
-            && scope < gap.end
-        {
-            let (start, gap) = (*start, *gap);
-            self.gaps.remove(&start);
-            let mut open = gap.scope.into_iter().collect();
-            let _ = self.read(unit, (UnitOffset(start), gap.depth), gap.end, &mut open, scope);
+            // What can't be read ends the reading: the rest of the unit has no known structure.
+            self.next = self.read(unit, (next, depth), end, &mut part, scope).ok().flatten();
+            self.open = part.open;
+            self.parents.append(&mut part.parents);
+            self.gaps.append(&mut part.gaps);
+        } else if self.known(scope).is_none() {
+            self.read_gap(unit, scope);
         }
-        self.parents.get(&scope.0).copied()
+        self.known(scope)
+    }
+
+    fn known(&self, scope: UnitOffset) -> Option<Parent> {
+        let at = self.parents.binary_search_by_key(&scope, |(offset, _)| *offset).ok()?;
+        self.parents.get(at).map(|(_, parent)| *parent)
+    }
+
+    /// Reads what was passed over and holds `wanted`, and passes over what doesn't hold it there.
+    fn read_gap(&mut self, unit: &Unit<Slice<'_>>, wanted: UnitOffset) {
+        let Some(at) = self.gaps.partition_point(|(start, _)| *start <= wanted).checked_sub(1) else {
+            return;
+        };
+        let Some((start, gap)) = self.gaps.get(at).copied().filter(|(_, gap)| wanted < gap.end) else {
+            return;
+        };
+        let mut part = Part { open: gap.scope.into_iter().collect(), ..Part::default() };
+        // What can't be read ends the reading here too.
+        let _ = self.read(unit, (start, gap.depth), gap.end, &mut part, wanted);
+        self.gaps.splice(at..=at, part.gaps);
+        let after = self.parents.partition_point(|(offset, _)| *offset < start);
+        self.parents.splice(after..after, part.parents);
     }
 
     /// Reads from a place and depth on up to `end`, passing over what doesn't hold `wanted`; returns where to read on, if
@@ -93,56 +115,45 @@ impl Scopes {
         unit: &Unit<Slice<'_>>,
         (start, depth): (UnitOffset, isize),
         end: UnitOffset,
-        open: &mut Vec<Open>,
+        Part { parents, gaps, open }: &mut Part,
         wanted: UnitOffset,
     ) -> gimli::Result<Option<(UnitOffset, isize)>> {
+        let before = self.parents.len() + self.gaps.len();
         let mut skim = Skim::new(unit, start, depth)?;
-        while skim.offset() < end {
-            if skim.is_empty() || self.parents.len() + self.gaps.len() >= MOST || open.len() >= DEEPEST {
+        while let Some((met, shape)) = skim.meet(&mut self.shapes, role::SCOPE | role::PASSABLE, end)? {
+            if before + parents.len() + gaps.len() >= MOST || open.len() >= DEEPEST {
                 return Ok(None);
             }
-            let Some((met, shape)) = skim.entry(&mut self.shapes)? else { continue };
-            if encloses(shape.tag) {
-                while open.last().is_some_and(|(open, _)| *open >= met.depth) {
-                    open.pop();
-                }
+            close(open, met.lowest);
+            if shape.roles & role::SCOPE != 0 {
                 // An inlined call is never asked for, but whatever is in it must not seem to be in the caller.
                 if shape.tag != gimli::DW_TAG_inlined_subroutine {
                     let parent = open.last().map_or(Parent::Unit, |(_, scope)| Parent::Scope(*scope));
-                    self.parents.insert(met.offset.0, parent);
+                    parents.push((met.offset, parent));
                 }
                 if shape.has_children {
                     open.push((met.depth, met.offset));
                 }
             }
             let sibling = skim.pass(shape)?.filter(|sibling| *sibling > skim.offset());
-            if let Some(sibling) = sibling.filter(|_| shape.has_children)
+            if let Some(sibling) = sibling.filter(|_| shape.roles & role::PASSABLE != 0)
                 && !(skim.offset()..sibling).contains(&wanted)
             {
-                let scope = open.iter().rev().find(|(depth, _)| *depth <= met.depth).copied();
-                self.gaps.insert(skim.offset().0, Gap { end: sibling, depth: met.depth + 1, scope });
+                let gap = Gap { end: sibling, depth: met.depth + 1, scope: open.last().copied() };
+                gaps.push((skim.offset(), gap));
                 skim.pass_children(sibling, met.depth)?;
             }
         }
+        close(open, skim.lowest());
         Ok(Some((skim.offset(), skim.depth())))
     }
 }
 
-/// Tells whether entries of this kind are part of the names of what they enclose (or, if nothing else, stand for
-/// one that is). All others, such as lexical blocks, are passed over.
-fn encloses(tag: DwTag) -> bool {
-    [
-        gimli::DW_TAG_subprogram,
-        gimli::DW_TAG_inlined_subroutine,
-        gimli::DW_TAG_structure_type,
-        gimli::DW_TAG_class_type,
-        gimli::DW_TAG_namespace,
-        gimli::DW_TAG_union_type,
-        gimli::DW_TAG_enumeration_type,
-        gimli::DW_TAG_interface_type,
-        gimli::DW_TAG_module,
-    ]
-    .contains(&tag)
+/// Leaves the scopes that began at a depth or deeper.
+fn close(open: &mut Vec<Open>, depth: isize) {
+    while open.last().is_some_and(|(open, _)| *open >= depth) {
+        open.pop();
+    }
 }
 
 #[cfg(test)]

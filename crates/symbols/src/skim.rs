@@ -4,37 +4,23 @@
 //! cost next to nothing: what it takes to pass an entry (how many bytes its attributes have) is the same for all entries
 //! of one abbreviation, and is worked out once. Layout: DWARF 5, 7.5.
 
-use gimli::{AttributeSpecification, DwForm, DwTag, Reader as _, Unit, UnitOffset};
+use gimli::{Reader as _, Unit, UnitOffset};
 
 use crate::dwarf::Slice;
+use crate::shape::{Shape, Shapes, Step};
 
-/// Most abbreviations that are worked out, by code: compilers number them from 1, and have some hundred.
-const MOST_SHAPES: u64 = 1 << 14;
-
-/// What all entries of one abbreviation have in common.
-#[derive(Clone, Debug)]
-pub(crate) struct Shape {
-    pub(crate) tag: DwTag,
-    pub(crate) has_children: bool,
-    /// Whether it may have addresses of its own.
-    pub(crate) has_extent: bool,
-    /// How to pass the attributes.
-    steps: Box<[Step]>,
-}
-
-/// A step on the way past an entry's attributes.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    /// As many bytes.
-    Bytes(usize),
-    /// A number of variable length.
-    Leb128,
-    /// As many bytes as the number in front of them says.
-    Block,
-    /// The place of the next entry that isn't in this one, in 4 bytes.
-    Sibling,
-    /// Whatever gimli makes of it.
-    Other(AttributeSpecification),
+/// Where a unit is read.
+pub(crate) struct Skim<'u, 'a> {
+    unit: &'u Unit<Slice<'a>>,
+    /// The unit's entries, from the one on where the reading began.
+    entries: Slice<'a>,
+    /// Offset of the first of them in the unit.
+    base: usize,
+    /// Where the next entry is in them.
+    at: usize,
+    depth: isize,
+    /// The lowest depth that it was at since it met an entry.
+    lowest: isize,
 }
 
 /// An entry that was met.
@@ -43,109 +29,26 @@ pub(crate) struct Met {
     pub(crate) offset: UnitOffset,
     /// How deep it is: the unit's root is at 0.
     pub(crate) depth: isize,
+    /// The lowest depth on the way here from what was met before: it ends all that began there or deeper.
+    pub(crate) lowest: isize,
     /// The code of its abbreviation.
     pub(crate) code: u64,
 }
 
-/// The shapes of a unit's entries, each worked out when the first such entry is met; by code.
-#[derive(Debug, Default)]
-pub(crate) struct Shapes(Vec<Option<Shape>>);
-
-/// Where a unit is read.
-pub(crate) struct Skim<'u, 'a> {
-    unit: &'u Unit<Slice<'a>>,
-    /// What is left of the unit, from the next entry on.
-    input: Slice<'a>,
-    /// Where the unit ends.
-    end: usize,
-    depth: isize,
-}
-
-impl Shape {
-    fn new(unit: &Unit<Slice<'_>>, code: u64) -> gimli::Result<Shape> {
-        let abbreviation = unit.abbreviations.get(code).ok_or(gimli::Error::InvalidAbbreviationCode(code))?;
-        let mut steps = Vec::new();
-        let mut has_extent = false;
-        for specification in abbreviation.attributes() {
-            has_extent |= [gimli::DW_AT_low_pc, gimli::DW_AT_ranges].contains(&specification.name());
-            let step = match (specification.name(), specification.form()) {
-                (gimli::DW_AT_sibling, gimli::DW_FORM_ref4) => Step::Sibling,
-                (_, form) if is_leb128(form) => Step::Leb128,
-                (_, gimli::DW_FORM_exprloc | gimli::DW_FORM_block) => Step::Block,
-                _ => match specification.size(&unit.header) {
-                    Some(size) => Step::Bytes(size),
-                    None => Step::Other(*specification),
-                },
-            };
-            match (steps.last_mut(), step) {
-                (Some(Step::Bytes(before)), Step::Bytes(size)) => *before += size,
-                (_, Step::Bytes(0)) => {}
-                _ => steps.push(step),
-            }
-        }
-        Ok(Shape {
-            tag: abbreviation.tag(),
-            has_children: abbreviation.has_children(),
-            has_extent,
-            steps: steps.into_boxed_slice(),
-        })
-    }
-}
-
-fn is_leb128(form: DwForm) -> bool {
-    [
-        gimli::DW_FORM_udata,
-        gimli::DW_FORM_sdata,
-        gimli::DW_FORM_ref_udata,
-        gimli::DW_FORM_strx,
-        gimli::DW_FORM_addrx,
-        gimli::DW_FORM_loclistx,
-        gimli::DW_FORM_rnglistx,
-        gimli::DW_FORM_GNU_str_index,
-        gimli::DW_FORM_GNU_addr_index,
-    ]
-    .contains(&form)
-}
-
-impl Shapes {
-    /// Returns the shape of a code's entries.
-    fn get(&mut self, unit: &Unit<Slice<'_>>, code: u64) -> gimli::Result<&Shape> {
-        // A code beyond the limit has no place of its own: it is worked out anew each time.
-        let index = if code < MOST_SHAPES { code as usize } else { 0 };
-        if self.0.len() <= index {
-            self.0.resize(index + 1, None);
-        }
-        let unknown = gimli::Error::InvalidAbbreviationCode(code);
-        let slot = self.0.get_mut(index).ok_or(unknown)?;
-        if index == 0 {
-            *slot = None;
-        }
-        match slot {
-            Some(shape) => Ok(shape),
-            none => Ok(none.insert(Shape::new(unit, code)?)),
-        }
-    }
-}
-
 impl<'u, 'a> Skim<'u, 'a> {
-    /// Reads a unit from one of its entries on, which stands at a depth: that of the root is 0.
+    /// Reads a unit from one of its entries on, which stands at a depth.
     pub(crate) fn new(
         unit: &'u Unit<Slice<'a>>,
         from: UnitOffset,
         depth: isize,
     ) -> gimli::Result<Skim<'u, 'a>> {
-        let input = unit.header.range_from(from..)?;
-        Ok(Skim { unit, input, end: from.0 + input.len(), depth })
+        let entries = unit.header.range_from(from..)?;
+        Ok(Skim { unit, entries, base: from.0, at: 0, depth, lowest: depth })
     }
 
-    /// Tells whether nothing is left of the unit.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.input.is_empty()
-    }
-
-    /// Returns where the next entry is; or what stands for one, at the end of those beside each other.
+    /// Returns where the next entry is, or its attributes, where one was met.
     pub(crate) fn offset(&self) -> UnitOffset {
-        UnitOffset(self.end - self.input.len())
+        UnitOffset(self.base + self.at)
     }
 
     /// Returns how deep the next entry is.
@@ -153,32 +56,75 @@ impl<'u, 'a> Skim<'u, 'a> {
         self.depth
     }
 
-    /// Reads what the next entry is; `None` where those beside each other end. Its attributes are next.
-    pub(crate) fn entry<'s>(&mut self, shapes: &'s mut Shapes) -> gimli::Result<Option<(Met, &'s Shape)>> {
-        let (offset, depth) = (self.offset(), self.depth);
-        let code = self.input.read_uleb128()?;
-        if code == 0 {
-            self.depth -= 1;
-            return Ok(None);
-        }
-        let shape = shapes.get(self.unit, code)?;
-        self.depth += isize::from(shape.has_children);
-        Ok(Some((Met { offset, depth, code }, shape)))
+    /// Returns the lowest depth on the way to the next entry from what was met before.
+    pub(crate) fn lowest(&self) -> isize {
+        self.lowest.min(self.depth)
     }
 
-    /// Passes the attributes of the entry that was read last; returns where the next one is that isn't in it, if they
+    /// Passes entries until it meets one that has one of the wanted `roles`, and whose attributes are next then; `None`
+    /// at `end` or at the unit's.
+    pub(crate) fn meet<'s>(
+        &mut self,
+        shapes: &'s mut Shapes,
+        roles: u8,
+        end: UnitOffset,
+    ) -> gimli::Result<Option<(Met, &'s Shape)>> {
+        let bytes = self.entries.slice();
+        let end = bytes.len().min(end.0.saturating_sub(self.base));
+        while self.at < end {
+            let start = self.at;
+            let code = match bytes.get(start) {
+                // The entries beside each other end here.
+                Some(0) => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    self.lowest = self.lowest.min(self.depth);
+                    continue;
+                }
+                Some(byte @ 0..0x80) => {
+                    self.at += 1;
+                    u64::from(*byte)
+                }
+                _ => self.long_code()?,
+            };
+            let shape = shapes.know(self.unit, code)?;
+            let depth = self.depth;
+            self.depth += isize::from(shape.has_children);
+            if shape.roles & roles != 0 {
+                let lowest = std::mem::replace(&mut self.lowest, isize::MAX).min(depth);
+                let met = Met { offset: UnitOffset(self.base + start), depth, lowest, code };
+                return Ok(shapes.get(code).map(|shape| (met, shape)));
+            }
+            self.pass(shape)?;
+        }
+        Ok(None)
+    }
+
+    /// Passes the attributes of the entry that was met last; returns where the next one is that isn't in it, if they
     /// say so.
     pub(crate) fn pass(&mut self, shape: &Shape) -> gimli::Result<Option<UnitOffset>> {
+        let bytes = self.entries.slice();
         let mut sibling = None;
+        self.at += shape.first;
         for step in &shape.steps {
             match step {
-                Step::Bytes(count) => self.input.skip(*count)?,
-                Step::Leb128 => self.input.skip_leb128()?,
-                Step::Block => {
-                    let len = self.input.read_uleb128()?;
-                    self.input.skip(usize::try_from(len).unwrap_or(usize::MAX))?;
+                Step::Bytes(count) => self.at = self.at.saturating_add(*count),
+                Step::Leb128 => {
+                    while bytes.get(self.at).is_some_and(|byte| byte & 0x80 != 0) {
+                        self.at += 1;
+                    }
+                    self.at += 1;
                 }
-                Step::Sibling => sibling = Some(UnitOffset(self.input.read_u32()? as usize)),
+                Step::Block => {
+                    let mut rest = self.rest()?;
+                    let len = rest.read_uleb128()?;
+                    let len = usize::try_from(len).unwrap_or(usize::MAX);
+                    self.at = (bytes.len() - rest.len()).saturating_add(len);
+                }
+                Step::Sibling => {
+                    sibling = Some(UnitOffset(self.rest()?.read_u32()? as usize));
+                    self.at += 4;
+                }
                 Step::Other(specification) => {
                     let nothing = gimli::Abbreviations::default();
                     let mut entries = self.unit.header.entries_raw(&nothing, Some(self.offset()))?;
@@ -187,18 +133,37 @@ impl<'u, 'a> Skim<'u, 'a> {
                 }
             }
         }
+        self.rest()?;
         Ok(sibling)
     }
 
     /// Reads on somewhere behind, at the same depth.
     pub(crate) fn read_on(&mut self, at: UnitOffset) -> gimli::Result<()> {
-        let ahead = at.0.checked_sub(self.offset().0).ok_or(gimli::Error::OffsetOutOfBounds(at.0 as u64))?;
-        self.input.skip(ahead)
+        let ahead = at.0.checked_sub(self.base).filter(|ahead| *ahead >= self.at);
+        self.at = ahead.ok_or(gimli::Error::OffsetOutOfBounds(at.0 as u64))?;
+        self.rest().map(drop)
     }
 
-    /// Passes all that is in an entry, whose depth was `depth`, by what its attributes say.
+    /// Passes all that is in an entry that was at `depth`, by what its attributes say.
     pub(crate) fn pass_children(&mut self, sibling: UnitOffset, depth: isize) -> gimli::Result<()> {
         self.depth = depth;
+        self.lowest = self.lowest.min(depth);
         self.read_on(sibling)
+    }
+
+    /// Returns what is left of the unit.
+    fn rest(&self) -> gimli::Result<Slice<'a>> {
+        let mut rest = self.entries;
+        rest.skip(self.at)?;
+        Ok(rest)
+    }
+
+    /// Reads a code of several bytes.
+    #[cold]
+    fn long_code(&mut self) -> gimli::Result<u64> {
+        let mut rest = self.rest()?;
+        let code = rest.read_uleb128()?;
+        self.at = self.entries.len() - rest.len();
+        Ok(code)
     }
 }
