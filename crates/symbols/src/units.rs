@@ -102,7 +102,7 @@ pub(crate) fn by_root(
                 by_unit.add(unit, address);
             }
         });
-        if !claims && root.has_lines {
+        if !claims && root.lines.is_some() {
             by_unit.add_without_claim(unit, addresses);
         }
     }
