@@ -14,12 +14,13 @@ use crate::entries::Extents;
 use crate::frames::{Answer, Asked};
 use crate::problem::Problems;
 use crate::root::{Elsewhere, Root, refers_elsewhere};
+use crate::scan::by_root;
 use crate::source_frame::SourceFrame;
 use crate::split::{self, SplitError, SplitUnit};
 use crate::supplementary;
 use crate::types::Types;
 use crate::unit::OpenUnit;
-use crate::units::{ByUnit, by_index, by_root};
+use crate::units::{ByUnit, Placed, by_aranges, by_gdb_index};
 
 /// The debug information of a module.
 pub(crate) struct DebugInfo<'a> {
@@ -64,8 +65,17 @@ impl<'a> DebugInfo<'a> {
 
     /// Finds the frames at `addresses` (sorted, before the load bias).
     pub(crate) fn look_up(&mut self, addresses: &[u64]) {
+        let mut placed = Placed::default();
         self.sections.need_whole(&[SectionId::DebugAranges]);
-        let (mut by_unit, rest, indexed) = by_index(&self.sections.dwarf(), addresses);
+        by_aranges(&self.sections.dwarf(), addresses, &mut placed);
+        let mut rest = placed.rest(addresses);
+        if !rest.is_empty()
+            && let Some(index) = self.sections.gdb_index()
+        {
+            by_gdb_index(index, &rest, &mut placed);
+            rest = placed.rest(addresses);
+        }
+        let Placed { mut by_unit, indexed, .. } = placed;
         if !rest.is_empty() {
             self.sections.need_roots();
             by_root(&self.sections.dwarf(), &rest, &indexed, &mut by_unit);
@@ -192,6 +202,9 @@ impl<'a> DebugInfo<'a> {
             }
             None => (skeleton, opened.language, Rc::clone(&self.extents), self.types.clone()),
         };
+        for part in [opened.entries(), opened.line_program()] {
+            object.bytes().will_need(part);
+        }
         let asked = Asked { lines: skeleton, functions, language, extents, types, is_code: &is_code };
         let answer = asked.frames(&addresses);
         self.take(answer);

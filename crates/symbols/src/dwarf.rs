@@ -101,6 +101,11 @@ impl<'a> Sections<'a> {
         self.need_whole(&ROOTS);
     }
 
+    /// Returns the index that linkers write for gdb, if there is one that can be read: it is a help, and no more.
+    pub(crate) fn gdb_index(&self) -> Option<&'a [u8]> {
+        self.object.section(".gdb_index").ok().flatten()
+    }
+
     /// Sees to it that everything is there.
     pub(crate) fn need_all(&mut self) {
         self.need_whole(&NEEDED);

@@ -30,6 +30,7 @@ mod line_program;
 mod lines;
 mod problem;
 mod root;
+mod scan;
 mod scopes;
 mod search;
 mod shape;

@@ -4,8 +4,8 @@ use gimli::{AttributeSpecification, DwForm, DwTag, Unit};
 
 use crate::dwarf::Slice;
 
-/// Most abbreviations that are worked out, by code: compilers number them from 1, and have some hundred.
-const MOST_SHAPES: u64 = 1 << 14;
+/// Most abbreviations of a unit, by code: compilers number them from 1, and have some hundred.
+const MOST_SHAPES: usize = 1 << 16;
 
 /// What an entry may be to whoever looks for some: bits of [`Shape::roles`].
 pub(crate) mod role {
@@ -59,30 +59,21 @@ pub(crate) struct Shapes(Vec<Option<Shape>>);
 impl Shapes {
     /// Returns the shape of a code's entries, if it was worked out.
     pub(crate) fn get(&self, code: u64) -> Option<&Shape> {
-        self.0.get(index(code))?.as_ref()
+        self.0.get(usize::try_from(code).ok()?)?.as_ref()
     }
 
-    /// Returns the shape of a code's entries.
-    pub(crate) fn know(&mut self, unit: &Unit<Slice<'_>>, code: u64) -> gimli::Result<&Shape> {
-        let index = index(code);
-        // Without this check first, every look-up would write.
-        if index == 0 || self.get(code).is_none() {
-            if self.0.len() <= index {
-                self.0.resize(index + 1, None);
-            }
-            let shape = Shape::new(unit, code)?;
-            if let Some(slot) = self.0.get_mut(index) {
-                *slot = Some(shape);
-            }
+    /// Works out the shape of a code's entries.
+    #[cold]
+    pub(crate) fn learn(&mut self, unit: &Unit<Slice<'_>>, code: u64) -> gimli::Result<()> {
+        let unknown = gimli::Error::InvalidAbbreviationCode(code);
+        let shape = Shape::new(unit, code)?;
+        let index = usize::try_from(code).ok().filter(|code| *code < MOST_SHAPES).ok_or(unknown)?;
+        if self.0.len() <= index {
+            self.0.resize(index + 1, None);
         }
-        self.get(code).ok_or(gimli::Error::InvalidAbbreviationCode(code))
+        *self.0.get_mut(index).ok_or(unknown)? = Some(shape);
+        Ok(())
     }
-}
-
-/// Returns a code's place: one beyond the limit has none of its own, and is worked out anew each time. (There is no
-/// code 0.)
-fn index(code: u64) -> usize {
-    if code < MOST_SHAPES { code as usize } else { 0 }
 }
 
 impl Shape {

@@ -73,30 +73,48 @@ impl<'u, 'a> Skim<'u, 'a> {
         let end = bytes.len().min(end.0.saturating_sub(self.base));
         while self.at < end {
             let start = self.at;
-            let code = match bytes.get(start) {
+            let code = match (bytes.get(start), bytes.get(start + 1)) {
                 // The entries beside each other end here.
-                Some(0) => {
+                (Some(0), _) => {
                     self.at += 1;
                     self.depth -= 1;
                     self.lowest = self.lowest.min(self.depth);
                     continue;
                 }
-                Some(byte @ 0..0x80) => {
+                (Some(byte @ ..0x80), _) => {
                     self.at += 1;
                     u64::from(*byte)
                 }
+                (Some(low), Some(high @ ..0x80)) => {
+                    self.at += 2;
+                    u64::from(low & 0x7f) | u64::from(*high) << 7
+                }
                 _ => self.long_code()?,
             };
-            let shape = shapes.know(self.unit, code)?;
-            let depth = self.depth;
-            self.depth += isize::from(shape.has_children);
-            if shape.roles & roles != 0 {
-                let lowest = std::mem::replace(&mut self.lowest, isize::MAX).min(depth);
-                let met = Met { offset: UnitOffset(self.base + start), depth, lowest, code };
-                return Ok(shapes.get(code).map(|shape| (met, shape)));
+            match shapes.get(code) {
+                Some(shape) if shape.roles & roles == 0 => {
+                    self.depth += isize::from(shape.has_children);
+                    if shape.steps.is_empty() {
+                        self.at += shape.first;
+                    } else {
+                        self.pass(shape)?;
+                    }
+                }
+                Some(_) => {
+                    let depth = self.depth;
+                    let lowest = std::mem::replace(&mut self.lowest, isize::MAX).min(depth);
+                    let met = Met { offset: UnitOffset(self.base + start), depth, lowest, code };
+                    let shape = shapes.get(code).map(|shape| (met, shape));
+                    self.depth += isize::from(shape.is_some_and(|(_, shape)| shape.has_children));
+                    return Ok(shape);
+                }
+                None => {
+                    shapes.learn(self.unit, code)?;
+                    self.at = start;
+                }
             }
-            self.pass(shape)?;
         }
+        self.rest(self.at)?;
         Ok(None)
     }
 
@@ -105,35 +123,42 @@ impl<'u, 'a> Skim<'u, 'a> {
     pub(crate) fn pass(&mut self, shape: &Shape) -> gimli::Result<Option<UnitOffset>> {
         let bytes = self.entries.slice();
         let mut sibling = None;
-        self.at += shape.first;
+        let mut at = self.at + shape.first;
         for step in &shape.steps {
-            match step {
-                Step::Bytes(count) => self.at = self.at.saturating_add(*count),
+            at = match step {
+                Step::Bytes(count) => at + count,
                 Step::Leb128 => {
-                    while bytes.get(self.at).is_some_and(|byte| byte & 0x80 != 0) {
-                        self.at += 1;
+                    while bytes.get(at).is_some_and(|byte| byte & 0x80 != 0) {
+                        at += 1;
                     }
-                    self.at += 1;
+                    at + 1
                 }
-                Step::Block => {
-                    let mut rest = self.rest()?;
-                    let len = rest.read_uleb128()?;
-                    let len = usize::try_from(len).unwrap_or(usize::MAX);
-                    self.at = (bytes.len() - rest.len()).saturating_add(len);
-                }
+                Step::Block => match bytes.get(at) {
+                    Some(len @ ..0x80) => at + 1 + usize::from(*len),
+                    _ => {
+                        let mut rest = self.rest(at)?;
+                        let len = usize::try_from(rest.read_uleb128()?).unwrap_or(usize::MAX);
+                        (bytes.len() - rest.len()).saturating_add(len)
+                    }
+                },
                 Step::Sibling => {
-                    sibling = Some(UnitOffset(self.rest()?.read_u32()? as usize));
-                    self.at += 4;
+                    sibling = Some(UnitOffset(self.rest(at)?.read_u32()? as usize));
+                    at + 4
                 }
                 Step::Other(specification) => {
                     let nothing = gimli::Abbreviations::default();
-                    let mut entries = self.unit.header.entries_raw(&nothing, Some(self.offset()))?;
+                    let here = UnitOffset(self.base + at);
+                    let mut entries = self.unit.header.entries_raw(&nothing, Some(here))?;
                     entries.skip_attributes(&[*specification])?;
-                    self.read_on(entries.next_offset())?;
+                    entries.next_offset().0 - self.base
                 }
+            };
+            // Also so that no sum can overflow.
+            if at > bytes.len() {
+                self.rest(at)?;
             }
         }
-        self.rest()?;
+        self.at = at;
         Ok(sibling)
     }
 
@@ -141,7 +166,7 @@ impl<'u, 'a> Skim<'u, 'a> {
     pub(crate) fn read_on(&mut self, at: UnitOffset) -> gimli::Result<()> {
         let ahead = at.0.checked_sub(self.base).filter(|ahead| *ahead >= self.at);
         self.at = ahead.ok_or(gimli::Error::OffsetOutOfBounds(at.0 as u64))?;
-        self.rest().map(drop)
+        self.rest(self.at).map(drop)
     }
 
     /// Passes all that is in an entry that was at `depth`, by what its attributes say.
@@ -151,17 +176,17 @@ impl<'u, 'a> Skim<'u, 'a> {
         self.read_on(sibling)
     }
 
-    /// Returns what is left of the unit.
-    fn rest(&self) -> gimli::Result<Slice<'a>> {
+    /// Returns what is left of the unit from a place on; an error if that is beyond its end.
+    fn rest(&self, at: usize) -> gimli::Result<Slice<'a>> {
         let mut rest = self.entries;
-        rest.skip(self.at)?;
+        rest.skip(at)?;
         Ok(rest)
     }
 
     /// Reads a code of several bytes.
     #[cold]
     fn long_code(&mut self) -> gimli::Result<u64> {
-        let mut rest = self.rest()?;
+        let mut rest = self.rest(self.at)?;
         let code = rest.read_uleb128()?;
         self.at = self.entries.len() - rest.len();
         Ok(code)
