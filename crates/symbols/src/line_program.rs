@@ -265,3 +265,98 @@ impl Run<'_, '_> {
         self.state = State::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gimli::{DebugLine, DebugLineOffset, RunTimeEndian};
+
+    use super::*;
+
+    /// Runs a program of version 4, whose special opcodes begin at 10 with no lines and no operations, 4 lines each;
+    /// there is code from 0x1000 on.
+    fn run(program: &[u8], addresses: &[u64]) -> (Vec<Option<(u64, u32, u32)>>, bool) {
+        // Length of an instruction, operations in it, statement, first line step, lines, first special opcode, operands
+        // of the others; then no folders and no files.
+        let rest = [1, 1, 1, 0, 4, 10, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0];
+        let mut bytes = Vec::new();
+        bytes.extend((6 + rest.len() as u32 + program.len() as u32).to_le_bytes());
+        bytes.extend(4_u16.to_le_bytes());
+        bytes.extend((rest.len() as u32).to_le_bytes());
+        bytes.extend(rest);
+        bytes.extend(program);
+        let lines = DebugLine::new(&bytes, RunTimeEndian::Little);
+        let program = lines.program(DebugLineOffset(0), 8, None, None).unwrap();
+        let (rows, broken) = find(program.header(), addresses, &|address| address >= 0x1000);
+        let row = |row: Row| (row.file, row.line, row.column);
+        (rows.into_iter().map(|found| found.map(row)).collect(), broken.is_some())
+    }
+
+    fn set_address(address: u64) -> Vec<u8> {
+        [&[0, 9, 2], address.to_le_bytes().as_slice()].concat()
+    }
+
+    const END: [u8; 3] = [0, 1, 1];
+    const COPY: u8 = 1;
+    /// One line on, and no operation; then the row.
+    const NEXT_LINE: u8 = 11;
+
+    fn advance_pc(bytes: u8) -> [u8; 2] {
+        [2, bytes]
+    }
+
+    #[test]
+    fn a_row_has_the_addresses_up_to_the_next_one() {
+        let set_column = [5, 7];
+        let program = [
+            &set_address(0x1000)[..],
+            &[COPY],
+            &advance_pc(8),
+            &set_column,
+            &[NEXT_LINE],
+            &advance_pc(8),
+            &END,
+        ]
+        .concat();
+        let (rows, broken) = run(&program, &[0xfff, 0x1000, 0x1007, 0x1008, 0x100f, 0x1010]);
+        let (first, second) = (Some((1, 1, 0)), Some((1, 2, 7)));
+        assert_eq!((rows, broken), (vec![None, first, first, second, second, None], false));
+    }
+
+    #[test]
+    fn of_rows_for_one_address_the_last_one_counts() {
+        let program =
+            [&set_address(0x1000)[..], &[COPY, NEXT_LINE, NEXT_LINE], &advance_pc(8), &END].concat();
+        assert_eq!(run(&program, &[0x1000]).0, [Some((1, 3, 0))]);
+    }
+
+    /// A linker leaves the rows of what it threw away, at an address where nothing is; they may seem to have what is
+    /// behind it.
+    #[test]
+    fn what_was_thrown_away_has_no_rows() {
+        let dead = [&set_address(0)[..], &[COPY], &[9, 0, 0x20], &END].concat();
+        let live = [&set_address(0x1000)[..], &[NEXT_LINE], &advance_pc(8), &END].concat();
+        for program in [[&dead[..], &live].concat(), [&live[..], &dead].concat()] {
+            assert_eq!(run(&program, &[0x10, 0x1000]).0, [None, Some((1, 2, 0))]);
+        }
+        // Within a sequence, addresses only grow.
+        let program = [
+            &set_address(0x1000)[..],
+            &[COPY],
+            &advance_pc(8),
+            &[NEXT_LINE],
+            &set_address(0x20),
+            &[NEXT_LINE],
+            &advance_pc(100),
+            &END,
+        ];
+        assert_eq!(run(&program.concat(), &[0x30, 0x1004, 0x1010]).0, [None, Some((1, 1, 0)), None]);
+    }
+
+    #[test]
+    fn what_comes_before_a_broken_place_is_right() {
+        let whole = [&set_address(0x1000)[..], &[COPY], &advance_pc(8), &END].concat();
+        let cut = [&set_address(0x2000)[..], &[COPY], &advance_pc(8), &[0]].concat();
+        let (rows, broken) = run(&[whole, cut].concat(), &[0x1004, 0x2004]);
+        assert_eq!((rows, broken), (vec![Some((1, 1, 0)), None], true));
+    }
+}

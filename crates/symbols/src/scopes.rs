@@ -198,6 +198,49 @@ mod tests {
         }
     }
 
+    /// Entries that say where they end are passed over, and read when something in them is asked for.
+    #[test]
+    fn what_was_passed_over_is_read_when_it_is_asked_for() {
+        let mut synth = Synth::new(gimli::DW_LANG_Rust);
+        let mut nodes = Vec::new();
+        for _ in 0..3 {
+            let top = synth.add(synth.root(), DW_TAG_namespace);
+            let plain = synth.add(top, DW_TAG_structure_type);
+            let block = synth.add(top, DW_TAG_lexical_block);
+            let inner = synth.add(block, DW_TAG_structure_type);
+            let method = synth.add(inner, DW_TAG_subprogram);
+            let after = synth.add(top, DW_TAG_subprogram);
+            synth.sibling(top);
+            synth.sibling(block);
+            synth.sibling(inner);
+            nodes.push([top, plain, inner, method, after]);
+        }
+        let written = synth.write();
+        let dwarf = written.dwarf();
+        let unit = dwarf.unit(dwarf.units().next().unwrap().unwrap()).unwrap();
+        let at = |node| offset(&unit, node);
+        let expected: Vec<_> = nodes
+            .iter()
+            .flat_map(|[top, plain, inner, method, after]| {
+                let inside = Parent::Scope(at(*top));
+                let (plain, inner_at, after) = (at(*plain), at(*inner), at(*after));
+                let method = (at(*method), Parent::Scope(inner_at));
+                [(at(*top), Parent::Unit), (plain, inside), (inner_at, inside), method, (after, inside)]
+            })
+            .collect();
+        for step in [1, 2, 4, 7, 8, 11, 13, 14] {
+            let mut scopes = Scopes::new(&unit);
+            for index in 0..expected.len() {
+                let (scope, parent) = expected[(index + 1) * step % expected.len()];
+                assert_eq!(scopes.parent(&unit, scope), Some(parent), "{scope:?}, by steps of {step}");
+            }
+        }
+        let mut scopes = Scopes::new(&unit);
+        let (last, parent) = expected[expected.len() - 2];
+        assert_eq!(scopes.parent(&unit, last), Some(parent));
+        assert_eq!(scopes.gaps.len(), 2, "the others were passed over");
+    }
+
     #[test]
     fn only_as_much_is_read_as_is_asked() {
         let mut synth = Synth::new(gimli::DW_LANG_Rust);

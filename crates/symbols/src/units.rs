@@ -134,3 +134,39 @@ pub(crate) fn within(addresses: &[u64], start: u64, end: u64) -> impl Iterator<I
     let first = addresses.partition_point(|address| *address < start);
     addresses.iter().skip(first).take_while(move |address| **address < end).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_area_of_a_gdb_index_places_addresses() {
+        // Version, and where the parts are: units, type units, addresses, symbols, constants.
+        let mut index: Vec<u8> =
+            [8_u32, 24, 56, 56, 116, 116].into_iter().flat_map(u32::to_le_bytes).collect();
+        for (offset, len) in [(0_u64, 0x100_u64), (0x100, 0x80)] {
+            index.extend([offset, len].into_iter().flat_map(u64::to_le_bytes));
+        }
+        // The last one is of a type unit, of which there is none.
+        for (start, end, unit) in [(0x1000_u64, 0x1100_u64, 1_u32), (0x1100, 0x1200, 0), (0x1200, 0x1300, 2)]
+        {
+            index.extend([start, end].into_iter().flat_map(u64::to_le_bytes));
+            index.extend(unit.to_le_bytes());
+        }
+        let addresses = [0xfff, 0x1000, 0x10ff, 0x1100, 0x1200];
+        let mut placed = Placed::default();
+        by_gdb_index(&index, &addresses, &mut placed);
+        let units: Vec<_> = placed.by_unit.units().clone().into_iter().collect();
+        assert_eq!(units, [(0, vec![0x1100]), (0x100, vec![0x1000, 0x10ff])]);
+        assert_eq!(placed.indexed, HashSet::from([0, 0x100]));
+        assert_eq!(placed.rest(&addresses), [0xfff, 0x1200]);
+
+        for len in 0..index.len() {
+            by_gdb_index(&index[..len], &addresses, &mut Placed::default());
+        }
+        index[0] = 3;
+        let mut placed = Placed::default();
+        by_gdb_index(&index, &addresses, &mut placed);
+        assert!(placed.indexed.is_empty(), "an old version has another layout");
+    }
+}
