@@ -33,8 +33,10 @@ impl Bytes {
         // harmless. A file that is truncated while it is mapped raises SIGBUS; object files are replaced by
         // rename in practice, and cores (which are not) are never mapped.
         let map = unsafe { memmap2::Mmap::map(file)? };
-        // Only advice: a file system that knows no advice serves the map all the same.
+        // Only advice: a file system that knows no advice serves the map all the same. Without the second one, a page
+        // that is touched may bring the two megabytes around it into our memory.
         let _ = map.advise(memmap2::Advice::Random);
+        let _ = map.advise(memmap2::Advice::NoHugePage);
         let len = map.len();
         Ok(Bytes { backing: Arc::new(Backing::Mapped(map)), range: 0..len })
     }
@@ -47,10 +49,31 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Lets the system read a part of a mapped file at once: reading page by page as they are touched takes far longer.
+    /// Says nothing of a small part, of what isn't mapped, or of what isn't a part of these bytes.
+    pub fn will_need(&self, part: &[u8]) {
+        /// Bytes from which on it pays to ask.
+        const LARGE: usize = 256 << 10;
+        let Backing::Mapped(map) = &*self.backing else { return };
+        let start = (part.as_ptr() as usize).checked_sub(map.as_ptr() as usize);
+        if let Some(start) = start.filter(|start| part.len() >= LARGE && *start < map.len()) {
+            // Only advice: without it, the pages come all the same.
+            let _ = map.advise_range(memmap2::Advice::WillNeed, start, part.len().min(map.len() - start));
+        }
+    }
+}
+
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Bytes {
         let range = 0..bytes.len();
         Bytes { backing: Arc::new(Backing::Owned(bytes)), range }
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self
     }
 }
 

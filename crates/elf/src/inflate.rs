@@ -1,9 +1,12 @@
 //! Compressed sections: `SHF_COMPRESSED` (gABI chapter 4: zlib 1, zstd 2), the older `.zdebug_*`, and the xz file in
 //! `.gnu_debugdata`.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use thiserror::Error;
+
+use crate::bytes::Bytes;
 
 /// Largest section that is inflated, in bytes.
 const LARGEST: u64 = 4 << 30;
@@ -51,30 +54,81 @@ pub enum InflateError {
     UnknownCodec(u32),
 }
 
-/// Inflates the first `len` bytes of the `size` that `compressed` promises: all of them, or fewer.
-pub(crate) fn inflate(codec: Codec, compressed: &[u8], size: u64, len: u64) -> Result<Vec<u8>, InflateError> {
-    let best = match codec {
-        Codec::Zlib => BEST_ZLIB,
-        Codec::Zstd => BEST_ZSTD,
-    };
-    if size > LARGEST || size > (compressed.len() as u64 + 64).saturating_mul(best) {
-        return Err(InflateError::Absurd { size, compressed: compressed.len() as u64 });
-    }
-    // Fresh zero pages cost nothing until they are written, so a lie within the bounds costs nothing either.
-    let mut out = vec![0; size.min(len) as usize];
-    let corrupt = |error: &dyn std::fmt::Display| InflateError::Corrupt(error.to_string());
-    match codec {
-        Codec::Zlib => {
-            flate2::read::ZlibDecoder::new(compressed)
-                .read_exact(&mut out)
-                .map_err(|error| corrupt(&error))?;
+/// How often a section may be asked for a little more of it, before it is inflated whole.
+const STAGES: usize = 8;
+
+/// A compressed section's bytes, inflated as far as somebody has asked for them: what comes after is as expensive as
+/// what is needed, and there may be far more of it.
+#[derive(Default)]
+pub(crate) struct Inflated {
+    /// Each has the bytes of the one before, and more.
+    stages: [OnceLock<Result<Vec<u8>, InflateError>>; STAGES],
+    /// What gives the bytes after those of the last stage.
+    rest: Mutex<Option<Box<dyn Read + Send>>>,
+}
+
+/// How and to what a section is compressed.
+#[derive(Debug)]
+pub(crate) struct Compressed {
+    pub(crate) codec: Codec,
+    pub(crate) bytes: Bytes,
+    /// How many bytes it has when inflated, as it promises.
+    pub(crate) size: u64,
+}
+
+impl Inflated {
+    /// Returns at least the first `len` bytes, or all of them, if there are fewer.
+    pub(crate) fn start(&self, compressed: &Compressed, len: u64) -> Result<&[u8], InflateError> {
+        let len = len.min(compressed.size);
+        let mut before: &[u8] = &[];
+        for (index, stage) in self.stages.iter().enumerate() {
+            let wanted = if index + 1 == STAGES { compressed.size } else { len };
+            let bytes = stage.get_or_init(|| self.inflate(compressed, before, wanted));
+            before = bytes.as_deref().map_err(Clone::clone)?;
+            if before.len() as u64 >= len {
+                break;
+            }
         }
-        Codec::Zstd => ruzstd::decoding::StreamingDecoder::new(compressed)
-            .map_err(|error| corrupt(&error))?
-            .read_exact(&mut out)
-            .map_err(|error| corrupt(&error))?,
+        Ok(before)
     }
-    Ok(out)
+
+    /// Inflates on after what is there, up to `len` bytes in all.
+    fn inflate(&self, compressed: &Compressed, before: &[u8], len: u64) -> Result<Vec<u8>, InflateError> {
+        let corrupt = |error: std::io::Error| InflateError::Corrupt(error.to_string());
+        let mut slot = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = match slot.take() {
+            Some(rest) => rest,
+            None => compressed.decoder()?,
+        };
+        // Fresh zero pages cost nothing until they are written, so a lie within the bounds costs nothing either.
+        let mut out = vec![0; len as usize];
+        let (start, more) = out.split_at_mut_checked(before.len()).unwrap_or_default();
+        start.copy_from_slice(before);
+        rest.read_exact(more).map_err(corrupt)?;
+        *slot = Some(rest).filter(|_| len < compressed.size);
+        Ok(out)
+    }
+}
+
+impl Compressed {
+    fn decoder(&self) -> Result<Box<dyn Read + Send>, InflateError> {
+        let Compressed { codec, bytes, size } = self;
+        let best = match codec {
+            Codec::Zlib => BEST_ZLIB,
+            Codec::Zstd => BEST_ZSTD,
+        };
+        if *size > LARGEST || *size > (bytes.len() as u64 + 64).saturating_mul(best) {
+            return Err(InflateError::Absurd { size: *size, compressed: bytes.len() as u64 });
+        }
+        let bytes = Cursor::new(bytes.clone());
+        Ok(match codec {
+            Codec::Zlib => Box::new(flate2::bufread::ZlibDecoder::new(bytes)),
+            Codec::Zstd => Box::new(
+                ruzstd::decoding::StreamingDecoder::new(bytes)
+                    .map_err(|error| InflateError::Corrupt(error.to_string()))?,
+            ),
+        })
+    }
 }
 
 /// Unpacks a whole xz file.
@@ -100,16 +154,44 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn compressed(codec: Codec, bytes: &[u8], size: u64) -> Compressed {
+        Compressed { codec, bytes: Bytes::from(bytes.to_vec()), size }
+    }
+
+    fn inflate(codec: Codec, bytes: &[u8], size: u64, len: u64) -> Result<Vec<u8>, InflateError> {
+        Inflated::default().start(&compressed(codec, bytes, size), len).map(<[u8]>::to_vec)
+    }
+
     #[test]
-    fn what_was_compressed_comes_back() {
+    fn what_was_compressed_comes_back_as_far_as_it_is_asked_for() {
         use ruzstd::encoding::{CompressionLevel, compress_to_vec};
         let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         let by_zstd = compress_to_vec(bytes.as_slice(), CompressionLevel::Fastest);
-        for (codec, compressed) in [(Codec::Zlib, deflated(&bytes)), (Codec::Zstd, by_zstd)] {
-            let inflated = |len| inflate(codec, &compressed, bytes.len() as u64, len).unwrap();
-            assert_eq!(inflated(u64::MAX), bytes, "{codec:?}");
-            assert_eq!(inflated(1000), bytes[..1000], "{codec:?}");
+        for (codec, packed) in [(Codec::Zlib, deflated(&bytes)), (Codec::Zstd, by_zstd)] {
+            let compressed = compressed(codec, &packed, bytes.len() as u64);
+            let inflated = Inflated::default();
+            for len in [1000, 10, 1000, 1001, 200_000, 200_001, 200_002, 200_003, 200_004, 200_005] {
+                let start = inflated.start(&compressed, len).unwrap();
+                assert_eq!(start, &bytes[..start.len()], "{codec:?}");
+                assert!(start.len() >= len as usize, "{codec:?}");
+                assert!(start.len() <= 200_004 || start.len() == bytes.len(), "{codec:?} {}", start.len());
+            }
+            assert_eq!(inflated.start(&compressed, u64::MAX).unwrap(), bytes, "{codec:?}");
+            assert_eq!(inflated.start(&compressed, 10).unwrap().len(), 1000, "what was given out stays");
         }
+    }
+
+    #[test]
+    fn what_comes_before_the_corrupt_bytes_is_right() {
+        let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        let packed = deflated(&bytes);
+        let compressed = compressed(Codec::Zlib, &packed[..packed.len() / 2], bytes.len() as u64);
+        let inflated = Inflated::default();
+        assert_eq!(inflated.start(&compressed, 1000).unwrap(), &bytes[..1000]);
+        for _ in 0..2 {
+            assert!(matches!(inflated.start(&compressed, u64::MAX), Err(InflateError::Corrupt(_))));
+        }
+        assert_eq!(inflated.start(&compressed, 1000).unwrap(), &bytes[..1000]);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! An ELF object file: an executable, a shared library, a debug file, or the vDSO's image.
 
-use std::sync::OnceLock;
-
 use goblin::elf::compression_header::{CompressionHeader, ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD};
 use goblin::elf::program_header::{PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader};
 use goblin::elf::section_header::{
@@ -14,7 +12,7 @@ use crate::arch::Arch;
 use crate::build_id::BuildId;
 use crate::bytes::Bytes;
 use crate::header::{Class, ElfHeader, Endian, LONGEST_HEADER, PN_XNUM};
-use crate::inflate::{Codec, InflateError, inflate};
+use crate::inflate::{Codec, Compressed, InflateError, Inflated};
 use crate::link_map::MOST_DYNAMIC;
 use crate::note::{NT_GNU_BUILD_ID, Notes};
 use crate::segment::Segment;
@@ -51,14 +49,6 @@ impl Section {
     fn has_bytes(&self) -> bool {
         self.header.sh_type != SHT_NOBITS && self.header.sh_size > 0
     }
-}
-
-/// A section's inflated bytes, each made when they are first asked for.
-#[derive(Default)]
-struct Inflated {
-    /// The first bytes, as many as the first one wanted who didn't want them all.
-    start: OnceLock<Result<Vec<u8>, ObjectError>>,
-    whole: OnceLock<Result<Vec<u8>, ObjectError>>,
 }
 
 /// Why an object file, or a part of it, can't be read.
@@ -347,33 +337,27 @@ impl Object {
         let name = || String::from_utf8_lossy(&section.name).into_owned();
         let start = usize::try_from(section.header.sh_offset).ok();
         let size = usize::try_from(section.header.sh_size).ok();
-        let raw = start
+        let (range, raw) = start
             .zip(size)
-            .and_then(|(start, size)| self.bytes.get(start..start.checked_add(size)?))
+            .and_then(|(start, size)| Some(start..start.checked_add(size)?))
+            .and_then(|range| Some((range.clone(), self.bytes.get(range)?)))
             .ok_or_else(|| ObjectError::SectionOutside { name: name() })?;
-        let Some((codec, compressed, size)) = self.compression(section, raw) else { return Ok(raw) };
-        let codec = codec.map_err(|source| ObjectError::Inflate { name: name(), source })?;
-        let inflate = |len| {
-            inflate(codec, compressed, size, len)
-                .map_err(|source| ObjectError::Inflate { name: name(), source })
-        };
-        let len = (len as u64).min(size);
-        if len < size && section.inflated.whole.get().is_none() {
-            let start =
-                section.inflated.start.get_or_init(|| inflate(len)).as_deref().map_err(Clone::clone)?;
-            if start.len() as u64 >= len {
-                return Ok(start);
-            }
-        }
-        section.inflated.whole.get_or_init(|| inflate(size)).as_deref().map_err(Clone::clone)
+        let Some((codec, header, size)) = self.compression(section, raw) else { return Ok(raw) };
+        codec
+            .and_then(|codec| {
+                let bytes = self.bytes.slice(range.start + header..range.end);
+                let compressed = Compressed { codec, bytes: bytes.ok_or(InflateError::NoHeader)?, size };
+                section.inflated.start(&compressed, len as u64)
+            })
+            .map_err(|source| ObjectError::Inflate { name: name(), source })
     }
 
-    /// Tells how a section is compressed: codec, compressed bytes, size in bytes when inflated.
-    fn compression<'a>(
+    /// Tells how a section is compressed: codec, bytes in front of the compressed ones, size in bytes when inflated.
+    fn compression(
         &self,
         section: &Section,
-        raw: &'a [u8],
-    ) -> Option<(Result<Codec, InflateError>, &'a [u8], u64)> {
+        raw: &[u8],
+    ) -> Option<(Result<Codec, InflateError>, usize, u64)> {
         if section.header.sh_flags & u64::from(SHF_COMPRESSED) != 0 {
             let size = match self.header.class {
                 Class::Elf32 => 12,
@@ -383,19 +367,19 @@ impl Object {
                 .get(..size)
                 .and_then(|header| CompressionHeader::parse(header, 0, self.header.ctx()).ok())
             else {
-                return Some((Err(InflateError::NoHeader), raw, 0));
+                return Some((Err(InflateError::NoHeader), 0, 0));
             };
             let codec = match header.ch_type {
                 ELFCOMPRESS_ZLIB => Ok(Codec::Zlib),
                 ELFCOMPRESS_ZSTD => Ok(Codec::Zstd),
                 other => Err(InflateError::UnknownCodec(other)),
             };
-            return Some((codec, raw.get(size..).unwrap_or_default(), header.ch_size));
+            return Some((codec, size, header.ch_size));
         }
         // `.zdebug_*`: "ZLIB" and the inflated size as a big-endian number (gold's --compress-debug-sections).
         if section.name.starts_with(b".zdebug_") {
             let size = Endian::Big.u64_at(raw.strip_prefix(b"ZLIB")?, 0)?;
-            return Some((Ok(Codec::Zlib), raw.get(12..)?, size));
+            return Some((Ok(Codec::Zlib), 12, size));
         }
         None
     }

@@ -7,22 +7,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use epitaph_elf::{Companion, Found, LoadedModules, Located, Object, ObjectError};
-use gimli::{DebugInfoOffset, Dwarf, DwoId, UnitHeader, UnitRef};
+use gimli::{DebugInfoOffset, Dwarf, DwoId, SectionId, UnitHeader, UnitRef};
 
 use crate::dwarf::{Sections, Slice};
 use crate::entries::Extents;
 use crate::frames::{Answer, Asked};
 use crate::problem::Problems;
-use crate::root::{Elsewhere, refers_elsewhere};
+use crate::root::{Elsewhere, Root, refers_elsewhere};
+use crate::scan::by_root;
 use crate::source_frame::SourceFrame;
 use crate::split::{self, SplitError, SplitUnit};
 use crate::supplementary;
 use crate::types::Types;
 use crate::unit::OpenUnit;
-use crate::units::{ByUnit, by_index, by_root};
+use crate::units::{ByUnit, Placed, by_aranges, by_gdb_index};
 
-/// Bytes of `.debug_info` that most units don't exceed.
-const USUAL_UNIT: usize = 64 << 10;
 /// The debug information of a module.
 pub(crate) struct DebugInfo<'a> {
     modules: &'a LoadedModules<'a>,
@@ -66,9 +65,19 @@ impl<'a> DebugInfo<'a> {
 
     /// Finds the frames at `addresses` (sorted, before the load bias).
     pub(crate) fn look_up(&mut self, addresses: &[u64]) {
-        let (mut by_unit, rest, indexed) = by_index(&self.sections.dwarf(), addresses);
+        let mut placed = Placed::default();
+        self.sections.need_whole(&[SectionId::DebugAranges]);
+        by_aranges(&self.sections.dwarf(), addresses, &mut placed);
+        let mut rest = placed.rest(addresses);
+        if !rest.is_empty()
+            && let Some(index) = self.sections.gdb_index()
+        {
+            by_gdb_index(index, &rest, &mut placed);
+            rest = placed.rest(addresses);
+        }
+        let Placed { mut by_unit, indexed, .. } = placed;
         if !rest.is_empty() {
-            self.sections.need_info(usize::MAX);
+            self.sections.need_roots();
             by_root(&self.sections.dwarf(), &rest, &indexed, &mut by_unit);
         }
         self.ask_all(&by_unit);
@@ -77,7 +86,7 @@ impl<'a> DebugInfo<'a> {
         misplaced.retain(|address| !self.frames.contains_key(address));
         if !misplaced.is_empty() {
             let mut by_unit = ByUnit::default();
-            self.sections.need_info(usize::MAX);
+            self.sections.need_roots();
             by_root(&self.sections.dwarf(), &misplaced, &HashSet::new(), &mut by_unit);
             self.ask_all(&by_unit);
         }
@@ -87,31 +96,73 @@ impl<'a> DebugInfo<'a> {
     }
 
     fn ask_all(&mut self, by_unit: &ByUnit) {
-        let Some((last, _)) = by_unit.units().last_key_value() else { return };
-        self.sections.need_info(last.saturating_add(USUAL_UNIT));
+        let units = self.headers(by_unit);
+        self.need_for(&units);
+        for (header, addresses) in units {
+            self.ask(header, addresses);
+        }
+    }
+
+    /// Reads the headers of units; returns each with the addresses that it is to be asked about.
+    fn headers<'u>(&mut self, by_unit: &'u ByUnit) -> Vec<(UnitHeader<Slice<'a>>, &'u [u64])> {
+        let Some((last, _)) = by_unit.units().last_key_value() else { return Vec::new() };
+        self.sections.need_unit(SectionId::DebugInfo, *last);
+        let dwarf = self.sections.dwarf();
+        let mut headers = Vec::with_capacity(by_unit.units().len());
         for (unit, addresses) in by_unit.units() {
-            let header = |sections: &Sections<'a>| {
-                sections.dwarf().debug_info.header_from_offset(DebugInfoOffset(*unit))
-            };
-            let header = header(&self.sections).or_else(|_| {
-                // Longer than most, or broken.
-                self.sections.need_info(usize::MAX);
-                header(&self.sections)
-            });
-            match header {
-                Ok(header) => self.ask(header, addresses),
+            match dwarf.debug_info.header_from_offset(DebugInfoOffset(*unit)) {
+                Ok(header) => headers.push((header, addresses.as_slice())),
                 Err(error) => self.problems.add("debug_info_unreadable", error),
             }
         }
+        headers
+    }
+
+    /// Sees to it that what most units need is there for these.
+    fn need_for(&mut self, units: &[(UnitHeader<Slice<'a>>, &[u64])]) {
+        let Some(last) = units.iter().map(|(header, _)| header.debug_abbrev_offset().0).max() else { return };
+        self.sections.need_abbreviations(last);
+        let dwarf = self.sections.dwarf();
+        let lines = |(header, _): &(UnitHeader<Slice<'a>>, _)| Root::read(&dwarf, header)?.lines;
+        if let Some(last) = units.iter().filter_map(lines).max() {
+            self.sections.need_unit(SectionId::DebugLine, last);
+        }
+        self.sections.need_whole(&[
+            SectionId::DebugAddr,
+            SectionId::DebugLineStr,
+            SectionId::DebugRanges,
+            SectionId::DebugRngLists,
+            SectionId::DebugStr,
+            SectionId::DebugStrOffsets,
+        ]);
+    }
+
+    /// Opens a unit; returns it with where else its entries may refer to.
+    fn open(&mut self, header: UnitHeader<Slice<'a>>) -> gimli::Result<(OpenUnit<'a>, Elsewhere)> {
+        let dwarf = self.sections.dwarf();
+        let opened = OpenUnit::read(&dwarf, header);
+        let has_lines = opened.as_ref().is_ok_and(|opened| opened.lines_error.is_none());
+        let (elsewhere, is_whole) = refers_elsewhere(&dwarf, &header);
+        if has_lines && is_whole && !elsewhere.unit {
+            return opened.map(|opened| (opened, elsewhere));
+        }
+        // It needs other units, or more of the sections than most; or is broken.
+        self.sections.need_all();
+        let dwarf = self.sections.dwarf();
+        let (elsewhere, _) = refers_elsewhere(&dwarf, &header);
+        OpenUnit::read(&dwarf, header).map(|opened| (opened, elsewhere))
     }
 
     /// Asks one unit.
     fn ask(&mut self, header: UnitHeader<Slice<'a>>, addresses: &[u64]) {
         let mut addresses = addresses.to_vec();
         addresses.sort_unstable();
-        let elsewhere = refers_elsewhere(&self.sections.dwarf(), &header);
-        if elsewhere.unit {
-            self.sections.need_info(usize::MAX);
+        let (opened, elsewhere) = match self.open(header) {
+            Ok(opened) => opened,
+            Err(error) => return self.problems.add("debug_info_unreadable", error),
+        };
+        if let Some(error) = &opened.lines_error {
+            self.problems.add("line_table_unreadable", error);
         }
         let shared = self.supplementary(elsewhere);
         let mut dwarf = self.sections.dwarf();
@@ -122,15 +173,6 @@ impl<'a> DebugInfo<'a> {
                 self.unreadable(error);
             }
         }
-        let opened = match OpenUnit::read(&dwarf, header) {
-            Ok(opened) => opened,
-            Err(error) => return self.problems.add("debug_info_unreadable", error),
-        };
-        if let Some(error) = &opened.lines_error {
-            self.problems.add("line_table_unreadable", error);
-        }
-        let mut alone = self.sections.unit(&opened.unit.header);
-        alone.sup.clone_from(&dwarf.sup);
         let object = self.object;
         let is_code = |address| object.code_section_at(address).is_some();
         let skeleton = UnitRef::new(&dwarf, &opened.unit);
@@ -160,8 +202,11 @@ impl<'a> DebugInfo<'a> {
             }
             None => (skeleton, opened.language, Rc::clone(&self.extents), self.types.clone()),
         };
+        for part in [opened.entries(), opened.line_program()] {
+            object.bytes().will_need(part);
+        }
         let asked = Asked { lines: skeleton, functions, language, extents, types, is_code: &is_code };
-        let answer = asked.frames(alone, &addresses);
+        let answer = asked.frames(&addresses);
         self.take(answer);
     }
 

@@ -3,9 +3,7 @@
 use std::convert::Infallible;
 
 use epitaph_elf::{Endian, Object, ObjectError};
-use gimli::{
-    DebugAranges, DebugInfo, Dwarf, EndianSlice, RunTimeEndian, Section as _, SectionId, UnitHeader,
-};
+use gimli::{Dwarf, EndianSlice, Reader as _, RunTimeEndian, SectionId};
 
 pub(crate) type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 
@@ -23,75 +21,110 @@ const NEEDED: [SectionId; 10] = [
     SectionId::DebugStrOffsets,
 ];
 
+/// Bytes that most units don't exceed, of each of the sections that are needed only up to some unit's.
+const USUAL_UNIT: usize = 64 << 10;
+
+/// Those that all units' ranges of addresses need.
+const ROOTS: [SectionId; 5] = [
+    SectionId::DebugAbbrev,
+    SectionId::DebugAddr,
+    SectionId::DebugInfo,
+    SectionId::DebugRanges,
+    SectionId::DebugRngLists,
+];
+
 /// The DWARF sections of one object, inflated as far as they are needed.
 pub(crate) struct Sections<'a> {
     object: &'a Object,
-    bytes: [&'a [u8]; NEEDED.len()],
-    /// Whether all of `.debug_info` is there, or only its first bytes.
-    has_all: bool,
-    /// What could not be read: the section is taken as empty.
+    starts: [Start<'a>; NEEDED.len()],
+    /// What could not be read: the section is taken to end there.
     pub(crate) errors: Vec<ObjectError>,
 }
 
+/// The start of a section, as far as it is there.
+#[derive(Clone, Copy, Default)]
+struct Start<'a> {
+    bytes: &'a [u8],
+    /// Whether that is all of it, as far as it can be read.
+    is_whole: bool,
+}
+
 impl<'a> Sections<'a> {
-    /// Reads all sections but `.debug_info`; `None` if the object has no debug information.
+    /// Takes up the sections, none of which is there yet; `None` if the object has no debug information.
     pub(crate) fn new(object: &'a Object) -> Option<Sections<'a>> {
-        if !object.has_debug_info() {
-            return None;
-        }
-        let mut sections =
-            Sections { object, bytes: [&[]; NEEDED.len()], has_all: false, errors: Vec::new() };
-        for id in NEEDED.into_iter().filter(|id| *id != SectionId::DebugInfo) {
-            sections.load(id, usize::MAX);
-        }
-        Some(sections)
+        let starts = [Start::default(); NEEDED.len()];
+        object.has_debug_info().then(|| Sections { object, starts, errors: Vec::new() })
     }
 
-    /// Sees to it that the first `len` bytes of `.debug_info` are there: it is the largest section by far, and a
-    /// compressed one is inflated from its start.
-    pub(crate) fn need_info(&mut self, len: usize) {
-        let there = self.bytes.iter().zip(NEEDED).find(|(_, id)| *id == SectionId::DebugInfo);
-        if !self.has_all && there.is_none_or(|(bytes, _)| bytes.len() < len) {
-            self.load(SectionId::DebugInfo, len);
-            self.has_all = len == usize::MAX;
-        }
+    /// Sees to it that a table of abbreviations is there that begins at `offset`, if it isn't longer than most.
+    pub(crate) fn need_abbreviations(&mut self, offset: usize) {
+        self.need(SectionId::DebugAbbrev, offset.saturating_add(USUAL_UNIT));
     }
 
-    fn load(&mut self, id: SectionId, len: usize) {
-        let bytes = match self.object.section_start(id.name(), len) {
-            Ok(bytes) => bytes.unwrap_or_default(),
-            Err(error) => {
-                self.errors.push(error);
-                &[]
-            }
+    /// Sees to it that the first `len` bytes of a section are there: a compressed one is inflated from its start, and
+    /// the largest by far is needed up to some unit only.
+    fn need(&mut self, id: SectionId, len: usize) {
+        let slot = self.starts.iter_mut().zip(NEEDED).find(|(_, needed)| *needed == id);
+        let Some((start, _)) = slot.filter(|(start, _)| !start.is_whole && start.bytes.len() < len) else {
+            return;
         };
-        if let Some((slot, _)) = self.bytes.iter_mut().zip(NEEDED).find(|(_, needed)| *needed == id) {
-            *slot = bytes;
+        match self.object.section_start(id.name(), len) {
+            Ok(bytes) => start.bytes = bytes.unwrap_or_default(),
+            // What was there before is right all the same.
+            Err(error) => self.errors.push(error),
         }
+        start.is_whole = start.bytes.len() < len;
+    }
+
+    /// Sees to it that a section is there up to the end of the unit, or of the line program, that begins at `offset`:
+    /// its length stands in front.
+    pub(crate) fn need_unit(&mut self, id: SectionId, offset: usize) {
+        self.need(id, offset.saturating_add(USUAL_UNIT));
+        let mut bytes = Slice::new(self.start(id), endian(self.object));
+        let before = bytes.len();
+        if bytes.skip(offset).is_ok()
+            && let Ok((len, _)) = bytes.read_initial_length()
+        {
+            self.need(id, (before - bytes.len()).saturating_add(len));
+        }
+    }
+
+    /// Sees to it that whole sections are there.
+    pub(crate) fn need_whole(&mut self, ids: &[SectionId]) {
+        for id in ids {
+            self.need(*id, usize::MAX);
+        }
+    }
+
+    /// Sees to it that every unit's ranges of addresses are there.
+    pub(crate) fn need_roots(&mut self) {
+        self.need_whole(&ROOTS);
+    }
+
+    /// Returns the index that linkers write for gdb, if there is one that can be read: it is a help, and no more.
+    pub(crate) fn gdb_index(&self) -> Option<&'a [u8]> {
+        self.object.section(".gdb_index").ok().flatten()
+    }
+
+    /// Sees to it that everything is there.
+    pub(crate) fn need_all(&mut self) {
+        self.need_whole(&NEEDED);
+    }
+
+    /// Returns a section as far as it is there.
+    fn start(&self, id: SectionId) -> &'a [u8] {
+        let start = self.starts.iter().zip(NEEDED).find(|(_, needed)| *needed == id);
+        start.map(|(start, _)| start.bytes).unwrap_or_default()
     }
 
     /// Returns the debug information as far as it is there. Nothing is copied.
     pub(crate) fn dwarf(&self) -> Dwarf<Slice<'a>> {
         let endian = endian(self.object);
-        let load = |id: SectionId| -> Result<Slice<'a>, Infallible> {
-            let bytes = NEEDED.iter().zip(self.bytes).find(|(needed, _)| **needed == id);
-            Ok(Slice::new(bytes.map(|(_, bytes)| bytes).unwrap_or_default(), endian))
-        };
+        let load =
+            |id: SectionId| -> Result<Slice<'a>, Infallible> { Ok(Slice::new(self.start(id), endian)) };
         match Dwarf::load(load) {
             Ok(dwarf) => dwarf,
         }
-    }
-
-    /// Returns the debug information without all units but one.
-    pub(crate) fn unit(&self, header: &UnitHeader<Slice<'a>>) -> Dwarf<Slice<'a>> {
-        let mut dwarf = self.dwarf();
-        let start = header.debug_info_offset().map_or(0, |offset| offset.0);
-        let bytes = dwarf.debug_info.reader().slice();
-        let unit = bytes.get(start..).map(|rest| rest.get(..header.length_including_self()).unwrap_or(rest));
-        dwarf.debug_info = DebugInfo::new(unit.unwrap_or_default(), endian(self.object));
-        // It tells the units apart by where they were.
-        dwarf.debug_aranges = DebugAranges::new(&[], endian(self.object));
-        dwarf
     }
 }
 

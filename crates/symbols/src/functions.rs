@@ -1,10 +1,12 @@
 //! Which functions are at an address? One walk through a unit's entries, for all its addresses at once.
 
-use gimli::{Abbreviation, AttributeValue, DwTag, EntriesRaw, UnitOffset, UnitRef};
+use gimli::{AttributeValue, UnitOffset, UnitRef};
 use thiserror::Error;
 
 use crate::dwarf::Slice;
 use crate::extent::{Extent, TooMany};
+use crate::shape::{Shape, Shapes, role};
+use crate::skim::{Met, Skim};
 
 /// Longest chain of inlined calls at one address: real ones have a few dozen.
 const DEEPEST_INLINE: usize = 999;
@@ -136,91 +138,107 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn run(&mut self) -> Result<(), Broken> {
-        let unit = self.unit;
-        let mut entries = unit.unit.entries_raw(None)?;
-        // The depth at which `entries` was begun: it counts from there.
-        let mut base = 0;
-        while !entries.is_empty() {
-            let (offset, depth) = (entries.next_offset(), base + entries.next_depth());
+        let unit = self.unit.unit;
+        let mut shapes = Shapes::default();
+        let mut skim = Skim::new(unit, unit.header.root_offset(), 0)?;
+        let always = role::FUNCTION | if self.may_skip { role::CLOSED } else { 0 };
+        loop {
+            let is_in_wanted = self.open.iter().any(|open| !open.within.is_empty());
+            let roles = always | if is_in_wanted { role::CALL } else { 0 };
+            let Some((met, shape)) = skim.meet(&mut shapes, roles, UnitOffset(usize::MAX))? else { break };
             // Any entry ends those beside it: what follows in a block isn't in the call before the block.
-            while self.open.last().is_some_and(|open| open.depth >= depth) {
+            while self.open.last().is_some_and(|open| open.depth >= met.lowest) {
                 self.open.pop();
             }
-            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-            let after = match abbreviation.tag() {
-                gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine => {
-                    self.code(&mut entries, abbreviation, offset, depth)?
-                }
-                tag if self.may_skip && abbreviation.has_children() && is_closed(tag) => {
-                    self.attributes(&mut entries, abbreviation)?.sibling
-                }
-                _ => {
-                    entries.skip_attributes(abbreviation.attributes())?;
+            let after = match shape.tag {
+                gimli::DW_TAG_subprogram => self.function(&mut skim, met, shape)?,
+                // A call in what isn't wanted isn't, either.
+                gimli::DW_TAG_inlined_subroutine
+                    if self.open.last().is_none_or(|open| open.within.is_empty()) =>
+                {
+                    skim.pass(shape)?;
                     None
                 }
+                gimli::DW_TAG_inlined_subroutine => self.call(&mut skim, met, shape)?,
+                _ => skim.pass(shape)?,
             };
-            if let Some(after) = after.filter(|after| self.may_skip && *after > entries.next_offset()) {
+            if let Some(after) = after.filter(|after| self.may_skip && *after > skim.offset()) {
                 self.skipped = true;
-                base = depth;
-                entries = unit.unit.entries_raw(Some(after))?;
+                skim.pass_children(after, met.depth)?;
             }
         }
         Ok(())
     }
 
-    /// Reads a function or a call; returns where to read on if nothing in it is wanted.
-    fn code(
+    /// Reads a function; returns where to read on if nothing in it is wanted.
+    fn function(
         &mut self,
-        entries: &mut EntriesRaw<'_, Slice<'a>>,
-        abbreviation: &Abbreviation,
-        offset: UnitOffset,
-        depth: isize,
+        skim: &mut Skim<'_, 'a>,
+        met: Met,
+        shape: &Shape,
     ) -> Result<Option<UnitOffset>, Broken> {
-        let is_function = abbreviation.tag() == gimli::DW_TAG_subprogram;
-        if !is_function && self.open.last().is_none_or(|open| open.within.is_empty()) {
-            entries.skip_attributes(abbreviation.attributes())?;
-            return Ok(None);
+        if !shape.has_extent {
+            let after = skim.pass(shape)?;
+            self.enter(shape, Open { depth: met.depth, level: 0, within: Vec::new() })?;
+            return Ok(after);
         }
-        let attributes = self.attributes(entries, abbreviation)?;
-        let (level, within) = if is_function {
-            (0, self.function(offset, &attributes)?)
-        } else {
-            self.call(offset, &attributes)?
-        };
+        let attributes = self.attributes(skim, met.code)?;
+        let within = self.take_function(met.offset, &attributes)?;
         let nothing = within.is_empty();
-        if abbreviation.has_children() {
-            if self.open.len() >= DEEPEST {
-                return Err(Broken::Depth);
-            }
-            self.open.push(Open { depth, level, within });
-        }
+        self.enter(shape, Open { depth: met.depth, level: 0, within })?;
         Ok(attributes.sibling.filter(|_| nothing))
     }
 
-    fn attributes(
-        &self,
-        entries: &mut EntriesRaw<'_, Slice<'a>>,
-        abbreviation: &Abbreviation,
-    ) -> gimli::Result<Attributes> {
+    /// Reads an inlined call; returns where to read on if nothing in it is wanted.
+    fn call(
+        &mut self,
+        skim: &mut Skim<'_, 'a>,
+        met: Met,
+        shape: &Shape,
+    ) -> Result<Option<UnitOffset>, Broken> {
+        let attributes = self.attributes(skim, met.code)?;
+        let (level, within) = self.take_call(met.offset, &attributes)?;
+        let nothing = within.is_empty();
+        self.enter(shape, Open { depth: met.depth, level, within })?;
+        Ok(attributes.sibling.filter(|_| nothing))
+    }
+
+    /// Opens a function or a call whose children are next, if it has any.
+    fn enter(&mut self, shape: &Shape, open: Open) -> Result<(), Broken> {
+        if shape.has_children {
+            if self.open.len() >= DEEPEST {
+                return Err(Broken::Depth);
+            }
+            self.open.push(open);
+        }
+        Ok(())
+    }
+
+    /// Reads the attributes that are next.
+    fn attributes(&self, skim: &mut Skim<'_, 'a>, code: u64) -> gimli::Result<Attributes> {
+        let unit = self.unit.unit;
         let mut out = Attributes::default();
+        let mut entries = unit.header.entries_raw(&unit.abbreviations, Some(skim.offset()))?;
+        let abbreviation = unit.abbreviations.get(code).ok_or(gimli::Error::InvalidAbbreviationCode(code))?;
         for specification in abbreviation.attributes() {
             let attribute = entries.read_attribute(*specification)?;
             match (attribute.name(), attribute.value()) {
                 (gimli::DW_AT_sibling, AttributeValue::UnitRef(offset)) => out.sibling = Some(offset),
                 // Up to DWARF 4, file 0 means that there is none.
                 (gimli::DW_AT_call_file, AttributeValue::FileIndex(file)) => {
-                    out.file = Some(file).filter(|file| *file > 0 || self.unit.header.version() >= 5);
+                    out.file = Some(file).filter(|file| *file > 0 || unit.header.version() >= 5);
                 }
                 (gimli::DW_AT_call_line, value) => out.line = number(&value),
                 (gimli::DW_AT_call_column, value) => out.column = number(&value),
                 _ => out.extent.take(self.unit, &attribute)?,
             }
         }
+        skim.read_on(entries.next_offset())?;
         Ok(out)
     }
 
     /// Takes up a function; returns the indices of the addresses that it is the best one for so far.
-    fn function(&mut self, entry: UnitOffset, attributes: &Attributes) -> Result<Vec<u32>, Broken> {
+    fn take_function(&mut self, entry: UnitOffset, attributes: &Attributes) -> Result<Vec<u32>, Broken> {
         let (mut within, is_code) = (Vec::new(), self.is_code);
         for (index, size) in self.inside(attributes.extent, is_code)? {
             let Some(slot) = self.chains.get_mut(index as usize) else { continue };
@@ -235,7 +253,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// Takes up an inlined call; returns its level and the indices of the addresses that are in it.
-    fn call(&mut self, entry: UnitOffset, attributes: &Attributes) -> Result<(usize, Vec<u32>), Broken> {
+    fn take_call(&mut self, entry: UnitOffset, attributes: &Attributes) -> Result<(usize, Vec<u32>), Broken> {
         let inside = self.inside(attributes.extent, &|_| true)?;
         let Some(parent) = self.open.last() else { return Ok((0, Vec::new())) };
         let mut within = Vec::new();
@@ -274,19 +292,6 @@ impl<'w, 'a> Walk<'w, 'a> {
 /// Reads a line or column: from 1, so that 0 is none.
 fn number(value: &AttributeValue<Slice<'_>>) -> Option<u32> {
     value.udata_value().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
-}
-
-/// Tells whether entries of this kind usually have no function with code in them.
-fn is_closed(tag: DwTag) -> bool {
-    [
-        gimli::DW_TAG_structure_type,
-        gimli::DW_TAG_class_type,
-        gimli::DW_TAG_union_type,
-        gimli::DW_TAG_enumeration_type,
-        gimli::DW_TAG_subroutine_type,
-        gimli::DW_TAG_array_type,
-    ]
-    .contains(&tag)
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
-//! Files and lines. The rows of a unit's line program are addr2line's business, which is given that one unit; the files
-//! that calls name by their index are looked up here.
+//! Files and lines.
 //!
 //! The row for an address is the last one at or before it (DWARF 5, 6.2.2), whether or not it begins a statement: a
 //! crash has happened at an instruction, not at a place for a breakpoint.
 
-use addr2line::Context;
-use gimli::{Dwarf, LineProgramHeader, UnitRef};
+use gimli::{LineProgramHeader, UnitRef};
 
 use crate::dwarf::Slice;
+use crate::line_program::{self, Row};
 
 /// Longest path that is put together, in bytes.
 const LONGEST_PATH: usize = 64 << 10;
@@ -23,30 +22,23 @@ pub(crate) struct Place {
     pub(crate) column: Option<u32>,
 }
 
-/// Finds the places of `addresses`, given debug information that has no unit but theirs; and says what is wrong with its
-/// line program.
-pub(crate) fn find(unit: Dwarf<Slice<'_>>, addresses: &[u64]) -> (Vec<Option<Place>>, Option<gimli::Error>) {
-    let mut found = vec![None; addresses.len()];
-    let context = match Context::from_dwarf(unit) {
-        Ok(context) => context,
-        Err(error) => return (found, Some(error)),
+/// Finds the places of `addresses` (sorted) by their unit's line program, at the same index; and says what is wrong with
+/// the program. `is_code` tells whether there is code at an address.
+pub(crate) fn find(
+    unit: UnitRef<'_, Slice<'_>>,
+    addresses: &[u64],
+    is_code: &dyn Fn(u64) -> bool,
+) -> (Vec<Option<Place>>, Option<gimli::Error>) {
+    let Some(program) = &unit.line_program else { return (vec![None; addresses.len()], None) };
+    let (rows, broken) = line_program::find(program.header(), addresses, is_code);
+    let place = |Row { file: index, line, column }| Place {
+        file: file(unit, index),
+        line: Some(line).filter(|line| *line > 0),
+        // Code that comes from no line may still have a column in it, left over from the row before; 0 is the left
+        // edge.
+        column: Some(column).filter(|column| *column > 0 && line > 0),
     };
-    for (address, slot) in addresses.iter().zip(&mut found) {
-        match context.find_location(*address) {
-            Ok(location) => {
-                *slot = location.map(|at| Place {
-                    file: at.file.filter(|path| path.len() <= LONGEST_PATH).map(str::to_owned),
-                    line: at.line,
-                    // Code that comes from no line may still have a column in it, left over from the row before; 0 is
-                    // the left edge.
-                    column: at.column.filter(|column| *column > 0 && at.line.is_some()),
-                });
-            }
-            // It is the whole program's.
-            Err(error) => return (found, Some(error)),
-        }
-    }
-    (found, None)
+    (rows.into_iter().map(|row| row.map(place)).collect(), broken)
 }
 
 /// Returns the path of one of the line program's files: beneath its folder, and that beneath the unit's.

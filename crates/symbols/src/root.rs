@@ -25,8 +25,8 @@ pub(crate) struct Root {
     ranges_index: Option<usize>,
     address_base: usize,
     ranges_base: usize,
-    /// Whether it has a line program.
-    pub(crate) has_lines: bool,
+    /// Offset of its line program in `.debug_line`, if it has one.
+    pub(crate) lines: Option<usize>,
     /// `DW_AT_GNU_dwo_id`, as units before DWARF 5 have it.
     pub(crate) split_id: Option<u64>,
 }
@@ -65,7 +65,7 @@ impl Root {
             (gimli::DW_AT_rnglists_base, AttributeValue::DebugRngListsBase(base)) => {
                 self.ranges_base = base.0;
             }
-            (gimli::DW_AT_stmt_list, _) => self.has_lines = true,
+            (gimli::DW_AT_stmt_list, AttributeValue::DebugLineRef(offset)) => self.lines = Some(offset.0),
             (gimli::DW_AT_GNU_dwo_id, AttributeValue::DwoId(DwoId(id))) => self.split_id = Some(id),
             _ => {}
         }
@@ -165,16 +165,22 @@ pub(crate) struct Elsewhere {
     pub(crate) file: bool,
 }
 
-/// Tells where else a unit's entries may refer to, by the forms in its abbreviations.
-pub(crate) fn refers_elsewhere<'a>(dwarf: &Dwarf<Slice<'a>>, header: &UnitHeader<Slice<'a>>) -> Elsewhere {
+/// Tells where else a unit's entries may refer to, by the forms in its abbreviations; and whether those could be read to
+/// their end.
+pub(crate) fn refers_elsewhere<'a>(
+    dwarf: &Dwarf<Slice<'a>>,
+    header: &UnitHeader<Slice<'a>>,
+) -> (Elsewhere, bool) {
     let mut elsewhere = Elsewhere::default();
     let mut input = *dwarf.debug_abbrev.reader();
     if input.skip(header.debug_abbrev_offset().0).is_err() {
-        return elsewhere;
+        return (elsewhere, false);
     }
     for _ in 0..MOST {
-        if !matches!(input.read_uleb128(), Ok(1..)) {
-            break;
+        match input.read_uleb128() {
+            Ok(0) => return (elsewhere, true),
+            Ok(_) => {}
+            Err(_) => break,
         }
         let Some(specifications) = specifications(&mut input) else { break };
         for specification in specifications {
@@ -189,7 +195,7 @@ pub(crate) fn refers_elsewhere<'a>(dwarf: &Dwarf<Slice<'a>>, header: &UnitHeader
             }
         }
     }
-    elsewhere
+    (elsewhere, false)
 }
 
 /// Returns a unit's offset in `.debug_info`.

@@ -88,6 +88,17 @@ impl<'a> OpenUnit<'a> {
         Ok(OpenUnit { unit, language, split_name, lines_error })
     }
 
+    /// Returns the bytes of its entries.
+    pub(crate) fn entries(&self) -> &'a [u8] {
+        let entries = self.unit.header.range_from(self.unit.header.root_offset()..);
+        entries.map(|entries| entries.slice()).unwrap_or_default()
+    }
+
+    /// Returns the bytes of its line program, without the header.
+    pub(crate) fn line_program(&self) -> &'a [u8] {
+        self.unit.line_program.as_ref().map_or(&[], |program| program.header().raw_program_buf().slice())
+    }
+
     /// Returns the ID that it shares with its split debug information.
     pub(crate) fn split_id(&self) -> Option<DwoId> {
         self.unit.dwo_id

@@ -13,6 +13,8 @@ mod homes;
 #[cfg(test)]
 mod image_files;
 #[cfg(test)]
+mod indices;
+#[cfg(test)]
 mod source_frames;
 #[cfg(test)]
 mod support;
