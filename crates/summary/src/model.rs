@@ -311,10 +311,13 @@ pub struct Thread {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Repeat {
     /// Index in `frames` of its first frame.
+    #[serde(default)]
     pub first: u32,
     /// How many of the `frames` are one cycle.
+    #[serde(default)]
     pub period: u32,
     /// How many times the whole cycle stands there, the first one included.
+    #[serde(default)]
     pub count: u32,
     /// Whether it is the same addresses each time. Otherwise it is the same functions, which call each other from several
     /// places.
