@@ -1,8 +1,8 @@
 //! Summaries to render in tests: one per shape of crash that people meet, made up but true to life.
 
 use epitaph_summary::{
-    Collection, Completeness, Core, CrashSummary, FileOrigin, FileState, Frame, Hex, Module, Process, Signal,
-    Stop, System, Thread, Trust, Warning,
+    Collection, Completeness, Core, CrashSummary, FileOrigin, FileState, Frame, Hex, Module, Process, Repeat,
+    Signal, Stop, System, Thread, Trust, Warning,
 };
 
 /// Every fixture, with the name of its expected output in `tests/data`.
@@ -255,6 +255,7 @@ pub(crate) fn stack_overflow() -> CrashSummary {
     );
     summary.threads[0].frames_total = Some(87_211);
     summary.threads[0].omitted_after = Some(3);
+    summary.threads[0].repeats = vec![Repeat { first: 0, period: 1, count: 87_206, exact: true }];
     summary
 }
 
@@ -358,6 +359,7 @@ pub(crate) fn full() -> CrashSummary {
     summary.threads.truncate(12);
     summary.threads[0].frames_total = Some(900);
     summary.threads[0].omitted_after = Some(1);
+    summary.threads[0].repeats = vec![Repeat { first: 0, period: 1, count: 40, exact: false }];
     summary.threads[0].registers = [("rip".to_owned(), Hex(1))].into();
     let (missing, abort) = (missing_modules(), abort());
     summary.modules = missing.modules;

@@ -45,6 +45,7 @@
 
 mod escape;
 mod facts;
+mod fold;
 mod format;
 mod frames;
 mod headline;

@@ -22,13 +22,21 @@ pub struct Options {
     pub width: Option<usize>,
     /// Which threads' stacks are shown.
     pub threads: Threads,
+    /// Whether recursions are folded into their first cycle.
+    pub fold: bool,
     /// The most bytes that Markdown may have; `None` is no bound.
     pub max_bytes: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { color: false, width: None, threads: Threads::All, max_bytes: Some(MARKDOWN_BUDGET) }
+        Options {
+            color: false,
+            width: None,
+            threads: Threads::All,
+            fold: true,
+            max_bytes: Some(MARKDOWN_BUDGET),
+        }
     }
 }
 

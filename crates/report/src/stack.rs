@@ -13,9 +13,11 @@ use std::collections::BTreeSet;
 use epitaph_summary::{CrashSummary, Frame, Stop, Thread};
 
 use crate::escape::clean;
+use crate::fold::{self, Part};
 use crate::frames;
 use crate::line::{Line, Style, width};
-use crate::quantity::grouped;
+use crate::options::Options;
+use crate::quantity::plural;
 
 /// Names up to this width stand in a column, with their places in the next one.
 const NAME_COLUMN: usize = 48;
@@ -60,53 +62,69 @@ impl Legend {
     }
 }
 
-/// Lays out the stack of `thread` for `columns` columns; nothing is cut to fit.
-pub(crate) fn stack(summary: &CrashSummary, thread: &Thread, columns: usize) -> Stack {
-    let gap = Gap::of(thread);
+/// Lays out the stack of `thread`; nothing is cut to fit.
+pub(crate) fn stack(summary: &CrashSummary, thread: &Thread, options: &Options) -> Stack {
     let mut legend = Legend::default();
-    let rows: Vec<Row> = thread.frames.iter().map(|frame| Row::new(summary, frame)).collect();
-    let last = (rows.len() as u64).saturating_sub(1).saturating_add(gap.count);
+    let mut rows: Vec<Numbered> = Vec::new();
+    for part in fold::parts(thread, options.fold) {
+        match part {
+            Part::Shown { frames, number } => {
+                let shown = thread.frames.get(frames).unwrap_or_default();
+                rows.extend((number..).zip(shown).map(|(number, frame)| {
+                    legend.own |= frame.in_app == Some(true);
+                    legend.guesses.extend(frames::guess(frame));
+                    Numbered::Frame(number, Row::new(summary, frame))
+                }));
+            }
+            Part::Repeats { .. } | Part::LeftOut(_) => rows.push(Numbered::Others(others(&part))),
+        }
+    }
+    let frames = || rows.iter().filter_map(Numbered::frame);
     let layout = Layout {
-        number: last.to_string().len(),
-        name: rows.iter().map(|row| row.width()).filter(|width| *width <= NAME_COLUMN).max().unwrap_or(0),
-        columns,
+        number: frames().next_back().map_or(0, |(number, _)| number).to_string().len(),
+        name: frames().map(|(_, row)| row.width()).filter(|width| *width <= NAME_COLUMN).max().unwrap_or(0),
+        columns: options.columns(),
     };
-    let mut lines = Vec::with_capacity(rows.len() + 2);
-    let mut number = 0u64;
-    for (index, (row, frame)) in rows.into_iter().zip(&thread.frames).enumerate() {
-        legend.own |= row.own;
-        legend.guesses.extend(frames::guess(frame));
-        row.lay_out(number, &layout, &mut lines);
-        number += 1;
-        if gap.after == Some(index) {
-            lines.push(gap.line());
-            number = number.saturating_add(gap.count);
+    let mut lines = Vec::with_capacity(rows.len() + 1);
+    for row in rows {
+        match row {
+            Numbered::Frame(number, row) => row.lay_out(number, &layout, &mut lines),
+            Numbered::Others(line) => lines.push(line),
         }
     }
     lines.extend(end(thread));
     Stack { lines, legend }
 }
 
-/// Frames that were left out.
-struct Gap {
-    /// The index of the frame that they follow; `None` if there are none.
-    after: Option<usize>,
-    count: u64,
+/// A frame with its number, or the line that stands for others.
+enum Numbered {
+    Frame(u64, Row),
+    Others(Line),
 }
 
-impl Gap {
-    fn of(thread: &Thread) -> Gap {
-        let shown = thread.frames.len();
-        let count = u64::from(thread.frames_total.unwrap_or(0)).saturating_sub(shown as u64);
-        let last = shown.checked_sub(1);
-        let after = thread.omitted_after.map_or(last, |after| last.map(|last| last.min(after as usize)));
-        Gap { after: after.filter(|_| count > 0), count }
+impl Numbered {
+    fn frame(&self) -> Option<(u64, &Row)> {
+        match self {
+            Numbered::Frame(number, row) => Some((*number, row)),
+            Numbered::Others(_) => None,
+        }
     }
+}
 
-    fn line(&self) -> Line {
-        let frames = if self.count == 1 { "frame" } else { "frames" };
-        Line::plain(INDENT).with(Style::Faint, format!("... {} {frames} left out ...", grouped(self.count)))
-    }
+/// The line that stands for frames that are not shown.
+fn others(part: &Part) -> Line {
+    let frames = |count: u64| plural(count, "frame");
+    let text = match part {
+        Part::Shown { .. } => String::new(),
+        Part::LeftOut(count) => format!("{} left out", frames(*count)),
+        Part::Repeats { count, first, last, exact } => {
+            let what = if *exact { "" } else { "the functions of " };
+            let verb = if *count == 1 { "repeats" } else { "repeat" };
+            let range = if first == last { format!("#{first}") } else { format!("#{first}-#{last}") };
+            format!("{} {verb} {what}{range}", frames(*count))
+        }
+    };
+    Line::plain(INDENT).with(Style::Faint, format!("... {text} ..."))
 }
 
 struct Layout {
@@ -205,6 +223,8 @@ fn reason(stop: Stop) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use epitaph_summary::Repeat;
+
     use super::*;
 
     fn frame(function: &str, file: &str) -> Frame {
@@ -213,7 +233,8 @@ mod tests {
 
     fn texts(thread: &Thread, columns: usize) -> Vec<String> {
         let summary = CrashSummary::new("0");
-        stack(&summary, thread, columns).lines.iter().map(Line::text).collect()
+        let options = Options { width: Some(columns), ..Options::default() };
+        stack(&summary, thread, &options).lines.iter().map(Line::text).collect()
     }
 
     #[test]
@@ -248,6 +269,37 @@ mod tests {
         }
         thread.frames_total = Some(2);
         assert_eq!(texts(&thread, 80).len(), 3);
+    }
+
+    #[test]
+    fn a_recursion_is_folded_unless_all_frames_are_wanted() {
+        let names = ["raise", "eval", "call", "eval", "call", "eval", "call", "main"];
+        let frames: Vec<Frame> = names.iter().map(|name| frame(name, "x.c")).collect();
+        let repeats = vec![Repeat { first: 1, period: 2, count: 43_601, exact: true }];
+        let mut thread = Thread {
+            frames,
+            repeats,
+            frames_total: Some(87_204),
+            omitted_after: Some(4),
+            ..Thread::default()
+        };
+        let text = |thread: &Thread| texts(thread, 80);
+        assert_eq!(
+            text(&thread),
+            [
+                "   #0      raise  x.c:7",
+                "   #1      eval   x.c:7",
+                "   #2      call   x.c:7",
+                "   ... 87,200 frames repeat #1-#2 ...",
+                "   #87203  main   x.c:7"
+            ]
+        );
+        thread.repeats[0].exact = false;
+        assert_eq!(text(&thread)[3], "   ... 87,200 frames repeat the functions of #1-#2 ...");
+        thread.repeats = vec![Repeat { first: 1, period: 1, count: 2, exact: true }];
+        assert_eq!(text(&thread)[2], "   ... 1 frame repeats #1 ...");
+        let options = Options { fold: false, ..Options::default() };
+        assert_eq!(stack(&CrashSummary::new("0"), &thread, &options).lines.len(), 9);
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn story_lines(summary: &CrashSummary, options: &Options) -> Vec<Line> {
             .with(Style::Plain, fact.text)
     }));
     if let Some((index, thread)) = main_thread(summary) {
-        let stack = stack(summary, thread, options.columns());
+        let stack = stack(summary, thread, options);
         lines.push(Line::default());
         let died = summary.signal.as_ref().and_then(signal_name).is_some();
         if died && !thread.crashed {
@@ -126,7 +126,7 @@ fn rest_lines(summary: &CrashSummary, options: &Options) -> Vec<Line> {
 /// Returns the crashing thread's stack, title first, without colours: what the other formats quote.
 pub(crate) fn main_stack(summary: &CrashSummary, options: &Options) -> Vec<String> {
     let Some((index, thread)) = main_thread(summary) else { return Vec::new() };
-    let stack = stack(summary, thread, options.columns());
+    let stack = stack(summary, thread, options);
     let lines = [title(thread, index + 1, total(summary))].into_iter().chain(stack.lines);
     lines.chain(stack.legend.line()).map(|line| line.text()).collect()
 }

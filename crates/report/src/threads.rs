@@ -2,8 +2,9 @@
 //! goroutines follow them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 
-use epitaph_summary::{CrashSummary, Thread};
+use epitaph_summary::{CrashSummary, Frame, Thread};
 
 use crate::escape::clean;
 use crate::headline::main_thread;
@@ -43,21 +44,21 @@ impl Others {
         let mut shown = u64::from(main.is_some());
         if options.threads == Threads::All {
             let threads = summary.threads.iter().enumerate().filter(|(index, _)| Some(*index) != main);
-            let members = gather(summary, threads, options.columns(), &mut others.legend);
+            let members = gather(summary, threads, options, &mut others.legend);
             shown += members.iter().map(|members| members.threads.len() as u64).sum::<u64>();
             others.groups = members.into_iter().map(|members| members.named(total(summary))).collect();
-            others.add_goroutines(summary, options.columns());
+            others.add_goroutines(summary, options);
         }
         others.hidden = total(summary).saturating_sub(shown);
         others
     }
 
     /// Gathers the goroutines that no thread runs.
-    fn add_goroutines(&mut self, summary: &CrashSummary, columns: usize) {
+    fn add_goroutines(&mut self, summary: &CrashSummary, options: &Options) {
         let total = u64::from(summary.goroutine_count.unwrap_or(0));
         self.hidden_goroutines = total.saturating_sub(summary.goroutines.len() as u64);
         let goroutines = summary.goroutines.iter().enumerate();
-        let members = gather(summary, goroutines, columns, &mut self.legend);
+        let members = gather(summary, goroutines, options, &mut self.legend);
         self.groups.extend(members.into_iter().map(Members::named_as_goroutines));
     }
 
@@ -89,19 +90,61 @@ struct Members<'a> {
 fn gather<'a>(
     summary: &CrashSummary,
     threads: impl Iterator<Item = (usize, &'a Thread)>,
-    columns: usize,
+    options: &Options,
     legend: &mut Legend,
 ) -> Vec<Members<'a>> {
-    let mut by_lines: HashMap<Vec<Line>, Vec<(usize, &Thread)>> = HashMap::new();
+    // Of thousands of threads nearly all are alike, and a stack takes long to lay out.
+    let mut alike: HashMap<Alike<'_>, Vec<(usize, &Thread)>> = HashMap::new();
     for (index, thread) in threads {
-        let stack = stack::stack(summary, thread, columns);
-        legend.extend(&stack.legend);
-        by_lines.entry(stack.lines).or_default().push((index, thread));
+        alike.entry(Alike(thread)).or_default().push((index, thread));
     }
-    let mut groups: Vec<Members<'_>> =
-        by_lines.into_iter().map(|(lines, threads)| Members { threads, lines }).collect();
+    let mut by_lines: HashMap<Vec<Line>, Vec<(usize, &Thread)>> = HashMap::new();
+    for (Alike(thread), threads) in alike {
+        let stack = stack::stack(summary, thread, options);
+        legend.extend(&stack.legend);
+        by_lines.entry(stack.lines).or_default().extend(threads);
+    }
+    let mut groups: Vec<Members<'_>> = by_lines
+        .into_iter()
+        .map(|(lines, mut threads)| {
+            threads.sort_unstable_by_key(|(index, _)| *index);
+            Members { threads, lines }
+        })
+        .collect();
     groups.sort_by_key(|group| group.threads.first().map(|(index, _)| *index));
     groups
+}
+
+/// A thread, equal to others whose stacks differ only in what is never shown of them.
+struct Alike<'a>(&'a Thread);
+
+impl PartialEq for Alike<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.0, other.0);
+        let of_frame = |(ours, theirs): (&Frame, &Frame)| {
+            (ours.pc, ours.inlined, ours.line, ours.column, ours.trust, ours.in_app)
+                == (theirs.pc, theirs.inlined, theirs.line, theirs.column, theirs.trust, theirs.in_app)
+                && (ours.module, ours.offset, ours.function_offset)
+                    == (theirs.module, theirs.offset, theirs.function_offset)
+                && (&ours.function, &ours.raw_name, &ours.file)
+                    == (&theirs.function, &theirs.raw_name, &theirs.file)
+        };
+        (ours.stop, ours.frames_total, ours.omitted_after, &ours.stop_detail, &ours.repeats)
+            == (theirs.stop, theirs.frames_total, theirs.omitted_after, &theirs.stop_detail, &theirs.repeats)
+            && ours.frames.len() == theirs.frames.len()
+            && ours.frames.iter().zip(&theirs.frames).all(of_frame)
+    }
+}
+
+impl Eq for Alike<'_> {}
+
+impl Hash for Alike<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for frame in &self.0.frames {
+            (frame.pc.map(|pc| pc.0), frame.line, frame.inlined).hash(state);
+        }
+        self.0.frames_total.hash(state);
+    }
 }
 
 impl Members<'_> {
@@ -169,7 +212,10 @@ fn common_name(threads: &[(usize, &Thread)]) -> Option<String> {
     names.all(|name| name.as_ref() == Some(&first)).then_some(first)
 }
 
-/// Returns rising numbers in ranges: `2-5, 7`.
+/// Most ranges of numbers in a title: who wants to know which thousand threads it is looks into the JSON.
+const MOST_RANGES: usize = 12;
+
+/// Returns rising numbers in ranges, the first ones where they are many: `2-5, 7`.
 fn ranges(numbers: &[usize]) -> String {
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     for &number in numbers {
@@ -178,16 +224,18 @@ fn ranges(numbers: &[usize]) -> String {
             _ => ranges.push((number, number)),
         }
     }
+    let more = if ranges.len() > MOST_RANGES { ", ..." } else { "" };
     let texts: Vec<String> = ranges
         .into_iter()
+        .take(MOST_RANGES)
         .map(|(start, end)| if start == end { start.to_string() } else { format!("{start}-{end}") })
         .collect();
-    texts.join(", ")
+    format!("{}{more}", texts.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::{Frame, Goroutine};
+    use epitaph_summary::{Frame, Goroutine, Hex, Repeat, Stop, Trust};
 
     use super::*;
 
@@ -213,6 +261,56 @@ mod tests {
         assert_eq!(titles(&summary), ["Threads 2, 4-5 (3 threads, \"io\"):", "Thread 3:"]);
         summary.threads[4].name = None;
         assert_eq!(titles(&summary), ["Threads 2, 4-5 (3 threads):", "Thread 3:"]);
+    }
+
+    #[test]
+    fn what_differs_in_anything_that_is_shown_is_not_alike() {
+        let one = thread("wait", None);
+        let mut frame_differs: Vec<Thread> = vec![one.clone(); 12];
+        let frame = |index: usize| -> Frame {
+            let mut frame = one.frames[0].clone();
+            match index {
+                0 => frame.function = Some("poll".into()),
+                1 => frame.raw_name = Some("wait".into()),
+                2 => frame.function_offset = Some(Hex(1)),
+                3 => frame.file = Some("a.c".into()),
+                4 => frame.line = Some(1),
+                5 => frame.column = Some(1),
+                6 => frame.inlined = true,
+                7 => frame.pc = Some(Hex(1)),
+                8 => frame.module = Some(1),
+                9 => frame.offset = Some(Hex(1)),
+                10 => frame.trust = Some(Trust::Scan),
+                _ => frame.in_app = Some(true),
+            }
+            frame
+        };
+        for (index, thread) in frame_differs.iter_mut().enumerate() {
+            thread.frames[0] = frame(index);
+        }
+        let thread_differs = [
+            Thread { stop: Some(Stop::End), ..one.clone() },
+            Thread { stop_detail: Some("x".into()), ..one.clone() },
+            Thread { frames_total: Some(2), ..one.clone() },
+            Thread { omitted_after: Some(0), ..one.clone() },
+            Thread { repeats: vec![Repeat::default()], ..one.clone() },
+            Thread { frames: Vec::new(), ..one.clone() },
+        ];
+        for other in frame_differs.iter().chain(&thread_differs) {
+            assert!(Alike(&one) != Alike(other), "{other:?}");
+        }
+        // What no format shows doesn't count.
+        let mut same = Thread { tid: Some(7), name: Some("io".into()), ..one.clone() };
+        same.frames[0].cfa = Some(Hex(7));
+        assert!(Alike(&one) == Alike(&same));
+    }
+
+    #[test]
+    fn a_title_holds_the_first_numbers_only() {
+        let numbers: Vec<usize> = (1..=12).map(|number| number * 2).collect();
+        assert_eq!(ranges(&numbers), "2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24");
+        let more: Vec<usize> = numbers.into_iter().chain([25, 30]).collect();
+        assert_eq!(ranges(&more), "2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24-25, ...");
     }
 
     #[test]

@@ -33,6 +33,6 @@ pub use hex::Hex;
 pub use mask::Masks;
 pub use model::{
     Completeness, Core, CoreContent, CrashSummary, FileOrigin, FileState, Frame, Goroutine, Module, Process,
-    SCHEMA, Signal, Slim, Stop, SymbolSource, System, Thread, Tool, Trust, Warning,
+    Repeat, SCHEMA, Signal, Slim, Stop, SymbolSource, System, Thread, Tool, Trust, Warning,
 };
 pub use schema::json_schema;

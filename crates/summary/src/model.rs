@@ -295,12 +295,34 @@ pub struct Thread {
     /// Where frames were left out: they would follow the frame of this index in `frames`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub omitted_after: Option<u32>,
+    /// Recursions: runs of 32 machine frames or more that repeat themselves, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<Repeat>,
     /// Logical frames, innermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<Frame>,
     /// Registers of the innermost frame by their usual names; kept for the crashing thread only.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub registers: std::collections::BTreeMap<String, Hex>,
+}
+
+/// A recursion: frames that repeat themselves. The first cycle is among the thread's `frames`; the others follow it, there
+/// or among those that were left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Repeat {
+    /// Index in `frames` of its first frame.
+    #[serde(default)]
+    pub first: u32,
+    /// How many of the `frames` are one cycle.
+    #[serde(default)]
+    pub period: u32,
+    /// How many times the whole cycle stands there, the first one included.
+    #[serde(default)]
+    pub count: u32,
+    /// Whether it is the same addresses each time. Otherwise it is the same functions, which call each other from several
+    /// places.
+    #[serde(default)]
+    pub exact: bool,
 }
 
 /// A goroutine.

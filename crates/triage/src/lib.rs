@@ -20,22 +20,28 @@
 
 mod completeness;
 mod emulator;
+mod frames;
 mod in_app;
 mod mask;
 mod modules;
+mod parts;
 mod process;
 mod signal;
 mod stacks;
+mod walker;
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use epitaph_elf::{
     BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, SignalInfo,
 };
 use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Warning};
-use epitaph_symbols::Symbolizer;
-use epitaph_unwind::{Limits, Unwinder, goroutines};
+use epitaph_unwind::{Keep, Limits, goroutines};
+
+use crate::stacks::Stacks;
+use crate::walker::Walker;
 
 pub use signal::signal_name;
 
@@ -44,15 +50,15 @@ pub use signal::signal_name;
 pub struct Options {
     /// Walk and name only the crashing thread.
     pub crashed_thread_only: bool,
-    /// Most other threads that are done together with the crashing one, because naming is cheapest for all addresses
-    /// at once. Where there are more, the crashing thread's story is told first.
-    pub together: usize,
     /// Most machine frames of a thread that are named and kept from its inner end; 0 keeps all.
     pub inner_frames: usize,
     /// Most that are kept from its outer end, where there are more.
     pub outer_frames: usize,
     /// Most goroutines of a Go program, beside those that threads run, whose stacks are walked and named.
     pub goroutines: usize,
+    /// How many threads of ours walk stacks, where there are so many that it pays; as many as the machine runs at a time
+    /// where it isn't said. What they find doesn't depend on it.
+    pub workers: Option<NonZero<usize>>,
     /// Find the files of all modules, not only of those that a stack leads through.
     pub all_files: bool,
     /// Secrets to take out.
@@ -73,10 +79,10 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             crashed_thread_only: false,
-            together: 256,
             inner_frames: 256,
             outer_frames: 64,
             goroutines: 256,
+            workers: None,
             all_files: false,
             masks: Masks::default(),
             time: None,
@@ -130,13 +136,13 @@ pub struct ModuleFile {
 /// Turns a dead process into a summary.
 pub fn triage(
     process: &Process,
-    memory: &dyn Memory,
+    dumped: &(dyn Memory + Sync),
     locate: &dyn Locate,
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Triaged {
     let mut summary = CrashSummary::new(env!("CARGO_PKG_VERSION"));
-    let cached = PageCache::new(memory);
+    let cached = PageCache::new(dumped);
     let loaded = LoadedModules::new(Module::all(process, &cached), process.arch, locate);
     let memory = ProcessMemory::new(cached, &loaded);
 
@@ -150,35 +156,28 @@ pub fn triage(
         process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
     summary.warnings.extend(emulator::warning(&loaded));
 
-    let mut stacks = stacks::Stacks::new(
-        Unwinder::new(process.arch, &loaded, &memory, Limits::default()),
-        Symbolizer::new(&loaded),
-        &loaded,
-        options,
-    );
+    let keep = (options.inner_frames > 0)
+        .then_some(Keep { inner: options.inner_frames, outer: options.outer_frames });
+    let limits = Limits { keep, ..Limits::default() };
+    let walker = Walker::new(process.arch, &loaded, dumped, &memory, limits, options.workers);
+    let mut stacks = Stacks::new(walker, &loaded);
     let crashed = process.signal.as_ref().is_some_and(|signal| signal.number != 0);
     let (first, others) = process.threads.split_at(process.threads.len().min(1));
     let others = if options.crashed_thread_only && crashed { &[] } else { others };
-    let walked_first = stacks.walk(first);
-    let together = if others.len() <= options.together { stacks.walk(others) } else { Vec::new() };
-    stacks.name(walked_first.iter().chain(&together));
-    summary.threads = stacks.describe(process, first, walked_first, crashed);
+    summary.threads = first.iter().map(|thread| stacks.first(process, thread, crashed)).collect();
     summary.modules = modules::describe(&loaded, stacks.touched());
     let mut partial = summary.clone();
     finish(&mut partial, &stacks, &loaded, options);
     observer.crashing_thread_done(&partial);
+    drop(partial);
 
-    let walked_others = if together.is_empty() { stacks.walk(others) } else { together };
-    stacks.name(&walked_others);
-    summary.threads.append(&mut stacks.describe(process, others, walked_others, false));
+    summary.threads.append(&mut stacks.others(process, others));
     let wanted = if options.crashed_thread_only { 0 } else { options.goroutines };
     if wanted > 0
         && let Some(goroutines) = goroutines(process.arch, &loaded, &memory, wanted)
     {
         summary.goroutine_count = u32::try_from(goroutines.total).ok();
-        let walked = stacks.walk_goroutines(&goroutines.described);
-        stacks.name(&walked);
-        summary.goroutines = stacks.describe_goroutines(goroutines.described, walked);
+        summary.goroutines = stacks.goroutines(goroutines.described);
     }
     observer.threads_done();
     let searched: BTreeSet<usize> =
@@ -189,12 +188,7 @@ pub fn triage(
 }
 
 /// Adds what went wrong on the way, and takes the secrets out.
-fn finish(
-    summary: &mut CrashSummary,
-    stacks: &stacks::Stacks<'_>,
-    loaded: &LoadedModules<'_>,
-    options: &Options,
-) {
+fn finish(summary: &mut CrashSummary, stacks: &Stacks<'_>, loaded: &LoadedModules<'_>, options: &Options) {
     if let Some(core) = &mut summary.core {
         completeness::after_walk(core, &summary.threads);
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use epitaph_elf::MemoryError;
 
 use crate::address::CodeAddress;
+use crate::repeats::Repeat;
 
 /// One machine frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +99,21 @@ impl fmt::Display for Stop {
 /// A walked stack. A walk never fails: what was found stands, and says why it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwound {
-    /// Innermost first.
+    /// Innermost first: all of them, or those that were to be kept.
     pub frames: Vec<Frame>,
+    /// How many there are.
+    pub total: usize,
+    /// How many of `frames` stand before those that were not kept, if there are such.
+    pub left_out_after: Option<usize>,
+    /// The recursions, in their order, also of frames that were not kept.
+    pub repeats: Vec<Repeat>,
     /// Why there is no further one.
     pub stop: Stop,
+}
+
+impl Unwound {
+    /// A stack of which nothing was walked.
+    pub fn without_frames(stop: Stop) -> Unwound {
+        Unwound { frames: Vec::new(), total: 0, left_out_after: None, repeats: Vec::new(), stop }
+    }
 }

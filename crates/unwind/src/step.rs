@@ -51,6 +51,14 @@ impl Step {
         }
     }
 
+    /// Returns the first address of the function that was left, as far as it is known.
+    pub(crate) fn function(&self) -> Option<u64> {
+        Some(match self.left.as_ref()? {
+            Callee::Row(row) => row.function.start,
+            Callee::Function(function) => function.start,
+        })
+    }
+
     /// Makes the frame of a function that jumped to the one that was left, with its registers as they were at the
     /// jump: it had already given its caller's back.
     pub(crate) fn jumped(&self, arch: &Arch, jump_end: u64) -> (Frame, Registers) {

@@ -7,6 +7,7 @@ use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 use crate::address::CodeAddress;
 use crate::code::Code;
 use crate::frame::{Frame, Stop, Trust, Unwound};
+use crate::kept::{Keep, Kept};
 use crate::step::{Callee, Step};
 use crate::tail::TailCalls;
 use crate::without_cfi::WithoutCfi;
@@ -20,11 +21,13 @@ const MOST_SWITCHES: usize = 128;
 pub struct Limits {
     /// Most frames of one thread. 8 MiB of stack, the usual limit, hold at most half a million.
     pub frames: usize,
+    /// How many of them are kept; all where it isn't said.
+    pub keep: Option<Keep>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { frames: 1 << 20 }
+        Limits { frames: 1 << 20, keep: None }
     }
 }
 
@@ -92,12 +95,10 @@ impl<'a> Unwinder<'a> {
         registers: &Registers,
         mut visit: impl FnMut(&Frame, &Registers),
     ) -> Unwound {
-        let mut frames = Vec::new();
+        let Some(address) = address else { return Unwound::without_frames(Stop::NoRegisters) };
+        let mut kept = Kept::new(self.limits.keep);
         let mut changes = 0;
         let mut registers = *registers;
-        let Some(address) = address else {
-            return Unwound { frames, stop: Stop::NoRegisters };
-        };
         let mut frame = Frame { address, cfa: None, trust: Trust::Context, signal_trampoline: false };
         let stop = loop {
             let step = self.step(&registers, &frame);
@@ -106,7 +107,8 @@ impl<'a> Unwinder<'a> {
                 frame.signal_trampoline = step.signal;
             }
             visit(&frame, &registers);
-            frames.push(frame);
+            let function = step.as_ref().ok().and_then(Step::function);
+            kept.push(frame, function.unwrap_or(frame.address.pc()));
             let step = match step {
                 Ok(step) => step,
                 Err(stop) => break stop,
@@ -115,13 +117,13 @@ impl<'a> Unwinder<'a> {
                 Ok(next) => next,
                 Err(stop) => break stop,
             };
-            let (arch, room) = (self.arch, self.limits.frames.saturating_sub(frames.len()));
+            let (arch, room) = (self.arch, self.limits.frames.saturating_sub(kept.total()));
             for jump_end in self.left_out(&step, &next).iter().take(room) {
                 let (frame, registers) = step.jumped(arch, *jump_end);
                 visit(&frame, &registers);
-                frames.push(frame);
+                kept.push(frame, *jump_end);
             }
-            if frames.len() >= self.limits.frames {
+            if kept.total() >= self.limits.frames {
                 break Stop::Limit;
             }
             changes += usize::from(step.signal || step.other_stack);
@@ -131,7 +133,7 @@ impl<'a> Unwinder<'a> {
             frame = next;
             registers = step.registers;
         };
-        Unwound { frames, stop }
+        kept.finish(stop)
     }
 
     /// Checks that a step leads to a frame further out.

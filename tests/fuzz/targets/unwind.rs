@@ -19,6 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (process, cache) = (core.process(), PageCache::new(&core));
     let loaded = LoadedModules::new(crafted::modules(&core), process.arch, &files);
     let memory = ProcessMemory::new(cache, &loaded);
-    let mut unwinder = Unwinder::new(process.arch, &loaded, &memory, Limits { frames: 5000 });
+    let limits = Limits { frames: 5000, ..Limits::default() };
+    let mut unwinder = Unwinder::new(process.arch, &loaded, &memory, limits);
     assert!(unwinder.walk(&process.threads[0].registers).frames.len() <= 5000);
 });

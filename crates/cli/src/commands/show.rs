@@ -77,7 +77,14 @@ impl<'a> Shown<'a> {
             if crashed_only { epitaph_report::Threads::Crashed } else { epitaph_report::Threads::All };
         Shown {
             examiner: Examiner::new(&args.search).crashed_thread_only(crashed_only).frames(args.frames),
-            options: Options { color: true, width: terminal::width(), threads, ..Options::default() },
+            options: Options {
+                color: true,
+                width: terminal::width(),
+                threads,
+                // Who wants all frames wants to see them.
+                fold: args.frames > 0,
+                ..Options::default()
+            },
             json: args.json,
             count: 0,
         }

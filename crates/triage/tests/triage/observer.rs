@@ -81,18 +81,9 @@ fn run(options: &Options) -> (Vec<String>, Vec<CrashSummary>, CrashSummary) {
     (diary.0.into_inner().unwrap(), partial, summary)
 }
 
-/// A few other threads cost less together with it than afterwards, and it is told before anything but them.
-#[test]
-fn a_few_other_threads_are_done_together_with_it() {
-    let (diary, partial, summary) = run(&Options { together: 2, ..Options::default() });
-    assert!(diary.ends_with(&["told".to_owned(), "done".to_owned()]), "{diary:?}");
-    assert_eq!(partial[0].threads, summary.threads[..1]);
-    assert_eq!(summary.threads.len(), 3);
-}
-
 #[test]
 fn the_crashing_thread_is_told_before_anything_is_done_for_the_others() {
-    let (diary, partial, summary) = run(&Options { together: 0, ..Options::default() });
+    let (diary, partial, summary) = run(&Options::default());
     assert_eq!(diary[..2], ["1.so", "told"], "{diary:?}");
     assert!(diary.contains(&"2.so".to_owned()) && diary.contains(&"3.so".to_owned()));
     let [partial] = partial.as_slice() else { panic!("told {} times", partial.len()) };

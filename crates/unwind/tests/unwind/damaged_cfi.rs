@@ -60,7 +60,7 @@ fn sweep(options: &str, sections: &[&str], patterns: &[u8]) {
     let lib = library(options);
     let core = crash(&lib);
     let walk = |file: Vec<u8>| -> Vec<usize> {
-        let walks = walk_all(&core, &Given(file), Limits { frames: 200 });
+        let walks = walk_all(&core, &Given(file), Limits { frames: 200, ..Limits::default() });
         walks.iter().map(|(_, walk)| walk.frames.len()).collect()
     };
     let whole = walk(lib.file.clone());

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use epitaph_elf::{CoreFile, MemoryError};
 use epitaph_testkit::crash::{Crash, program};
-use epitaph_unwind::{CodeAddress, Limits, Stop, Trust};
+use epitaph_unwind::{CodeAddress, Frame, Keep, Limits, Stop, Trust};
 
-use crate::support::{RecordedPaths, Walk, open, walk, walk_all};
+use crate::support::{RecordedPaths, Walk, open, walk, walk_all, with_unwinder};
 
 fn crash(name: &str) -> Option<(Crash, Walk)> {
     let crash = Crash::of_or_skip(program(name))?;
@@ -74,9 +74,36 @@ fn deep_stacks_are_walked_whole_and_soon() {
     let whole = walk(&core, &RecordedPaths);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(whole.frames.len() > 20_000 && whole.stop == Stop::End, "{}", whole.frames.len());
-    let (_, limited) = walk_all(&core, &RecordedPaths, Limits { frames: 10 }).remove(0);
+    let (_, limited) = walk_all(&core, &RecordedPaths, Limits { frames: 10, ..Limits::default() }).remove(0);
     assert_eq!((limited.frames.len(), limited.stop), (10, Stop::Limit));
     assert_eq!(limited.pcs(), whole.pcs()[..10]);
+}
+
+#[test]
+fn a_deep_stack_takes_no_more_memory_than_its_ends_and_says_what_repeats() {
+    let Some(crash) = Crash::of_or_skip(program("deep_recursion")) else { return };
+    let core = open(&crash.core);
+    let walk = |keep| {
+        let limits = Limits { keep, ..Limits::default() };
+        with_unwinder(&core, &RecordedPaths, limits, |unwinder| {
+            unwinder.walk(&core.process().threads[0].registers)
+        })
+    };
+    let whole = walk(None);
+    let kept = walk(Some(Keep { inner: 20, outer: 5 }));
+    assert_eq!((whole.frames.len(), whole.left_out_after), (whole.total, None));
+    assert_eq!((kept.frames.len(), kept.left_out_after), (25, Some(20)));
+    assert_eq!((kept.total, kept.stop), (whole.total, whole.stop));
+    assert_eq!(kept.frames[..20], whole.frames[..20]);
+    assert_eq!(kept.frames[20..], whole.frames[whole.total - 5..]);
+    let [repeat] = whole.repeats[..] else { panic!("{:?}", whole.repeats) };
+    assert_eq!(kept.repeats, [repeat]);
+    let cycle = |number: usize| &whole.frames[repeat.first..][number * repeat.period..][..repeat.period];
+    let addresses = |frames: &[Frame]| frames.iter().map(|frame| frame.address).collect::<Vec<_>>();
+    assert!(repeat.exact && repeat.period * repeat.count > 20_000, "{repeat:?}");
+    for number in [1, 2, repeat.count / 2, repeat.count - 1] {
+        assert_eq!(addresses(cycle(number)), addresses(cycle(0)), "{number}");
+    }
 }
 
 /// The same core, cut at every eighth of the crashing thread's stack: the frames that are there stay the same ones.

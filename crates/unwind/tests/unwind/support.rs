@@ -75,12 +75,7 @@ impl Walk {
 
 /// Walks the stack of each thread.
 pub(crate) fn walk_all(core: &CoreFile, files: &dyn Locate, limits: Limits) -> Vec<(u32, Walk)> {
-    let cache = PageCache::new(core);
-    let process = core.process();
-    let loaded = LoadedModules::new(Module::all(process, &cache), process.arch, files);
-    let memory = ProcessMemory::new(cache, &loaded);
-    let mut unwinder = Unwinder::new(process.arch, &loaded, &memory, limits);
-    let walk = |thread: &epitaph_elf::Thread| {
+    let walk = |unwinder: &mut Unwinder<'_>, thread: &epitaph_elf::Thread| {
         let mut frames = Vec::new();
         let unwound = unwinder.walk_with(&thread.registers, |frame, known| frames.push((*frame, *known)));
         if frames.len() < 1000 {
@@ -96,7 +91,23 @@ pub(crate) fn walk_all(core: &CoreFile, files: &dyn Locate, limits: Limits) -> V
         );
         (thread.tid, Walk { frames, stop: unwound.stop })
     };
-    process.threads.iter().map(walk).collect()
+    with_unwinder(core, files, limits, |unwinder| {
+        core.process().threads.iter().map(|thread| walk(unwinder, thread)).collect()
+    })
+}
+
+/// Makes an unwinder for a core, and uses it.
+pub(crate) fn with_unwinder<R>(
+    core: &CoreFile,
+    files: &dyn Locate,
+    limits: Limits,
+    with: impl FnOnce(&mut Unwinder<'_>) -> R,
+) -> R {
+    let cache = PageCache::new(core);
+    let process = core.process();
+    let loaded = LoadedModules::new(Module::all(process, &cache), process.arch, files);
+    let memory = ProcessMemory::new(cache, &loaded);
+    with(&mut Unwinder::new(process.arch, &loaded, &memory, limits))
 }
 
 /// Walks the stack of the first thread, which is the one that crashed.
