@@ -19,6 +19,15 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
     writer.into_sink()
 }
 
+/// A core of `len` bytes whose frames differ.
+fn long_core(len: usize) -> Vec<u8> {
+    let mut bytes = core(1, 50_021);
+    let data = bytes.split_off(64);
+    bytes.extend(data.repeat(len / data.len() + 1));
+    bytes.truncate(len);
+    bytes
+}
+
 fn at(source: &dyn ReadAt, offset: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     let count = epitaph_elf::fill(source, offset, &mut bytes).unwrap();
@@ -29,7 +38,7 @@ fn at(source: &dyn ReadAt, offset: u64, len: usize) -> Vec<u8> {
 #[test]
 fn only_the_frames_that_are_read_are_decompressed() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bytes = core(1, 20 << 20);
+    let mut bytes = long_core(20 << 20);
     bytes.resize(40 << 20, 0);
     bytes.extend(core(2, 100_000));
     let opened = open_core(&put(&dir.path().join("core.zst"), &sealed(&bytes))).unwrap();
@@ -61,7 +70,7 @@ fn only_the_frames_that_are_read_are_decompressed() {
 #[test]
 fn frames_are_forgotten_when_there_are_too_many() {
     let dir = tempfile::tempdir().unwrap();
-    let opened = open_core(&put(&dir.path().join("core.zst"), &sealed(&core(1, 10 << 20)))).unwrap();
+    let opened = open_core(&put(&dir.path().join("core.zst"), &sealed(&long_core(10 << 20)))).unwrap();
     for _ in 0..2 {
         for frame in 0..10 {
             at(&opened.source, frame << 20, 100);
@@ -76,7 +85,7 @@ fn frames_are_forgotten_when_there_are_too_many() {
 #[test]
 fn many_threads_read_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    let bytes = core(1, 12 << 20);
+    let bytes = long_core(12 << 20);
     let opened = open_core(&put(&dir.path().join("core.zst"), &sealed(&bytes))).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -95,7 +104,7 @@ fn many_threads_read_the_same_bytes() {
 #[test]
 fn a_broken_frame_costs_only_itself_and_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let bytes = core(1, 3 << 20);
+    let bytes = long_core(3 << 20);
     let mut file = sealed(&bytes);
     let middle = file.len() / 2;
     file[middle] ^= 1;
@@ -111,7 +120,7 @@ fn a_broken_frame_costs_only_itself_and_is_told() {
 #[test]
 fn a_lying_table_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let bytes = core(1, 3 << 20);
+    let bytes = long_core(3 << 20);
     let mut file = sealed(&bytes);
     // The content's size of the first frame: footer, three entries, and back to the second word of the first.
     let lie = file.len() - 9 - 3 * 8 + 4;
@@ -126,10 +135,11 @@ fn the_limits_hold_for_frames_too() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = FrameWriter::new(Vec::new()).unwrap();
     writer.data(&core(1, 100)).unwrap();
-    writer.zeros(1 << 40);
+    writer.zeros(3 << 30);
     writer.finish().unwrap();
     let path = put(&dir.path().join("core.zst"), &writer.into_sink());
-    let error = open_core(&path).unwrap_err();
+    let limits = OpenLimits { largest: 2 << 30, ..OpenLimits::default() };
+    let error = open_core_within(&path, &limits).unwrap_err();
     assert!(matches!(error, OpenError::TooLarge { .. }), "{error}");
 
     for (content, message) in [
