@@ -4,6 +4,8 @@ use super::{LARGEST_BLOCK, MAGIC};
 
 /// The longest header of a frame, in bytes.
 pub(super) const LONGEST_HEADER: usize = 18;
+/// The largest window that libzstd's stream decoders allow, in bytes (`ZSTD_WINDOWLOG_LIMIT_DEFAULT`).
+const LARGEST_WINDOW: u64 = 1 << 27;
 /// The size of a block's header, in bytes.
 pub(super) const BLOCK_HEADER: usize = 3;
 
@@ -14,6 +16,8 @@ pub(super) struct FrameHeader {
     pub(super) size: usize,
     /// Bytes that the frame decompresses to.
     pub(super) content: u64,
+    /// The most bytes that one of its blocks may be or stand for.
+    pub(super) largest_block: u32,
     /// Whether a checksum of the content follows the blocks.
     pub(super) checksum: bool,
 }
@@ -40,8 +44,20 @@ impl FrameHeader {
             _ => (8, 0),
         };
         let content = little_endian(bytes.get(at..at + width)?).checked_add(base)?;
-        Some(FrameHeader { size: at + width, content, checksum: descriptor & 1 << 2 != 0 })
+        let window = if single_segment { content } else { window(*bytes.get(5)?) };
+        (window <= LARGEST_WINDOW).then_some(FrameHeader {
+            size: at + width,
+            content,
+            largest_block: window.min(u64::from(LARGEST_BLOCK)) as u32,
+            checksum: descriptor & 1 << 2 != 0,
+        })
     }
+}
+
+/// Returns the size of the window in bytes that a descriptor says (RFC 8878, 3.1.1.1.2).
+fn window(descriptor: u8) -> u64 {
+    let base = 1024u64 << (descriptor >> 3);
+    base + base / 8 * u64::from(descriptor & 0b111)
 }
 
 /// How a block's content is stored.
@@ -76,8 +92,7 @@ impl BlockHeader {
             2 => BlockKind::Compressed,
             _ => return None,
         };
-        let size = word >> 3;
-        (size <= LARGEST_BLOCK).then_some(BlockHeader { last: word & 1 != 0, kind, size })
+        Some(BlockHeader { last: word & 1 != 0, kind, size: word >> 3 })
     }
 
     /// Returns how many bytes follow the header.
@@ -118,6 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn the_window_bounds_the_blocks() {
+        let header = |descriptor| {
+            let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0b1100_0000, descriptor];
+            frame.extend((1u64 << 20).to_le_bytes());
+            FrameHeader::parse(&frame).map(|header| header.largest_block)
+        };
+        assert_eq!(header(0), Some(1 << 10));
+        assert_eq!(header(1 << 3 | 0b011), Some(2048 + 3 * 256));
+        assert_eq!(header(17 << 3), Some(LARGEST_BLOCK));
+        assert_eq!(header(17 << 3 | 1), None, "more than 128 MiB");
+    }
+
+    #[test]
     fn frames_of_unknown_size_and_other_bytes_are_refused() {
         let mut streamed = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
         streamed.write_all(b"streamed").unwrap();
@@ -126,7 +154,6 @@ mod tests {
         assert_eq!(FrameHeader::parse(b"\x28\xb5\x2f\xfd"), None);
         assert_eq!(FrameHeader::parse(b"PK\x03\x04 and some more bytes"), None);
         assert_eq!(BlockHeader::parse(&[0b110, 0, 0]), None, "a reserved kind");
-        assert_eq!(BlockHeader::parse(&[0xff, 0xff, 0xff]), None, "a size over the limit");
         assert_eq!(BlockHeader::parse(&[1, 0]), None);
     }
 }

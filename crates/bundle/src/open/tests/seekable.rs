@@ -130,6 +130,40 @@ fn a_lying_table_changes_nothing() {
     assert!(all(&opened.source) == bytes);
 }
 
+/// Whatever bit of the file is flipped: what is read is what a plain decoder reads, or it fails.
+#[test]
+fn a_flipped_bit_never_gives_other_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = FrameWriter::new(Vec::new()).unwrap();
+    let header = core(1, 200);
+    writer.data(&header).unwrap();
+    writer.zeros(1 << 20);
+    writer.data(&core(2, 300)).unwrap();
+    writer.finish().unwrap();
+    let file = writer.into_sink();
+    let mut frame_by_frame = 0;
+    for bit in 0..file.len() * 8 {
+        let mut flipped = file.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let Ok(opened) = open_core(&put(&dir.path().join("core.zst"), &flipped)) else { continue };
+        let mut bytes = Vec::new();
+        let read = crate::digest::for_each_chunk(&opened.source, |chunk| bytes.write_all(chunk));
+        if opened.frames_read().is_some() {
+            frame_by_frame += 1;
+            assert!(
+                read.is_err() || zstd::decode_all(flipped.as_slice()).is_ok_and(|plain| plain == bytes),
+                "{bit}"
+            );
+        } else {
+            assert!(
+                opened.damage.is_some() || zstd::decode_all(flipped.as_slice()).unwrap() == bytes,
+                "{bit}"
+            );
+        }
+    }
+    assert!(frame_by_frame > 100, "{frame_by_frame}");
+}
+
 #[test]
 fn the_limits_hold_for_frames_too() {
     let dir = tempfile::tempdir().unwrap();
