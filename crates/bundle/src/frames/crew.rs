@@ -12,8 +12,11 @@ use super::FRAME;
 
 /// Compression level: the default of stock zstd.
 const LEVEL: i32 = 3;
-/// The most threads; each takes some 5 MiB, with the frames that wait for it.
+/// The most threads. Each takes some 4 MiB: two for what it works with, and two for its frame.
 const MOST_WORKERS: usize = 6;
+/// Frames that wait, for a worker or to be written, of some 2 MiB each: enough that on a busy machine no worker runs
+/// out of them while the others are not scheduled.
+const WAITING: usize = 8;
 /// Frames that are compressed before the first thread is started: less isn't worth it.
 const ALONE: usize = 4;
 
@@ -61,7 +64,10 @@ impl Crew {
 
     /// Returns how many frames may be on their way before somebody should wait for the first of them.
     pub(super) fn capacity(&self) -> usize {
-        2 * self.workers.threads.len()
+        match self.workers.threads.len() {
+            0 => 0,
+            workers => workers + WAITING,
+        }
     }
 
     /// Takes a frame to be compressed.
