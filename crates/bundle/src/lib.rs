@@ -41,12 +41,14 @@
 
 mod binaries;
 mod digest;
+mod extents;
 mod folder;
 mod frames;
 mod id;
 mod names;
 mod open;
 mod regular;
+mod runs;
 mod save;
 mod sparse;
 mod summaries;
@@ -60,8 +62,8 @@ pub use folder::{
 };
 pub use id::{Identity, crash_id};
 pub use open::{
-    CoreInTree, CoresInTree, FileStamp, OpenError, OpenLimits, OpenedCore, StoreFacts, find_cores,
-    holds_core, open_core, open_core_file, open_core_within,
+    CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts,
+    find_cores, holds_core, open_core, open_core_file, open_core_within,
 };
 pub use save::{SaveError, save_core, write_core};
 pub use summaries::{Crashes, read_summaries};

@@ -1,96 +1,15 @@
-//! Sparse files: reading without the holes, writing with them.
+//! Writing files with holes.
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use epitaph_elf::ReadAt;
-use nix::errno::Errno;
-use nix::unistd::{Whence, lseek64};
-
-/// Bytes that are read at a time.
-const READ: usize = 256 * 1024;
-/// Bytes that are looked at together: all zero, or data.
-const GRAIN: usize = 64 * 1024;
 /// The unit in which holes are written: a block of every usual file system.
 const BLOCK: usize = 4096;
 
-static ZEROS: [u8; GRAIN] = [0; GRAIN];
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
-/// A part of a file.
-#[derive(Debug)]
-pub(crate) enum Piece<'a> {
-    /// As many zeros.
-    Zeros(u64),
-    /// These bytes.
-    Data(&'a [u8]),
-}
-
-/// Why the pieces of a file were not all handed on.
-#[derive(Debug)]
-pub(crate) enum Interrupted {
-    /// The file can't be read, from this offset on.
-    Read(u64, io::Error),
-    /// The receiver failed.
-    Receiver(io::Error),
-}
-
-/// Hands the first `size` bytes of `source` to `each`, in order, and returns how many there were: fewer than `size`
-/// if the file shrank meanwhile.
-///
-/// `holes` is the same file, if it is one: what it holds nothing of is not read.
-pub(crate) fn pieces(
-    source: &dyn ReadAt,
-    size: u64,
-    holes: Option<&File>,
-    each: &mut dyn FnMut(Piece<'_>) -> io::Result<()>,
-) -> Result<u64, Interrupted> {
-    let mut buf = vec![0; READ];
-    let mut at = 0;
-    while at < size {
-        let data = holes.map_or(at..size, |file| next_data(file, at, size));
-        if data.start > at {
-            each(Piece::Zeros(data.start - at)).map_err(Interrupted::Receiver)?;
-            at = data.start;
-        }
-        while at < data.end {
-            let wanted = (data.end - at).min(READ as u64) as usize;
-            let count = match source.read_at(at, buf.get_mut(..wanted).unwrap_or_default()) {
-                Ok(0) => return Ok(at),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Interrupted::Read(at, error)),
-            };
-            for grain in buf.get(..count).unwrap_or_default().chunks(GRAIN) {
-                let piece =
-                    if is_zero(grain) { Piece::Zeros(grain.len() as u64) } else { Piece::Data(grain) };
-                each(piece).map_err(Interrupted::Receiver)?;
-            }
-            at += count as u64;
-        }
-    }
-    Ok(at)
-}
-
-/// Returns the next range at or after `from` that the file holds data of; an empty one at `size` if there is none.
-fn next_data(file: &File, from: u64, size: u64) -> Range<u64> {
-    let seek = |offset: u64, whence| {
-        let offset = i64::try_from(offset).map_err(|_| Errno::EOVERFLOW)?;
-        lseek64(file, offset, whence).map(|found| u64::try_from(found).unwrap_or(size).min(size))
-    };
-    let start = match seek(from, Whence::SeekData) {
-        Ok(start) => start.max(from),
-        // A hole to the end: the end that the file has now. Beyond it there is nothing to be read, and no zeros.
-        Err(Errno::ENXIO) => return file.metadata().map_or(from, |now| now.len().clamp(from, size))..size,
-        Err(_) => return from..size, // a file system that doesn't know its holes
-    };
-    // An end that isn't after the start would go in circles: such an answer is taken for "all data".
-    let end = seek(start, Whence::SeekHole).ok().filter(|end| *end > start).unwrap_or(size);
-    start..end
-}
-
-/// Tells whether all bytes are zero. `bytes` holds at most [`GRAIN`].
+/// Tells whether all bytes are zero. `bytes` holds at most [`BLOCK`].
 fn is_zero(bytes: &[u8]) -> bool {
     ZEROS.get(..bytes.len()).is_some_and(|zeros| bytes == zeros)
 }
@@ -158,46 +77,7 @@ fn leading_blocks(bytes: &[u8], offset: u64, zero: bool) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
-
-    #[test]
-    fn holes_are_not_read_and_zeros_are_told() {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(64 << 20).unwrap();
-        file.write_all_at(b"data", 40 << 20).unwrap();
-        let (mut read, mut zeros, mut runs) = (0, 0, 0);
-        let seen = pieces(&file, 64 << 20, Some(&file), &mut |piece| {
-            match piece {
-                Piece::Zeros(count) => zeros += count,
-                Piece::Data(bytes) => {
-                    assert!(bytes.starts_with(b"data"));
-                    read += bytes.len() as u64;
-                }
-            }
-            runs += 1;
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!((seen, read + zeros), (64 << 20, 64 << 20));
-        assert!(read <= GRAIN as u64, "{read}");
-        if file.metadata().unwrap().blocks() < 1024 {
-            assert!(runs < 20, "{runs} pieces: the holes were read");
-        }
-    }
-
-    #[test]
-    fn a_file_that_shrank_ends_early() {
-        let file = tempfile::tempfile().unwrap();
-        file.write_all_at(&[1; 1000], 0).unwrap();
-        for holes in [None, Some(&file)] {
-            assert_eq!(pieces(&file, 5000, holes, &mut |_| Ok(())).unwrap(), 1000);
-        }
-        file.set_len(1 << 20).unwrap();
-        assert_eq!(pieces(&file, 2 << 20, Some(&file), &mut |_| Ok(())).unwrap(), 1 << 20);
-        assert_eq!(pieces(&file, 1 << 20, Some(&file), &mut |_| Ok(())).unwrap(), 1 << 20);
-    }
 
     #[test]
     fn what_is_written_sparsely_reads_the_same() {

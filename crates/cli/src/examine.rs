@@ -143,7 +143,7 @@ impl<'a> Examiner<'a> {
         for problem in remote.iter().flat_map(Remote::problems) {
             triaged.summary.warnings.push(Warning::new("debuginfod", options.masks.apply(&problem)));
         }
-        if let Some(damage) = &opened.damage {
+        if let Some(damage) = opened.damage_so_far() {
             let text = format!("{}: {damage}", opened.path.display());
             triaged.summary.warnings.insert(0, Warning::new("core_damaged", text));
         }

@@ -73,7 +73,7 @@ pub use module::Module;
 pub use object::{Object, ObjectError};
 pub use plt::Stub;
 pub use process::{Defect, FileMapping, Process, ProcessInfo, SignalInfo, Thread};
-pub use read_at::ReadAt;
+pub use read_at::{ReadAt, fill};
 pub use redact::Redact;
 pub use registers::Registers;
 pub use segment::Segment;

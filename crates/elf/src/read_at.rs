@@ -2,8 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
 
 /// Random access to bytes: an open file, or bytes in memory.
 ///
@@ -15,6 +19,14 @@ pub trait ReadAt: Send + Sync {
 
     /// Reads into `buf` from `offset`; returns the number of bytes read, which is 0 only at the end.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Returns the next range at or after `from` that may hold anything but zeros, without reading it; `None` if
+    /// there are only zeros up to the end. The range may reach beyond the end.
+    ///
+    /// A source that doesn't know its holes takes all for data.
+    fn next_data(&self, from: u64) -> Option<Range<u64>> {
+        Some(from..u64::MAX)
+    }
 }
 
 impl ReadAt for File {
@@ -24,6 +36,18 @@ impl ReadAt for File {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         FileExt::read_at(self, buf, offset)
+    }
+
+    fn next_data(&self, from: u64) -> Option<Range<u64>> {
+        // The position that is moved is nobody's: every reader says where it reads.
+        let start = match rustix::fs::seek(self, SeekFrom::Data(from)) {
+            Ok(start) => start.max(from),
+            Err(Errno::NXIO) => return None,
+            Err(_) => return Some(from..u64::MAX), // a file system that doesn't know its holes
+        };
+        // An end that isn't after the start would lead in circles: such an answer is taken for "all data".
+        let end = rustix::fs::seek(self, SeekFrom::Hole(start)).ok().filter(|end| *end > start);
+        Some(start..end.unwrap_or(u64::MAX))
     }
 }
 
@@ -70,6 +94,10 @@ impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         (**self).read_at(offset, buf)
     }
+
+    fn next_data(&self, from: u64) -> Option<Range<u64>> {
+        (**self).next_data(from)
+    }
 }
 
 /// Reads up to `len` bytes from `offset`: fewer where the file ends earlier.
@@ -82,7 +110,7 @@ pub(crate) fn read_up_to(source: &dyn ReadAt, offset: u64, len: usize) -> io::Re
 }
 
 /// Fills as much of `buf` as the source has from `offset`; returns how much that was.
-pub(crate) fn fill(source: &dyn ReadAt, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+pub fn fill(source: &dyn ReadAt, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
         let Some(at) = offset.checked_add(done as u64) else { break };

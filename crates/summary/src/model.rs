@@ -145,11 +145,15 @@ pub struct Core {
     /// Whether secrets were overwritten in the stored copy (or in the core that was read).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scrubbed: Option<bool>,
-    /// Bytes of data in the core, holes and long runs of zeros not counted.
+    /// Bytes of data in the core that was stored, before it was compressed: of its grains of 4096 bytes (the last may
+    /// be shorter), those that are not all zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_size: Option<u64>,
-    /// Identifies the core before it was compressed, whatever it is compressed with: the sha256 (lower-case hex) over
-    /// its extents of data.
+    /// Identifies the core that was stored, whatever it is compressed with and wherever it has holes.
+    ///
+    /// The sha256 (lower-case hex) over a list: for each of the longest runs of grains that are not all zero, in order,
+    /// its offset and its length in bytes (8 bytes each, little-endian) and the XXH3-128 of its bytes (seed 0; 16 bytes,
+    /// big-endian); then the size of the core in bytes (8 bytes, little-endian).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extents_sha256: Option<String>,
 }

@@ -1,6 +1,5 @@
 //! Storing a core: compressed, hashed and counted in one pass.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -10,9 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::disk::{Disk, Existing, NewFile, is_full};
 use crate::digest::hex;
+use crate::extents::{ExtentHash, Identified};
 use crate::frames::FrameWriter;
 use crate::open::{FileStamp, OpenedCore, Wrapper};
-use crate::sparse::{Interrupted, Piece, pieces};
+use crate::runs::{Interrupted, Run, runs};
 
 /// Bytes of disk that storing a core or a binary leaves free, for the summaries and reports to come.
 pub(super) const KEEP_FREE: u64 = 4 << 20;
@@ -26,7 +26,6 @@ pub struct CoreInput<'a> {
     size: u64,
     original: &'a Path,
     modified: Option<SystemTime>,
-    holes: Option<&'a File>,
     stamp: Option<FileStamp>,
     whole: bool,
 }
@@ -47,7 +46,6 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
             size: core.size,
             original: &core.path,
             modified: core.modified,
-            holes: Some(&core.file),
             // A report of another collector tells more than its core does: it is not ours to remove.
             stamp: (core.format != Wrapper::Apport.format()).then_some(core.stamp),
             whole: core.damage.is_none(),
@@ -58,7 +56,7 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
 impl<'a> CoreInput<'a> {
     /// A core of `size` bytes that is read from anywhere; `original` is where people find it.
     pub fn new(source: &'a dyn ReadAt, size: u64, original: &'a Path) -> CoreInput<'a> {
-        CoreInput { source, size, original, modified: None, holes: None, stamp: None, whole: true }
+        CoreInput { source, size, original, modified: None, stamp: None, whole: true }
     }
 
     pub(super) fn original(&self) -> &'a Path {
@@ -67,6 +65,21 @@ impl<'a> CoreInput<'a> {
 
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Says what a copy of the first `stored` bytes lacks.
+    fn lacks(&self, stored: u64) -> Option<String> {
+        let size = self.size;
+        if stored < size {
+            return Some(format!("it shrank while it was read: {stored} of its {size} bytes were left"));
+        }
+        match self.source.size() {
+            Ok(now) if now > size => {
+                Some(format!("it grew while it was read: these are the first {size} of {now} bytes"))
+            }
+            _ if !self.whole => Some("its end was missing already".to_owned()),
+            _ => None,
+        }
     }
 }
 
@@ -79,8 +92,10 @@ pub struct StoredCore {
     pub size: u64,
     /// Its sha256, as lower-case hex.
     pub sha256: String,
-    /// Whether it holds all of the original, which neither shrank meanwhile nor was broken.
-    pub complete: bool,
+    /// Why it doesn't hold all of the original, if it doesn't: that shrank or grew meanwhile, or was broken.
+    pub incomplete: Option<String>,
+    /// What identifies the bytes that were stored, before they were compressed.
+    pub(super) identified: Identified,
     /// The original, as it was read; unknown for one that is no file, or that is more than the core.
     pub(super) original: Option<FileStamp>,
 }
@@ -131,15 +146,17 @@ pub(super) fn store_core(
     let folder = target.parent().unwrap_or(target);
     let file = NewFile::create(disk, folder, target).map_err(CoreTrouble::Write)?;
     let meter = Meter { file, disk, folder, limit, hash: Sha256::new(), stored: 0, over_limit: false };
-    let mut frames = FrameWriter::new(meter, core.size).map_err(CoreTrouble::Write)?;
+    let mut frames = FrameWriter::new(meter).map_err(CoreTrouble::Write)?;
+    let mut extents = ExtentHash::new();
     let mut done = 0;
-    let walked = pieces(core.source, core.size, core.holes, &mut |piece| {
-        match piece {
-            Piece::Zeros(count) => {
+    let read = runs(core.source, core.size, &mut |run| {
+        extents.add(&run);
+        match run {
+            Run::Zeros(count) => {
                 frames.zeros(count);
                 done += count;
             }
-            Piece::Data(bytes) => {
+            Run::Data(bytes) => {
                 frames.data(bytes)?;
                 done += bytes.len() as u64;
             }
@@ -147,7 +164,7 @@ pub(super) fn store_core(
         progress(done, core.size);
         Ok(())
     });
-    let written = match walked {
+    let written = match read {
         Ok(original_bytes) => frames.finish().map(|()| original_bytes),
         Err(Interrupted::Read(at, error)) => return Err(CoreTrouble::Read(at, error)),
         Err(Interrupted::Receiver(error)) => Err(error),
@@ -161,7 +178,8 @@ pub(super) fn store_core(
             path: target.to_owned(),
             size: stored,
             sha256,
-            complete: core.whole && bytes == core.size,
+            incomplete: core.lacks(bytes),
+            identified: extents.finish(),
             original: core.stamp,
         }),
         Err(_) if over_limit => Err(CoreTrouble::TooLarge { limit: limit.unwrap_or(stored) }),

@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
 
+use super::ahead::SyncAhead;
+
 /// How the name of every temporary file begins. It never reaches a manifest, and the next writer of the same folder
 /// removes what a killed one left.
 pub(super) const TEMPORARY: &str = ".tmp-";
@@ -74,6 +76,7 @@ pub(super) struct NewFile<'a> {
     disk: &'a dyn Disk,
     temporary: NamedTempFile,
     target: PathBuf,
+    ahead: SyncAhead,
 }
 
 impl<'a> NewFile<'a> {
@@ -82,16 +85,17 @@ impl<'a> NewFile<'a> {
     pub(super) fn create(disk: &'a dyn Disk, workshop: &Path, target: &Path) -> io::Result<NewFile<'a>> {
         disk.before(Step::Create, target)?;
         let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(workshop)?;
-        Ok(NewFile { disk, temporary, target: target.to_owned() })
+        Ok(NewFile { disk, temporary, target: target.to_owned(), ahead: SyncAhead::default() })
     }
 
     /// Gives the file its name, once its bytes are on the disk.
-    pub(super) fn publish(self, existing: Existing, modified: Option<SystemTime>) -> io::Result<()> {
+    pub(super) fn publish(mut self, existing: Existing, modified: Option<SystemTime>) -> io::Result<()> {
         if let Some(modified) = modified {
             // A file system that keeps no times loses only a convenience.
             let _ = self.temporary.as_file().set_modified(modified);
         }
         self.disk.before(Step::Sync, &self.target)?;
+        self.ahead.finish()?;
         self.temporary.as_file().sync_all()?;
         self.disk.before(Step::Publish, &self.target)?;
         let published = match existing {
@@ -113,7 +117,9 @@ impl<'a> NewFile<'a> {
 impl Write for NewFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.disk.before(Step::Write(bytes.len()), &self.target)?;
-        self.temporary.as_file_mut().write(bytes)
+        let count = self.temporary.as_file_mut().write(bytes)?;
+        self.ahead.wrote(self.temporary.as_file(), count);
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

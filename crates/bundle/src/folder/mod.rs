@@ -18,6 +18,7 @@
 //! Who may write to the folder is trusted not to turn it against us while it is in use: it is created for its owner
 //! alone, and one of another user's is refused.
 
+mod ahead;
 mod binary;
 mod core;
 mod disk;

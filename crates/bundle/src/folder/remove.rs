@@ -20,7 +20,7 @@ pub fn remove_sealed_original(path: &Path, sealed: &Sealed) -> Result<(), Bundle
         return Err(kept("the crash had been stored before".to_owned()));
     };
     let Some(core) = &stored.core else { return Err(kept("no core was stored".to_owned())) };
-    if !core.complete {
+    if core.incomplete.is_some() {
         return Err(kept("the stored copy is not complete".to_owned()));
     }
     let Some(original) = core.original else {

@@ -287,8 +287,10 @@ fn note_core(summary: &mut CrashSummary, core: &CoreInput<'_>, copy: &StoredCore
     noted.file = Some(file);
     noted.stored_size = Some(copy.size);
     noted.stored_sha256 = Some(copy.sha256.clone());
-    if !copy.complete {
-        let text = format!("{}: the stored core is not complete", core.original().display());
+    noted.data_size = Some(copy.identified.data_size);
+    noted.extents_sha256 = Some(copy.identified.extents_sha256.clone());
+    if let Some(why) = &copy.incomplete {
+        let text = format!("{}: the stored core is not complete: {why}", core.original().display());
         summary.warnings.push(Warning::new("core_stored_incomplete", text));
     }
 }
@@ -298,5 +300,6 @@ fn note_no_core(summary: &mut CrashSummary, core: &CoreInput<'_>, why: String) {
     noted.path.get_or_insert_with(|| core.original().display().to_string());
     noted.size.get_or_insert(core.size());
     (noted.file, noted.stored_size, noted.stored_sha256) = (None, None, None);
+    (noted.data_size, noted.extents_sha256) = (None, None);
     summary.warnings.push(Warning::new("core_not_stored", why));
 }

@@ -9,9 +9,11 @@ use std::time::SystemTime;
 use epitaph_elf::ReadAt;
 
 use super::OpenError;
+use super::codec::Codec;
 use super::kind::{Content, content};
 use super::limits::OpenLimits;
 use super::refusal::refuse;
+use super::seekable::{FramesRead, SeekableCore};
 use super::stores::{StoreFacts, apport, facts_beside};
 use super::unpack::unpack;
 use super::wrapper::Wrapper;
@@ -57,8 +59,8 @@ pub struct OpenedCore {
     pub damage: Option<String>,
     /// What the store that kept it says of it.
     pub store: Option<StoreFacts>,
-    /// The same bytes as `source`, to be asked for holes.
-    pub(crate) file: Arc<File>,
+    /// The same as `source`, if that decompresses what is read of it.
+    frames: Option<Arc<SeekableCore>>,
     /// The file at `path`, as it was when it was opened.
     pub(crate) stamp: FileStamp,
 }
@@ -85,13 +87,26 @@ impl OpenedCore {
             |metadata: Metadata| (metadata.dev(), metadata.ino()) == (self.stamp.device, self.stamp.inode);
         std::fs::metadata(path).is_ok_and(same)
     }
+
+    /// Says why bytes are missing: [`OpenedCore::damage`], or what reading met so far in a core that is decompressed
+    /// only where it is read.
+    pub fn damage_so_far(&self) -> Option<String> {
+        self.damage.clone().or_else(|| self.frames.as_ref()?.damage())
+    }
+
+    /// Says how much was decompressed so far, of a core that is decompressed only where it is read: one that epitaph
+    /// sealed, or any other in zstd frames with a seek table.
+    pub fn frames_read(&self) -> Option<FramesRead> {
+        self.frames.as_ref().map(|frames| frames.frames_read())
+    }
 }
 
 /// Opens the file of a core: plain, compressed (zstd, gzip, xz, lz4, bzip2), or an apport report with a core in it.
 /// Which of them is told by content, not by name.
 ///
-/// A symbolic link is followed, but what it leads to must be a regular file. A wrapped core is unpacked into a nameless
-/// temporary file that is gone when the core is dropped.
+/// A symbolic link is followed, but what it leads to must be a regular file. A core in zstd frames with a seek table, as
+/// epitaph seals them, is decompressed where it is read; any other wrapped core is unpacked into a nameless temporary
+/// file that is gone when the core is dropped.
 pub fn open_core(path: &Path) -> Result<OpenedCore, OpenError> {
     open_core_within(path, &OpenLimits::default())
 }
@@ -117,33 +132,50 @@ fn open_file(
     limits: &OpenLimits,
 ) -> Result<OpenedCore, OpenError> {
     let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
-    let (inside, format, damage, store) = match content(&file).map_err(unreadable)? {
+    let (inside, format, store) = match content(&file).map_err(unreadable)? {
         Content::Core => {
             let store = facts_beside(path, &file);
-            (file, "elf", None, store)
+            (Inside { source: Arc::new(file), frames: None, damage: None }, "elf", store)
         }
         Content::Wrapped(wrapper) => {
-            let inside = unpack(path, &file, wrapper, limits)?;
             let store = match wrapper {
                 Wrapper::Apport => Some(apport::facts(&file)),
                 Wrapper::Codec(_) => facts_beside(path, &file),
             };
-            (inside.file, wrapper.format(), inside.damage, store)
+            (unwrap(path, &file, wrapper, limits)?, wrapper.format(), store)
         }
         other => return Err(refuse(path, other, None)),
     };
-    let size = inside.metadata().map_err(unreadable)?.len();
-    let file = Arc::new(inside);
+    let size = inside.source.size().map_err(unreadable)?;
     Ok(OpenedCore {
-        source: Arc::<File>::clone(&file),
+        source: inside.source,
         size,
         size_on_disk: metadata.blocks() * 512,
         modified: metadata.modified().ok(),
         format,
         path: path.to_owned(),
-        damage,
+        damage: inside.damage,
         store,
-        file,
+        frames: inside.frames,
         stamp: FileStamp::of(metadata),
     })
+}
+
+/// The core in a file, and how it is read.
+struct Inside {
+    source: Arc<dyn ReadAt>,
+    frames: Option<Arc<SeekableCore>>,
+    damage: Option<String>,
+}
+
+/// Gets at the core in a wrapper: where it lies, if that can be, or else in a temporary file.
+fn unwrap(path: &Path, file: &File, wrapper: Wrapper, limits: &OpenLimits) -> Result<Inside, OpenError> {
+    if wrapper == Wrapper::Codec(Codec::Zstd)
+        && let Some(core) = SeekableCore::open(path, file, limits)?
+    {
+        let core = Arc::new(core);
+        return Ok(Inside { source: Arc::<SeekableCore>::clone(&core), frames: Some(core), damage: None });
+    }
+    let unpacked = unpack(path, file, wrapper, limits)?;
+    Ok(Inside { source: Arc::new(unpacked.file), frames: None, damage: unpacked.damage })
 }

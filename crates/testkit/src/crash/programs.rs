@@ -134,6 +134,12 @@ pub const PROGRAMS: &[Program] = &[
         SIGSEGV,
         &["first_word", "plugin_handle", "call_plugin", "main"],
     ),
+    plain(
+        "big_heap",
+        &["gcc -g -O0 -o exe @big_heap.c"],
+        SIGSEGV,
+        &["sum_of", "sum_of", "sum_of", "tally", "main"],
+    ),
     plain("vdso", &["gcc -g -O0 -o exe @vdso.c"], SIGSEGV, &["read_clock", "main"]),
     plain(
         "frame_pointers",

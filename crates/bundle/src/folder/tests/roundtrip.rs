@@ -163,6 +163,37 @@ fn reports_are_over_all_crashes_in_order() {
     check_whole(out.path());
 }
 
+/// However a core is stored and wherever it has holes, what identifies it is the same.
+#[test]
+fn a_core_is_identified_by_its_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    crate::testing::put_sparse(&at("sparse"), 40 << 20);
+    let bytes = std::fs::read(at("sparse")).unwrap();
+    put(&at("plain"), &bytes);
+    put(&at("core.zst"), &zstd::encode_all(bytes.as_slice(), 1).unwrap());
+    let mut identities = Vec::new();
+    let mut sealed_copy = None;
+    for name in ["sparse", "plain", "core.zst", "sealed"] {
+        let path = sealed_copy.take().filter(|_| name == "sealed").unwrap_or_else(|| at(name));
+        let core = open_core(&path).unwrap();
+        let out = OutputFolder::open(&at(&format!("out-{name}"))).unwrap();
+        let stored = stored(seal(&out, &core));
+        let noted = stored.summary.core.unwrap();
+        identities.push((noted.data_size.unwrap(), noted.extents_sha256.unwrap()));
+        sealed_copy = stored.core.map(|copy| copy.path);
+    }
+    assert_eq!(identities[0].0, 4 * 4096);
+    assert!(identities.iter().all(|identity| *identity == identities[0]), "{identities:?}");
+
+    let mut other = bytes;
+    other[21 << 20] = 1;
+    put(&at("other"), &other);
+    let stored =
+        stored(seal(&OutputFolder::open(&at("out-other")).unwrap(), &open_core(&at("other")).unwrap()));
+    assert_ne!(stored.summary.core.unwrap().extents_sha256.as_ref(), Some(&identities[0].1));
+}
+
 #[test]
 fn an_original_goes_only_when_its_copy_is_proven() {
     let dir = tempfile::tempdir().unwrap();
@@ -200,7 +231,17 @@ fn an_original_goes_only_when_its_copy_is_proven() {
     let sealed = seal(&out, &shrunk).unwrap();
     let Sealed::Stored(stored) = &sealed else { panic!() };
     assert_eq!(stored.summary.warnings[0].code, "core_stored_incomplete");
+    let text = &stored.summary.warnings[0].text;
+    assert!(text.contains("it shrank while it was read: 500 of its 1000 bytes"), "{text}");
     refused(&shrunk.path, &sealed, "not complete");
+
+    let growing = core_file(dir.path(), 5, 1000);
+    std::fs::write(&growing.path, crate::testing::core(5, 2000)).unwrap();
+    let sealed = seal(&out, &growing).unwrap();
+    let Sealed::Stored(stored) = &sealed else { panic!() };
+    let text = &stored.summary.warnings[0].text;
+    assert!(text.contains("it grew while it was read: these are the first 1000 of 2000 bytes"), "{text}");
+    refused(&growing.path, &sealed, "not complete");
 }
 
 #[test]
