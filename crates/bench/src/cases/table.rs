@@ -52,7 +52,7 @@ pub fn cases() -> Vec<Case> {
         Case {
             goals: vec![Goal::CpuMs(20.0), Goal::MemoryMb(20.0)],
             heavy: true,
-            ..read("heap-4g", "4 GiB heap", inputs::busy("heap-4g", 4096, 1, 8192))
+            ..read("heap-4g", "4 GiB heap", inputs::heap_4g())
         },
         Case {
             goals: vec![Goal::MemoryMb(32.0)],
@@ -79,7 +79,7 @@ pub fn cases() -> Vec<Case> {
             goals: vec![Goal::BytesPerSecond(1e9), Goal::MemoryMb(32.0)],
             work: Work::Slim,
             heavy: true,
-            ..read("slim-4g", "make a slim core of 4 GiB from a pipe", inputs::busy("heap-4g", 4096, 1, 8192))
+            ..read("slim-4g", "make a slim core of 4 GiB from a pipe", inputs::heap_4g())
         },
     ]
 }

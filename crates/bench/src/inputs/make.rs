@@ -1,13 +1,14 @@
 //! Making inputs, once: they are kept as long as their rule and sources are the same.
 
 use std::collections::hash_map::DefaultHasher;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{Hash as _, Hasher as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use epitaph_testkit::crash::{CoresHere, sources_folder};
+use nix::fcntl::{Flock, FlockArg};
 
 use super::{Input, Made};
 use crate::BenchError;
@@ -21,20 +22,26 @@ const WHOLE: &str = "made";
 pub struct Workshop {
     folder: PathBuf,
     testdata: PathBuf,
+    _lock: Flock<File>,
 }
 
 impl Workshop {
-    /// Keeps inputs in `folder`.
+    /// Keeps inputs in `folder`, which is locked as long as this lives: two that measure at once measure each other.
     ///
     /// # Errors
-    /// When it can't be made.
+    /// When it can't be made, or another has it.
     pub fn new(folder: &Path) -> Result<Workshop, BenchError> {
         fs::create_dir_all(folder).map_err(BenchError::io(format!("creating {}", folder.display())))?;
         let folder =
             folder.canonicalize().map_err(BenchError::io(format!("finding {}", folder.display())))?;
+        let path = folder.join("lock");
+        let file = File::create(&path).map_err(BenchError::io(format!("creating {}", path.display())))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+            BenchError::Lacking(format!("another measurement holds {}: {}", path.display(), error.desc()))
+        })?;
         let mut testdata = sources_folder();
         testdata.pop();
-        Ok(Workshop { folder, testdata })
+        Ok(Workshop { folder, testdata, _lock: lock })
     }
 
     /// Returns an input, made now or before.
@@ -163,6 +170,16 @@ mod tests {
         let other = workshop.make(&input).unwrap();
         assert_ne!(other.core, made.core);
         assert!(!made.core.exists(), "what an older rule made is in the way");
+    }
+
+    #[test]
+    fn two_dont_measure_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Workshop::new(folder.path()).unwrap();
+        let error = Workshop::new(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("another measurement"), "{error}");
+        drop(first);
+        Workshop::new(folder.path()).unwrap();
     }
 
     #[test]

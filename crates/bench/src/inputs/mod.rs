@@ -6,7 +6,7 @@ mod rules;
 
 pub use make::Workshop;
 pub use room::Room;
-pub use rules::{busy, debug_info, deep, heap_172m, modules, small, small_with_libc_debug, sparse};
+pub use rules::{busy, debug_info, deep, heap_4g, heap_172m, modules, small, small_with_libc_debug, sparse};
 
 use std::path::PathBuf;
 

@@ -10,10 +10,12 @@ const MIB: u64 = 1 << 20;
 /// The C library that programs get here.
 const LIBC: &str = "libc.so.6";
 
-/// A small program on a C library whose build ID no debug file has, so that no tool reads one: it has a loader and a
-/// C library of its own, of which eight bytes of the build ID are overwritten.
-pub fn small() -> Input {
-    let rule = r#"
+/// Builds `busy` on the system's C library.
+const BUSY: &str = "gcc -g -O2 -pthread -o exe $TESTDATA/bench/busy.c";
+
+/// Builds `busy` on a C library whose build ID no debug file has, so that no tool reads one: a copy of the system's, and
+/// of the loader, of which eight bytes of the build ID are overwritten.
+const BUSY_WITHOUT_LIBC_DEBUG: &str = r#"
 loader=$(readelf -lW "$(command -v sh)" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
 cp -L "$loader" loader
 cp -L "$(gcc -print-file-name=libc.so.6)" libc.so.6
@@ -23,25 +25,20 @@ for library in libc.so.6 loader; do
 done
 gcc -g -O2 -Wl,-rpath,"$PWD",--dynamic-linker="$PWD"/loader -o exe $TESTDATA/bench/busy.c
 "#;
-    Input {
-        name: "small".to_owned(),
-        rule: rule.to_owned(),
-        arguments: busy_arguments(0, 4, 256, 0),
-        room: room(16, 16),
-        needs: None,
-    }
+
+/// A small program of five threads on a C library without a debug file.
+pub fn small() -> Input {
+    without_libc_debug(busy("small", 0, 4, 256))
 }
 
 /// The same on the system's C library, whose debug file is installed.
 pub fn small_with_libc_debug() -> Input {
     Input {
-        name: "small-libc-debug".to_owned(),
-        rule: "gcc -g -O2 -pthread -o exe $TESTDATA/bench/busy.c".to_owned(),
         needs: Some(Needed {
             file: libc_debug_file(),
             otherwise: "the C library's debug file is not installed (apt-get install libc6-dbg)",
         }),
-        ..small()
+        ..busy("small-libc-debug", 0, 4, 256)
     }
 }
 
@@ -49,7 +46,7 @@ pub fn small_with_libc_debug() -> Input {
 pub fn busy(name: &str, heap_mib: u64, threads: u64, stack_kib: u64) -> Input {
     Input {
         name: name.to_owned(),
-        rule: "gcc -g -O2 -pthread -o exe $TESTDATA/bench/busy.c".to_owned(),
+        rule: BUSY.to_owned(),
         arguments: busy_arguments(heap_mib, threads, stack_kib, 0),
         // A thread's stack costs about 5 pages of memory and disk.
         room: room(heap_mib + threads / 16 + 16, heap_mib + threads / 16 + 16),
@@ -57,9 +54,15 @@ pub fn busy(name: &str, heap_mib: u64, threads: u64, stack_kib: u64) -> Input {
     }
 }
 
-/// A program of nine threads over a heap that makes a core of 172 MB (10⁶ bytes).
+/// A program of nine threads over a heap that makes a core of 172 MB (10⁶ bytes), on a C library without a debug file:
+/// it is there for the core's size.
 pub fn heap_172m() -> Input {
-    busy("heap-172m", 163, 8, 8192)
+    without_libc_debug(busy("heap-172m", 163, 8, 8192))
+}
+
+/// The same with 4 GiB of heap, and two threads.
+pub fn heap_4g() -> Input {
+    without_libc_debug(busy("heap-4g", 4096, 1, 8192))
 }
 
 /// A program of four threads with a mapping of `mib` of which a page in each MiB is in use.
@@ -122,6 +125,10 @@ rm u*.o
         room: room(64 + mib * 4, 64 + mib * 4),
         needs: None,
     }
+}
+
+fn without_libc_debug(input: Input) -> Input {
+    Input { rule: BUSY_WITHOUT_LIBC_DEBUG.to_owned(), ..input }
 }
 
 fn busy_arguments(heap_mib: u64, threads: u64, stack_kib: u64, sparse_mib: u64) -> Vec<String> {

@@ -118,17 +118,16 @@ fn series(grown: &Grown, out: &mut dyn Write) -> fmt::Result {
             bytes(median.rss),
         )?;
     }
-    let [time, memory] =
-        [("CPU", grown.cpu), ("memory", grown.memory)].map(|(what, verdict)| match verdict {
-            Some(Verdict { exponent, linear: true }) => {
-                format!("{what} grows with exponent {exponent:.2}: ok")
-            }
-            Some(Verdict { exponent, linear: false }) => {
-                format!("{what} grows with exponent {exponent:.2}: **worse than linear**")
-            }
-            None => format!("too few points to say how {what} grows"),
-        });
-    writeln!(out, "\n{time}; {memory} (the last steps; 1 is linear).\n")
+    let [time, memory] = [("CPU", grown.cpu), ("memory", grown.memory)].map(|(what, verdict)| {
+        let Some(verdict) = verdict else { return format!("too few points to say how {what} grows") };
+        let how = match verdict {
+            Verdict::Hardly => "hardly grows".to_owned(),
+            Verdict::WithExponent(exponent) => format!("grows with exponent {exponent:.2}"),
+        };
+        let linear = if verdict.is_linear() { "ok" } else { "**worse than linear**" };
+        format!("{what} {how}: {linear}")
+    });
+    writeln!(out, "\n{time}; {memory} (1 is linear; of the last steps, less what the first takes).\n")
 }
 
 fn remarks(results: &Results, out: &mut dyn Write) -> fmt::Result {
@@ -206,8 +205,8 @@ mod tests {
                     Point { units: 1000, figures: figures(0.001) },
                     Point { units: 10_000, figures: figures(0.1) },
                 ],
-                cpu: Some(Verdict { exponent: 2.0, linear: false }),
-                memory: None,
+                cpu: Some(Verdict::WithExponent(2.0)),
+                memory: Some(Verdict::Hardly),
             }],
             skipped: vec![Skipped { name: "heap-4g".to_owned(), why: "no room".to_owned() }],
         }
@@ -242,10 +241,8 @@ CPU · wall · peak memory, medians; and how many times epitaph's CPU that is.
         let mut text = String::new();
         growth(&results(), &mut text).unwrap();
         assert!(text.contains("| 10,000 | 100 ms | 10 µs | 200 ms | 9.5 MB |"), "{text}");
-        assert!(
-            text.contains("CPU grows with exponent 2.00: **worse than linear**; too few points"),
-            "{text}"
-        );
+        let verdict = "CPU grows with exponent 2.00: **worse than linear**; memory hardly grows: ok";
+        assert!(text.contains(verdict), "{text}");
     }
 
     #[test]
