@@ -57,7 +57,7 @@ pub fn busy(name: &str, heap_mib: u64, threads: u64, stack_kib: u64) -> Input {
 /// A program of nine threads over a heap that makes a core of 172 MB (10⁶ bytes), on a C library without a debug file:
 /// it is there for the core's size.
 pub fn heap_172m() -> Input {
-    without_libc_debug(busy("heap-172m", 163, 8, 8192))
+    without_libc_debug(busy("heap-172m", 161, 8, 256))
 }
 
 /// The same with 4 GiB of heap, and two threads.
