@@ -28,6 +28,7 @@ mod report;
 mod run;
 mod seed;
 mod show;
+mod slim;
 mod support;
 mod surface;
 mod sweep;
