@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use epitaph_bench::inputs::{self, Input, Made, Workshop};
-use epitaph_bundle::{CoreInput, OutputFolder, SealRequest, Sealed, open_core};
-use epitaph_elf::{CoreFile, LoadedModules, Module, PageCache, ProcessMemory};
+use epitaph_bundle::{CoreInput, OutputFolder, SealRequest, Sealed, open_core, save_core};
+use epitaph_elf::{CoreFile, LoadedModules, Module, PageCache, ProcessMemory, SlimCore, SlimOptions};
 use epitaph_summary::CrashSummary;
 use epitaph_symbols::{FileSearch, SearchOptions, Symbolizer};
 use epitaph_unwind::{Limits, Unwinder};
@@ -108,6 +108,21 @@ fn symbolize(criterion: &mut Criterion) {
     }
 }
 
+/// Decides what a slim core keeps, and writes it.
+fn slim(criterion: &mut Criterion) {
+    for input in [inputs::heap_172m(), inputs::busy("threads-1000", 0, 1000, 256)] {
+        let core = opened(&made(&input));
+        let folder = tempfile::tempdir_in(INPUTS).expect("a folder");
+        let target = folder.path().join("slim");
+        criterion.bench_function(&format!("slim/{}", input.name), |bencher| {
+            bencher.iter(|| {
+                let slim = SlimCore::new(&core, &SlimOptions::default()).expect("a slim core");
+                save_core(&slim, &target, None).expect("a file")
+            });
+        });
+    }
+}
+
 /// Compresses and hashes a core into an output folder.
 fn seal(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("seal");
@@ -130,5 +145,5 @@ fn seal(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(stages, open, locate, unwind, symbolize, seal);
+criterion_group!(stages, open, locate, unwind, symbolize, slim, seal);
 criterion_main!(stages);

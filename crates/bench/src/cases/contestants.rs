@@ -56,10 +56,12 @@ pub fn contestants(case: &Case, tools: &Tools, made: &Made, folder: &Path) -> Ve
                 Contestant { says: &[], ..contestant(Tool::Zstd, making(compress, compressed)) },
             ]
         }
-        Work::Slim => {
+        Work::Slim | Work::SlimPiped => {
             let slim = folder.join("slim.core");
-            let task = making(ours(&["slim", "-", "-o"], &[&slim]), slim.clone());
-            let task = task.map(|task| Task { piped: Some(core.to_owned()), ..task });
+            let piped = (case.work == Work::SlimPiped).then(|| core.to_owned());
+            let from = if piped.is_some() { Path::new("-") } else { core };
+            let task = making(ours(&["slim", "-o"], &[&slim, from]), slim.clone());
+            let task = task.map(|task| Task { piped, ..task });
             let arguments = vec![slim, core.to_owned(), made.exe.clone()];
             let proof = Some(Proof { script: SAME_BACKTRACE, arguments });
             vec![Contestant { says: &[], proof, ..contestant(Tool::Epitaph, task) }]

@@ -48,8 +48,10 @@ pub enum Work {
     ReadPiped,
     /// The whole core is compressed and kept.
     Seal,
-    /// A small core is made of one that comes through a pipe.
+    /// A small core is made.
     Slim,
+    /// A small core is made of one that comes through a pipe.
+    SlimPiped,
 }
 
 impl Work {

@@ -19,9 +19,13 @@ pub fn comparison(results: &Results, out: &mut dyn Write) -> fmt::Result {
     machine(&results.machine, out)?;
     let mut works: BTreeMap<Work, Vec<&Compared>> = BTreeMap::new();
     for compared in &results.compared {
-        // An endless recursion is read by the same tools as the others.
-        let work = if compared.work == Work::ReadRecursion { Work::Read } else { compared.work };
-        works.entry(work).or_default().push(compared);
+        // Those at which the same tools compete share a table.
+        let table = match compared.work {
+            Work::ReadRecursion => Work::Read,
+            Work::ReadPiped | Work::SlimPiped => Work::Slim,
+            other => other,
+        };
+        works.entry(table).or_default().push(compared);
     }
     if !works.is_empty() {
         writeln!(out, "CPU · wall · peak memory, medians; and how many times epitaph's CPU that is.\n")?;
