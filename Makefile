@@ -44,6 +44,15 @@ COUNT ?= 40
 sweep: ## let COUNT generated programs crash, from SEED on, and compare with gdb
 	EPITAPH_SWEEP_SEED=$(SEED) EPITAPH_SWEEP_COUNT=$(COUNT) $(CARGO) test --locked --test e2e sweep:: -- --nocapture
 
+# What is compared: ONLY=case (or several), ROUNDS=n, QUICK=1 without what takes minutes or gigabytes, GROWTH=1 for how the
+# cost grows instead, JSON=file.
+ROUNDS ?= 5
+
+.PHONY: bench
+bench: build ## compare with gdb, eu-stack, lldb: time and memory (GROWTH=1: how they grow)
+	$(CARGO) run --release --locked -q -p epitaph-bench -- $(if $(GROWTH),growth,compare) --rounds $(ROUNDS) \
+		$(addprefix --only ,$(ONLY)) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
+
 .PHONY: lint
 lint: ## check format, lints and documentation
 	$(CARGO) fmt --all --check

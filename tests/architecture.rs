@@ -8,7 +8,7 @@ use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 use crate::support::repository;
 
 /// Our crates, and those of ours that each may use. The first column is complete: a new crate gets a row here.
-const OURS: [(&str, &[&str]); 11] = [
+const OURS: [(&str, &[&str]); 12] = [
     ("epitaph-elf", &[]),
     ("epitaph-summary", &[]),
     ("epitaph-store", &[]),
@@ -19,6 +19,18 @@ const OURS: [(&str, &[&str]); 11] = [
     ("epitaph-capture", &["epitaph-elf", "epitaph-summary", "epitaph-bundle"]),
     ("epitaph-triage", &["epitaph-elf", "epitaph-unwind", "epitaph-symbols", "epitaph-summary"]),
     ("epitaph-report", &["epitaph-summary"]),
+    // Measures the stages by themselves, and everything else from outside.
+    (
+        "epitaph-bench",
+        &[
+            "epitaph-elf",
+            "epitaph-summary",
+            "epitaph-bundle",
+            "epitaph-unwind",
+            "epitaph-symbols",
+            "epitaph-testkit",
+        ],
+    ),
     (
         "epitaph",
         &[
@@ -36,7 +48,7 @@ const OURS: [(&str, &[&str]); 11] = [
 ];
 
 /// Libraries that only some crates may use, other than for tests.
-const OWNERS: [(&[&str], &[&str]); 9] = [
+const OWNERS: [(&[&str], &[&str]); 10] = [
     (&["goblin", "ruzstd", "iced-x86"], &["epitaph-elf"]),
     (&["gimli"], &["epitaph-unwind", "epitaph-symbols"]),
     (&["addr2line"], &["epitaph-symbols"]),
@@ -51,7 +63,8 @@ const OWNERS: [(&[&str], &[&str]); 9] = [
         &["epitaph-store"],
     ),
     // The terminal.
-    (&["clap", "clap_complete", "clap_mangen", "indicatif", "anstream", "anstyle"], &["epitaph"]),
+    (&["clap"], &["epitaph", "epitaph-bench"]),
+    (&["clap_complete", "clap_mangen", "indicatif", "anstream", "anstyle"], &["epitaph"]),
     // Errors of libraries are typed.
     (&["anyhow"], &["epitaph"]),
 ];

@@ -65,7 +65,7 @@ impl CoresHere {
     }
 
     /// Returns the core in `folder`: the file there that the pattern can have made and that is an ELF file.
-    pub(crate) fn core_in(folder: &Path) -> Option<PathBuf> {
+    pub fn core_in(folder: &Path) -> Option<PathBuf> {
         let entries = std::fs::read_dir(folder).ok()?;
         entries.filter_map(Result::ok).map(|entry| entry.path()).find(|path| is_core(path))
     }

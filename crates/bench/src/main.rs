@@ -1,0 +1,49 @@
+//! The program that `make bench` runs.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use epitaph_bench::args::{Args, Command, Wanted};
+use epitaph_bench::report::{self, Results};
+use epitaph_bench::session::Session;
+use epitaph_bench::{BenchError, launch};
+
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Compare(wanted) => compare(&wanted),
+        Command::Growth(wanted) => growth(&wanted),
+        Command::Launch { report, program, arguments } => launch(&report, &program, &arguments),
+    };
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    // With standard error closed there is nobody to tell.
+    let _unseen = writeln!(std::io::stderr(), "error: {error}");
+    ExitCode::FAILURE
+}
+
+fn compare(wanted: &Wanted) -> Result<(), BenchError> {
+    let results = Session::new(wanted, &mut std::io::stderr())?.compare()?;
+    let mut text = String::new();
+    let _infallible = report::comparison(&results, &mut text);
+    print(&text, &results, wanted)
+}
+
+fn growth(wanted: &Wanted) -> Result<(), BenchError> {
+    let results = Session::new(wanted, &mut std::io::stderr())?.growth()?;
+    let mut text = String::new();
+    let _infallible = report::growth(&results, &mut text);
+    print(&text, &results, wanted)
+}
+
+fn print(text: &str, results: &Results, wanted: &Wanted) -> Result<(), BenchError> {
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |source| BenchError::Io { what, source }
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(io("writing the tables"))?;
+    let Some(path) = &wanted.json else { return Ok(()) };
+    let what = format!("writing {}", path.display());
+    let json = serde_json::to_vec_pretty(results)
+        .map_err(|source| BenchError::Json { what: what.clone(), source })?;
+    std::fs::write(path, json).map_err(io(&what))
+}

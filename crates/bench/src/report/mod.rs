@@ -1,0 +1,34 @@
+//! Results, for people and for programs.
+
+mod markdown;
+pub(crate) mod quantity;
+
+pub use markdown::{comparison, growth};
+
+use serde::Serialize;
+
+use crate::cases::Compared;
+use crate::growth::Grown;
+use crate::machine::Machine;
+
+/// A comparison that did not take place.
+#[derive(Debug, Serialize)]
+pub struct Skipped {
+    /// The case's name.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Everything that was measured in one go.
+#[derive(Debug, Serialize)]
+pub struct Results {
+    /// Where and with what.
+    pub machine: Machine,
+    /// The comparisons.
+    pub compared: Vec<Compared>,
+    /// The series.
+    pub grown: Vec<Grown>,
+    /// What did not take place.
+    pub skipped: Vec<Skipped>,
+}
