@@ -17,6 +17,7 @@ use crate::process::{Defect, Process, SignalInfo};
 use crate::prstatus;
 use crate::read_at::{ReadAt, fill, read_up_to};
 use crate::segment::Segment;
+use crate::stream::NotKept;
 
 /// Most segments that are read: `vm.max_map_count` is 65,530 unless somebody raised it.
 const MOST_SEGMENTS: u64 = 1 << 20;
@@ -170,7 +171,10 @@ impl Memory for CoreFile {
             let part = rest.get_mut(..len).unwrap_or_default();
             let truncated = |count| MemoryError::Truncated { address: at.saturating_add(count) };
             let offset = segment.offset.checked_add(within).ok_or(truncated(0))?;
-            let count = fill(&self.source, offset, part).map_err(|_| truncated(0))?;
+            let count = fill(&self.source, offset, part).map_err(|error| match NotKept::of(&error) {
+                Some(byte) => MemoryError::NotDumped { address: at.saturating_add(byte.offset - offset) },
+                None => truncated(0),
+            })?;
             if count < len {
                 return Err(truncated(count as u64));
             }
@@ -214,16 +218,11 @@ fn program_headers(
         match extended_count(source, header)? {
             Some(real) => count = real,
             None => {
-                // Cut off before the section header. The kernel puts the notes right after the program headers
-                // and PT_NOTE first (linux/fs/binfmt_elf.c, elf_core_dump), so the notes' offset tells the size.
+                // Cut off before the section header.
                 defects.push(Defect::SegmentCountLost);
                 let first = read_up_to(source, table.offset, header.program_header_size() as usize)?;
-                count = header
-                    .parse_program_headers(&first)
-                    .first()
-                    .filter(|first| first.p_type == PT_NOTE)
-                    .and_then(|note| note.p_offset.checked_sub(table.offset))
-                    .map_or(count, |bytes| bytes / header.program_header_size());
+                let first = header.parse_program_headers(&first);
+                count = segments_before_notes(header, first.first()).unwrap_or(count);
             }
         }
     }
@@ -237,6 +236,13 @@ fn program_headers(
         return Err(CoreError::NoProgramHeaders);
     }
     Ok((headers, table.offset.saturating_add(size)))
+}
+
+/// Returns how many program headers there are before the notes, by the first of them. The kernel puts the notes right
+/// after the program headers, and `PT_NOTE` first (linux/fs/binfmt_elf.c, `elf_core_dump`).
+pub(crate) fn segments_before_notes(header: &ElfHeader, first: Option<&ProgramHeader>) -> Option<u64> {
+    let notes = first.filter(|first| first.p_type == PT_NOTE)?;
+    Some(notes.p_offset.checked_sub(header.program_headers.offset)? / header.program_header_size())
 }
 
 /// Reads the real number of program headers from section header 0's `sh_info` (gABI, `PN_XNUM`).

@@ -12,7 +12,7 @@ use super::disk::{Disk, Existing, NewFile, is_full};
 use crate::digest::hex;
 use crate::frames::FrameWriter;
 use crate::open::{FileStamp, OpenedCore, Wrapper};
-use crate::sparse::{Interrupted, Piece, pieces};
+use crate::sparse::{Interrupted, Piece, pieces, pieces_of_stream};
 
 /// Bytes of disk that storing a core or a binary leaves free, for the summaries and reports to come.
 pub(super) const KEEP_FREE: u64 = 4 << 20;
@@ -47,9 +47,9 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
             size: core.size,
             original: &core.path,
             modified: core.modified,
-            holes: Some(&core.file),
+            holes: core.file.as_deref(),
             // A report of another collector tells more than its core does: it is not ours to remove.
-            stamp: (core.format != Wrapper::Apport.format()).then_some(core.stamp),
+            stamp: core.stamp.filter(|_| core.format != Wrapper::Apport.format()),
             whole: core.damage.is_none(),
         }
     }
@@ -133,7 +133,7 @@ pub(super) fn store_core(
     let meter = Meter { file, disk, folder, limit, hash: Sha256::new(), stored: 0, over_limit: false };
     let mut frames = FrameWriter::new(meter, core.size).map_err(CoreTrouble::Write)?;
     let mut done = 0;
-    let walked = pieces(core.source, core.size, core.holes, &mut |piece| {
+    let mut each = |piece: Piece<'_>| {
         match piece {
             Piece::Zeros(count) => {
                 frames.zeros(count);
@@ -146,7 +146,11 @@ pub(super) fn store_core(
         }
         progress(done, core.size);
         Ok(())
-    });
+    };
+    let walked = match core.source.in_order().map_err(|error| CoreTrouble::Read(0, error))? {
+        Some(mut stream) => pieces_of_stream(&mut *stream, &mut each),
+        None => pieces(core.source, core.size, core.holes, &mut each),
+    };
     let written = match walked {
         Ok(original_bytes) => frames.finish().map(|()| original_bytes),
         Err(Interrupted::Read(at, error)) => return Err(CoreTrouble::Read(at, error)),

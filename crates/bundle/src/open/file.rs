@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use epitaph_elf::ReadAt;
+use nix::fcntl::{FcntlArg, fcntl};
 
 use super::OpenError;
 use super::kind::{Content, content};
 use super::limits::OpenLimits;
 use super::refusal::refuse;
 use super::stores::{StoreFacts, apport, facts_beside};
-use super::unpack::unpack;
+use super::streamed::StreamedCore;
 use super::wrapper::Wrapper;
 use crate::regular::{Links, open_regular};
 
@@ -37,6 +38,11 @@ impl FileStamp {
     }
 }
 
+/// Bytes that a pipe should hold: as many as any user may ask for (pipe(7), `pipe-max-size`).
+const PIPE_SIZE: i32 = 1 << 20;
+/// What a core is called that nothing wraps.
+const PLAIN: &str = "elf";
+
 /// A core that can be read at random.
 #[derive(Clone)]
 pub struct OpenedCore {
@@ -44,8 +50,8 @@ pub struct OpenedCore {
     pub source: Arc<dyn ReadAt>,
     /// How many they are, holes included.
     pub size: u64,
-    /// Bytes that the file at `path` occupies on its disk.
-    pub size_on_disk: u64,
+    /// Bytes that the file at `path` occupies on its disk; unknown of a pipe.
+    pub size_on_disk: Option<u64>,
     /// When the file at `path` was last written: when the process died, unless the file was copied. What epitaph
     /// seals keeps the time of its original.
     pub modified: Option<SystemTime>,
@@ -57,10 +63,12 @@ pub struct OpenedCore {
     pub damage: Option<String>,
     /// What the store that kept it says of it.
     pub store: Option<StoreFacts>,
-    /// The same bytes as `source`, to be asked for holes.
-    pub(crate) file: Arc<File>,
-    /// The file at `path`, as it was when it was opened.
-    pub(crate) stamp: FileStamp,
+    /// The same bytes as `source`, to be asked for holes, if they are a file.
+    pub(crate) file: Option<Arc<File>>,
+    /// The same bytes as `source`, if they are not read at random but kept.
+    streamed: Option<Arc<StreamedCore>>,
+    /// The file at `path`, as it was when it was opened; a pipe is no file.
+    pub(crate) stamp: Option<FileStamp>,
 }
 
 impl std::fmt::Debug for OpenedCore {
@@ -74,17 +82,46 @@ impl std::fmt::Debug for OpenedCore {
 }
 
 impl OpenedCore {
+    /// A plain core, as far as its file's metadata tell.
+    fn of_file(path: &Path, metadata: &Metadata, source: Arc<dyn ReadAt>) -> OpenedCore {
+        OpenedCore {
+            source,
+            size: metadata.len(),
+            size_on_disk: Some(metadata.blocks() * 512),
+            modified: metadata.modified().ok(),
+            format: PLAIN,
+            path: path.to_owned(),
+            damage: None,
+            store: None,
+            file: None,
+            streamed: None,
+            stamp: Some(FileStamp::of(metadata)),
+        }
+    }
+
     /// Says when the process died: by what the store says that kept the core, or else by the file's time.
     pub fn died(&self) -> Option<SystemTime> {
         self.store.as_ref().and_then(|store| store.time).or(self.modified)
+    }
+
+    /// Returns how many reads so far could not be answered, because a pass over the core had not kept the bytes.
+    pub fn refused_reads(&self) -> u64 {
+        self.streamed.as_ref().map_or(0, |streamed| streamed.refused())
+    }
+
+    /// Gives up the memory that holds what was kept of a wrapped core: if it is read again, it is unwrapped again.
+    pub fn release(&self) {
+        if let Some(streamed) = &self.streamed {
+            streamed.release();
+        }
     }
 }
 
 /// Opens the file of a core: plain, compressed (zstd, gzip, xz, lz4, bzip2), or an apport report with a core in it.
 /// Which of them is told by content, not by name.
 ///
-/// A symbolic link is followed, but what it leads to must be a regular file. A wrapped core is unpacked into a nameless
-/// temporary file that is gone when the core is dropped.
+/// A symbolic link is followed, but what it leads to must be a regular file. A wrapped core is not unpacked anywhere:
+/// one pass over it keeps in memory what explains the crash, and what else is asked for is fetched by further passes.
 pub fn open_core(path: &Path) -> Result<OpenedCore, OpenError> {
     open_core_within(path, &OpenLimits::default())
 }
@@ -103,6 +140,29 @@ pub fn open_core_file(path: &Path, file: File) -> Result<OpenedCore, OpenError> 
     open_file(path, file, &metadata, &OpenLimits::default())
 }
 
+/// Opens the core that comes through `pipe`, plain or wrapped; `name` is what the pipe is called.
+///
+/// It is read to its end, once: what that pass did not keep is gone, and reading it fails ([`epitaph_elf::NotKept`]).
+pub fn open_core_pipe(name: &Path, pipe: File, limits: &OpenLimits) -> Result<OpenedCore, OpenError> {
+    // The writer then waits less often for the reader. What is no pipe, or may not grow, is read as it is.
+    let _ = fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
+    let (core, wrapper, damage) = StreamedCore::of_pipe(name, pipe, limits)?;
+    let core = Arc::new(core);
+    Ok(OpenedCore {
+        source: core.clone(),
+        size: core.len(),
+        size_on_disk: None,
+        modified: None,
+        format: wrapper.map_or(PLAIN, Wrapper::format),
+        path: name.to_owned(),
+        damage,
+        store: None,
+        file: None,
+        streamed: Some(core),
+        stamp: None,
+    })
+}
+
 fn open_file(
     path: &Path,
     file: File,
@@ -110,33 +170,29 @@ fn open_file(
     limits: &OpenLimits,
 ) -> Result<OpenedCore, OpenError> {
     let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
-    let (inside, format, damage, store) = match content(&file).map_err(unreadable)? {
+    match content(&file).map_err(unreadable)? {
         Content::Core => {
             let store = facts_beside(path, &file);
-            (file, "elf", None, store)
+            let file = Arc::new(file);
+            let opened = OpenedCore::of_file(path, metadata, file.clone());
+            Ok(OpenedCore { store, file: Some(file), ..opened })
         }
         Content::Wrapped(wrapper) => {
-            let inside = unpack(path, &file, wrapper, limits)?;
             let store = match wrapper {
                 Wrapper::Apport => Some(apport::facts(&file)),
                 Wrapper::Codec(_) => facts_beside(path, &file),
             };
-            (inside.file, wrapper.format(), inside.damage, store)
+            let (core, damage) = StreamedCore::of_file(path, file, wrapper, limits)?;
+            let core = Arc::new(core);
+            Ok(OpenedCore {
+                size: core.len(),
+                format: wrapper.format(),
+                damage,
+                store,
+                streamed: Some(core.clone()),
+                ..OpenedCore::of_file(path, metadata, core)
+            })
         }
-        other => return Err(refuse(path, other, None)),
-    };
-    let size = inside.metadata().map_err(unreadable)?.len();
-    let file = Arc::new(inside);
-    Ok(OpenedCore {
-        source: Arc::<File>::clone(&file),
-        size,
-        size_on_disk: metadata.blocks() * 512,
-        modified: metadata.modified().ok(),
-        format,
-        path: path.to_owned(),
-        damage,
-        store,
-        file,
-        stamp: FileStamp::of(metadata),
-    })
+        other => Err(refuse(path, other, None)),
+    }
 }
