@@ -65,7 +65,8 @@ pub fn keep(stream: &mut dyn Read, limits: &StreamLimits) -> KeptCore {
             stream.end = Some(StreamEnd::Cut);
             break;
         }
-        let count = stream.fill(&mut chunk);
+        let most = CHUNK.min(usize::try_from(last - at).unwrap_or(CHUNK));
+        let count = stream.fill(chunk.get_mut(..most).unwrap_or_default());
         for page in chunk.get(..count).unwrap_or_default().chunks(PAGE) {
             // What the front doesn't hold begins at a page.
             let number = at / PAGE as u64;

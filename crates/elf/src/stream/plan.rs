@@ -39,15 +39,18 @@ pub(super) enum Worth {
     Data,
     /// Stacks, and what registers point to.
     Stack,
-    /// What the core can't be read without, and the crashing thread.
+    /// The crashing thread, and what tells its crash from another.
+    Crash,
+    /// What the core can't be read without.
     Front,
 }
 
 impl Worth {
     /// How many there are.
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 7;
     /// All that are worth more than nothing, the highest first.
-    const WANTED: [Worth; 5] = [Worth::Front, Worth::Stack, Worth::Data, Worth::Small, Worth::Edge];
+    const WANTED: [Worth; 6] =
+        [Worth::Front, Worth::Crash, Worth::Stack, Worth::Data, Worth::Small, Worth::Edge];
 }
 
 /// The parts of the file by their worth.
@@ -104,9 +107,9 @@ impl Wanted<'_> {
         for range in front.notes().chain(front.section_header()) {
             self.add(Worth::Front, range);
         }
-        self.add(Worth::Front, 0..ENDS);
+        self.add(Worth::Crash, 0..ENDS);
         if let Some(end) = front.promised_end() {
-            self.add(Worth::Front, end.saturating_sub(ENDS)..end);
+            self.add(Worth::Crash, end.saturating_sub(ENDS)..end);
         }
     }
 
@@ -114,7 +117,7 @@ impl Wanted<'_> {
     /// others' stacks.
     fn threads(&mut self, process: &Process, room: u64) {
         let (crashing, others) = process.threads.split_at(process.threads.len().min(1));
-        for (threads, worth, room) in [(crashing, Worth::Front, room / 2), (others, Worth::Stack, room / 4)] {
+        for (threads, worth, room) in [(crashing, Worth::Crash, room / 2), (others, Worth::Stack, room / 4)] {
             let stacks: Vec<Range<u64>> =
                 threads.iter().filter_map(|thread| self.stack(process, thread)).collect();
             let limit = fair_limit(stacks.iter().map(|stack| stack.end - stack.start).collect(), room);
@@ -130,11 +133,11 @@ impl Wanted<'_> {
             let within = [fault, fault.saturating_add(AROUND)];
             let near = within.into_iter().find(|address| self.core.segment_at(*address).is_some());
             if let Some(near) = near {
-                self.add_memory(Worth::Front, near, near.saturating_sub(AROUND)..near.saturating_add(HEAD));
+                self.add_memory(Worth::Crash, near, near.saturating_sub(AROUND)..near.saturating_add(HEAD));
             }
         }
         if let Some(vdso) = process.auxv.vdso() {
-            self.add_memory(Worth::Front, vdso, vdso..vdso.saturating_add(LARGEST_VDSO));
+            self.add_memory(Worth::Crash, vdso, vdso..vdso.saturating_add(LARGEST_VDSO));
         }
     }
 
@@ -152,7 +155,7 @@ impl Wanted<'_> {
         for address in pc.into_iter().chain(thread.tls) {
             self.add_around(worth, address);
         }
-        if worth == Worth::Front {
+        if worth == Worth::Crash {
             for (number, _) in process.arch.register_names {
                 if let Some(address) = thread.registers.get(*number) {
                     self.add_around(Worth::Data, address);
