@@ -115,6 +115,13 @@ impl OpenedCore {
             streamed.release();
         }
     }
+
+    /// Tells whether the file that was opened is the one that `path` leads to.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let Some(stamp) = self.stamp else { return false };
+        let same = |metadata: Metadata| (metadata.dev(), metadata.ino()) == (stamp.device, stamp.inode);
+        std::fs::metadata(path).is_ok_and(same)
+    }
 }
 
 /// Opens the file of a core: plain, compressed (zstd, gzip, xz, lz4, bzip2), or an apport report with a core in it.

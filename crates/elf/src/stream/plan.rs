@@ -92,7 +92,7 @@ impl Wanted<'_> {
 
     /// Adds what of a range of addresses one segment holds: that which `address` is in.
     fn add_memory(&mut self, worth: Worth, address: u64, range: Range<u64>) {
-        if let Some(range) = self.core.segment_at(address).and_then(|segment| in_file(segment, range)) {
+        if let Some(range) = self.core.part_at(address).and_then(|segment| in_file(segment, range)) {
             self.add(worth, range);
         }
     }
@@ -131,7 +131,7 @@ impl Wanted<'_> {
         // Of a stack that overflowed, the signal's handler has another: there, the registers don't lead.
         if let Some(fault) = process.signal.as_ref().and_then(|signal| signal.fault_address) {
             let within = [fault, fault.saturating_add(AROUND)];
-            let near = within.into_iter().find(|address| self.core.segment_at(*address).is_some());
+            let near = within.into_iter().find(|address| self.core.part_at(*address).is_some());
             if let Some(near) = near {
                 self.add_memory(Worth::Crash, near, near.saturating_sub(AROUND)..near.saturating_add(HEAD));
             }
@@ -144,7 +144,7 @@ impl Wanted<'_> {
     /// Where in the file a thread's stack is, from the stack pointer to the end of its memory.
     fn stack(&self, process: &Process, thread: &Thread) -> Option<Range<u64>> {
         let sp = thread.registers.get(process.arch.sp)?;
-        let segment = self.core.segment_at(sp)?;
+        let segment = self.core.part_at(sp)?;
         in_file(segment, sp.saturating_sub(RED_ZONE)..segment.end())
     }
 
@@ -172,7 +172,7 @@ impl Wanted<'_> {
             before.is_some_and(|mapping| segment.address < mapping.end)
         };
         let mut behind_file = None;
-        for segment in self.core.segments() {
+        for segment in self.core.parts() {
             let whole = segment.address..segment.end();
             // What lies right behind a file's data is its zero-initialized data (`.bss`).
             let of_file = is_file(segment);
