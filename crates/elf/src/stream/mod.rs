@@ -33,7 +33,7 @@ const BEHIND: u64 = 16 << 20;
 /// How much of a stream is kept and read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamLimits {
-    /// Bytes that are kept. Headers and notes are kept whatever they take.
+    /// Bytes that are kept besides headers and notes, which are kept whatever they take (128 MiB at most).
     pub memory: usize,
     /// Bytes after which the rest of the stream is left alone.
     pub largest: u64,
@@ -52,12 +52,11 @@ impl Default for StreamLimits {
 pub fn keep(stream: &mut dyn Read, limits: &StreamLimits) -> KeptCore {
     let mut stream = Whole { stream, end: None };
     let front = Front::read(&mut stream);
-    let memory = limits.memory.saturating_sub(front.bytes.len()).max(limits.memory / 4);
     // A core of which the headers alone make no sense is kept as it comes.
-    let mut plan = front.open().map(|core| Plan::of(&core, &front, memory as u64)).unwrap_or_default();
+    let mut plan = front.open().map(|core| Plan::of(&core, &front, limits.memory as u64)).unwrap_or_default();
     let last =
         front.promised_end().map_or(limits.largest, |end| end.saturating_add(BEHIND).min(limits.largest));
-    let mut pages = Pages::new(memory / PAGE);
+    let mut pages = Pages::new(limits.memory / PAGE);
     let mut at = front.bytes.len() as u64;
     let mut chunk = vec![0; CHUNK];
     while stream.end.is_none() {
