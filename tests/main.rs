@@ -28,6 +28,8 @@ mod report;
 mod run;
 mod seed;
 mod show;
+mod slim;
+mod stream;
 mod support;
 mod surface;
 mod sweep;

@@ -28,6 +28,7 @@ mod object_sections;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod slim;
 mod stream;
 #[cfg(test)]
 mod support;
