@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use epitaph_bundle::{OpenLimits, OpenedCore, open_core, open_core_file, open_core_pipe};
+use epitaph_bundle::{OpenLimits, OpenedCore, open_core_file, open_core_pipe, open_core_within};
 
 use crate::error::{Error, message};
 
@@ -25,7 +25,7 @@ pub(crate) fn is_stream(path: &Path) -> bool {
 /// `tree` of files is one of them, whatever its path has come to mean.
 pub(crate) fn open(path: &Path, tree: Option<&Path>, limits: &OpenLimits) -> Result<OpenedCore, Error> {
     if tree.is_some() {
-        return Ok(open_core(path)?);
+        return Ok(open_core_within(path, limits)?);
     }
     let unreadable = |error| Error::from(error).context(format!("{} cannot be read", path.display()));
     if path.as_os_str() == STANDARD_INPUT {
@@ -43,5 +43,5 @@ pub(crate) fn open(path: &Path, tree: Option<&Path>, limits: &OpenLimits) -> Res
     if is_stream(path) {
         return Ok(open_core_pipe(path, File::open(path).map_err(unreadable)?, limits)?);
     }
-    Ok(open_core(path)?)
+    Ok(open_core_within(path, limits)?)
 }

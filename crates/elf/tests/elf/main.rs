@@ -29,6 +29,7 @@ mod object_sections;
 mod refused;
 #[cfg(test)]
 mod slim;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod support;
