@@ -30,6 +30,7 @@ mod sealed;
 mod seed;
 mod show;
 mod slim;
+mod stream;
 mod support;
 mod surface;
 mod sweep;

@@ -49,6 +49,13 @@ pub(crate) fn epitaph_alone() -> Option<Epitaph> {
     Some(Epitaph::of(command))
 }
 
+/// Starts a command line of `epitaph` that gets so many bytes of address space (`RLIMIT_AS`) and no more.
+pub(crate) fn epitaph_within(bytes: u64) -> Epitaph {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!(r#"ulimit -v {} && exec "$0" "$@""#, bytes / 1024)]).arg(program());
+    Epitaph::of(command)
+}
+
 /// Returns a command that runs a shell script, to be followed by the script's arguments, among mounts of its own and
 /// with the right to mount; `None` where the system doesn't allow that.
 pub(crate) fn alone_by(script: &str) -> Option<Command> {
@@ -122,6 +129,12 @@ impl Epitaph {
     /// Runs it in a folder.
     pub(crate) fn within(mut self, folder: impl AsRef<Path>) -> Epitaph {
         self.command.current_dir(folder);
+        self
+    }
+
+    /// Gives it something to read from standard input.
+    pub(crate) fn stdin(mut self, input: impl Into<Stdio>) -> Epitaph {
+        self.command.stdin(input);
         self
     }
 

@@ -1,7 +1,8 @@
 //! The output folder, and every wrapper of a core: what opens one, and what keeps one.
 //!
 //! - [`open_core`] opens whatever holds one core for random access: a core file, one that is compressed, or one
-//!   in the store of another collector, with what that says of it ([`StoreFacts`]); [`find_cores`] finds the cores and summaries in an output folder, a pulled tree or a heap of downloads, and
+//!   in the store of another collector, with what that says of it ([`StoreFacts`]); [`open_core_pipe`] reads one that
+//!   comes through a pipe; [`find_cores`] finds the cores and summaries in an output folder, a pulled tree or a heap of downloads, and
 //!   [`Binaries`] the binaries that came with them.
 //! - [`OutputFolder`] keeps crashes: it seals a core, its summary and its binaries ([`OutputFolder::seal`]) and
 //!   rewrites the reports over all of them ([`OutputFolder::refresh`]), with any number of writers at once.
@@ -63,7 +64,7 @@ pub use folder::{
 pub use id::{Identity, crash_id};
 pub use open::{
     CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts,
-    find_cores, holds_core, open_core, open_core_file, open_core_within,
+    find_cores, holds_core, open_core, open_core_file, open_core_pipe, open_core_within,
 };
 pub use save::{SaveError, save_core, write_core};
 pub use summaries::{Crashes, read_summaries};

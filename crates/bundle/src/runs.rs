@@ -1,6 +1,6 @@
 //! Reading a core from end to end as runs of data and of zeros.
 
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 
 use epitaph_elf::{ReadAt, fill};
@@ -58,6 +58,30 @@ pub(crate) fn runs(
             if count < wanted {
                 return Ok(at);
             }
+        }
+    }
+    Ok(at)
+}
+
+/// Hands all that `stream` gives to `each`, in order, and returns how many bytes there were: where the stream breaks
+/// off, those before that.
+pub(crate) fn runs_of_stream(
+    stream: &mut dyn Read,
+    each: &mut dyn FnMut(Run<'_>) -> io::Result<()>,
+) -> Result<u64, Interrupted> {
+    let mut buf = vec![0; READ];
+    let (mut at, mut filled, mut more) = (0, 0, true);
+    while more {
+        // Whole grains, whatever the pieces are that the stream comes in.
+        match stream.read(buf.get_mut(filled..).unwrap_or_default()) {
+            Ok(count) if count > 0 => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(_) | Err(_) => more = false,
+        }
+        if filled == buf.len() || !more {
+            split(buf.get(..filled).unwrap_or_default(), each).map_err(Interrupted::Receiver)?;
+            at += filled as u64;
+            filled = 0;
         }
     }
     Ok(at)

@@ -74,7 +74,7 @@ pub fn save_core(core: &dyn ReadAt, target: &Path, modified: Option<SystemTime>)
     let temporary = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(unwritten)?;
     let file = temporary.as_file().try_clone().map_err(unwritten)?;
     let written = if target.extension().is_some_and(|extension| extension == "zst") {
-        compressed(core, needed, file)
+        compressed(core, file)
     } else {
         sparse(core, file)
     };
@@ -114,8 +114,8 @@ fn sparse(core: &dyn ReadAt, file: File) -> Result<File, Failed> {
     writer.finish().map_err(Failed::Write)
 }
 
-fn compressed(core: &dyn ReadAt, size: u64, file: File) -> Result<File, Failed> {
-    let mut writer = FrameWriter::new(BufWriter::new(file), size).map_err(Failed::Write)?;
+fn compressed(core: &dyn ReadAt, file: File) -> Result<File, Failed> {
+    let mut writer = FrameWriter::new(BufWriter::new(file)).map_err(Failed::Write)?;
     copy(core, |bytes| writer.data(bytes))?;
     writer.finish().map_err(Failed::Write)?;
     writer.into_sink().into_inner().map_err(|error| Failed::Write(error.into_error()))

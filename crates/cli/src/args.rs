@@ -88,7 +88,7 @@ pub(crate) enum Threads {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArgs {
-    /// Cores, summaries, or folders with some
+    /// Cores, summaries, or folders with some; - reads a core from standard input
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Print the summaries as JSON, one object a line
@@ -166,7 +166,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SlimArgs {
-    /// The core, or what it is wrapped in (compressed, in an apport report)
+    /// The core, or what it is wrapped in (compressed, in an apport report); - reads standard input
     #[arg(value_name = "CORE")]
     pub(crate) core: PathBuf,
     /// Where to write the slim core; compressed if it ends in .zst; - writes to stdout
@@ -179,7 +179,7 @@ pub(crate) struct SlimArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Summaries, cores, or folders with some
+    /// Summaries, cores, or folders with some; - reads a core from standard input
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// How to render them

@@ -128,7 +128,7 @@ impl<'a> Examiner<'a> {
             core: Core {
                 path: Some(opened.path.to_string_lossy().into_owned()),
                 size: Some(opened.size),
-                size_on_disk: Some(opened.size_on_disk),
+                size_on_disk: opened.size_on_disk,
                 ..Core::default()
             },
             ..self.options.clone()
@@ -142,6 +142,14 @@ impl<'a> Examiner<'a> {
         })?;
         for problem in remote.iter().flat_map(Remote::problems) {
             triaged.summary.warnings.push(Warning::new("debuginfod", options.masks.apply(&problem)));
+        }
+        if opened.refused_reads() > 0 {
+            let text = format!(
+                "{}: some of the memory that was asked for had passed by and was not kept; a core in a file, not \
+                 compressed, is read at random",
+                opened.path.display()
+            );
+            triaged.summary.warnings.push(Warning::new("core_not_kept", options.masks.apply(&text)));
         }
         if let Some(damage) = opened.damage_so_far() {
             let text = format!("{}: {damage}", opened.path.display());

@@ -1,6 +1,6 @@
 //! Keeping crashes: tell each story, then seal, then rewrite the reports. `collect` and `run` both end here.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -24,6 +24,7 @@ pub(crate) struct Told {
     opened: OpenedCore,
     triaged: Triaged,
     collection: Collection,
+    identity: io::Result<Identity>,
 }
 
 /// What keeping came to.
@@ -104,7 +105,11 @@ pub(crate) fn tell(
             collector_facts: stored.collector_facts,
             ..collection.clone()
         };
-        told.push(Told { opened, triaged, collection });
+        let pid = triaged.summary.process.as_ref().and_then(|process| process.pid);
+        let identity = Identity::on_this_host(&*opened.source, pid);
+        // There may be many cores, and they are kept one after the other.
+        opened.release();
+        told.push(Told { opened, triaged, collection, identity });
     }
     let _ = out.flush();
     told
@@ -117,7 +122,7 @@ fn unread(opened: &OpenedCore, error: &Error) -> Triaged {
     summary.core = Some(Core {
         path: Some(masks.apply(&opened.path.to_string_lossy())),
         size: Some(opened.size),
-        size_on_disk: Some(opened.size_on_disk),
+        size_on_disk: opened.size_on_disk,
         ..Core::default()
     });
     summary.warnings.push(Warning::new("core_not_read", masks.apply(&error.to_string())));
@@ -191,10 +196,9 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
 }
 
 fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, Error> {
-    let Told { opened, triaged: Triaged { mut summary, files }, collection } = crash;
+    let Told { opened, triaged: Triaged { mut summary, files }, collection, identity } = crash;
     summary.collection = Some(collection);
     let process = summary.process.as_ref();
-    let identity = Identity::on_this_host(&*opened.source, process.and_then(|process| process.pid))?;
     let executable = process
         .and_then(|process| process.executable.as_deref().or(process.name.as_deref()))
         .map(PathBuf::from)
@@ -202,7 +206,7 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, E
         .unwrap_or_else(|| "unknown".into());
     let signal =
         summary.signal.as_ref().and_then(|signal| signal.name.clone()).unwrap_or_else(|| "none".into());
-    let id = crash_id(opened.died().unwrap_or_else(SystemTime::now), &executable, &signal, &identity);
+    let id = crash_id(opened.died().unwrap_or_else(SystemTime::now), &executable, &signal, &identity?);
     let binaries = files
         .into_iter()
         .map(|file| BinaryToKeep {

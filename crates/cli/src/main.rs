@@ -10,6 +10,7 @@ mod environment;
 mod error;
 mod examine;
 mod exit;
+mod input;
 mod keep;
 mod progress;
 mod terminal;

@@ -18,6 +18,7 @@ use crate::prstatus;
 use crate::read_at::{ReadAt, fill, read_up_to};
 use crate::segment::Segment;
 use crate::slim::{NT_SLIM, OWNER, Region, SlimNote};
+use crate::stream::NotKept;
 
 /// Most segments that are read: `vm.max_map_count` is 65,530 unless somebody raised it.
 const MOST_SEGMENTS: u64 = 1 << 20;
@@ -197,6 +198,11 @@ impl CoreFile {
         self.slim.as_ref().map_or(&self.segments, |slim| &slim.parts)
     }
 
+    /// Returns the one of [`CoreFile::parts`] that `address` is in.
+    pub(crate) fn part_at(&self, address: u64) -> Option<&Segment> {
+        at(self.parts(), address).map(|(_, part)| part)
+    }
+
     /// The segments of the original core, and how much of each was there when it was made slim, or is there now.
     pub(crate) fn regions(&self) -> Vec<Region> {
         if let Some(slim) = &self.slim {
@@ -243,7 +249,7 @@ impl Memory for CoreFile {
         let mut done = 0;
         while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = address.checked_add(done as u64).ok_or(MemoryError::Unmapped { address: u64::MAX })?;
-            let part = self::at(self.parts(), at).map(|(_, part)| part);
+            let part = self.part_at(at);
             let segment = part.filter(|part| at - part.address < part.file_size);
             let Some(segment) = segment else { return Err(self.why_absent(at)) };
             let within = at - segment.address;
@@ -252,7 +258,10 @@ impl Memory for CoreFile {
             let part = rest.get_mut(..len).unwrap_or_default();
             let truncated = |count| MemoryError::Truncated { address: at.saturating_add(count) };
             let offset = segment.offset.checked_add(within).ok_or(truncated(0))?;
-            let count = fill(&self.source, offset, part).map_err(|_| truncated(0))?;
+            let count = fill(&self.source, offset, part).map_err(|error| match NotKept::of(&error) {
+                Some(byte) => MemoryError::NotDumped { address: at.saturating_add(byte.offset - offset) },
+                None => truncated(0),
+            })?;
             if count < len {
                 return Err(truncated(count as u64));
             }
@@ -296,16 +305,11 @@ fn program_headers(
         match extended_count(source, header)? {
             Some(real) => count = real,
             None => {
-                // Cut off before the section header. The kernel puts the notes right after the program headers
-                // and PT_NOTE first (linux/fs/binfmt_elf.c, elf_core_dump), so the notes' offset tells the size.
+                // Cut off before the section header.
                 defects.push(Defect::SegmentCountLost);
                 let first = read_up_to(source, table.offset, header.program_header_size() as usize)?;
-                count = header
-                    .parse_program_headers(&first)
-                    .first()
-                    .filter(|first| first.p_type == PT_NOTE)
-                    .and_then(|note| note.p_offset.checked_sub(table.offset))
-                    .map_or(count, |bytes| bytes / header.program_header_size());
+                let first = header.parse_program_headers(&first);
+                count = segments_before_notes(header, first.first()).unwrap_or(count);
             }
         }
     }
@@ -319,6 +323,13 @@ fn program_headers(
         return Err(CoreError::NoProgramHeaders);
     }
     Ok((headers, table.offset.saturating_add(size)))
+}
+
+/// Returns how many program headers there are before the notes, by the first of them. The kernel puts the notes right
+/// after the program headers, and `PT_NOTE` first (linux/fs/binfmt_elf.c, `elf_core_dump`).
+pub(crate) fn segments_before_notes(header: &ElfHeader, first: Option<&ProgramHeader>) -> Option<u64> {
+    let notes = first.filter(|first| first.p_type == PT_NOTE)?;
+    Some(notes.p_offset.checked_sub(header.program_headers.offset)? / header.program_header_size())
 }
 
 /// Reads the real number of program headers from section header 0's `sh_info` (gABI, `PN_XNUM`).

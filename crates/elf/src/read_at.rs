@@ -9,6 +9,8 @@ use std::sync::Arc;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
+use crate::stream::NotKept;
+
 /// Random access to bytes: an open file, or bytes in memory.
 ///
 /// Cores are read through this and never mapped: a core may be sparse and span far more than it holds, and one
@@ -26,6 +28,18 @@ pub trait ReadAt: Send + Sync {
     /// A source that doesn't know its holes takes all for data.
     fn next_data(&self, from: u64) -> Option<Range<u64>> {
         Some(from..u64::MAX)
+    }
+
+    /// Returns the first part of `range` that reads don't fail in because its bytes were not kept ([`NotKept`]); `None`
+    /// if there is none.
+    fn readable(&self, range: Range<u64>) -> Option<Range<u64>> {
+        (range.start < range.end).then_some(range)
+    }
+
+    /// Returns a reader of all bytes from the first on, where that costs less than reading them by offset; `None` where
+    /// it doesn't.
+    fn in_order(&self) -> io::Result<Option<Box<dyn io::Read + '_>>> {
+        Ok(None)
     }
 }
 
@@ -98,13 +112,24 @@ impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
     fn next_data(&self, from: u64) -> Option<Range<u64>> {
         (**self).next_data(from)
     }
+
+    fn readable(&self, range: Range<u64>) -> Option<Range<u64>> {
+        (**self).readable(range)
+    }
+
+    fn in_order(&self) -> io::Result<Option<Box<dyn io::Read + '_>>> {
+        (**self).in_order()
+    }
 }
 
-/// Reads up to `len` bytes from `offset`: fewer where the file ends earlier.
+/// Reads up to `len` bytes from `offset`: fewer where the file ends earlier, or what was kept of it.
 pub(crate) fn read_up_to(source: &dyn ReadAt, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let available = source.size()?.saturating_sub(offset);
     let mut buf = vec![0; len.min(usize::try_from(available).unwrap_or(usize::MAX))];
-    let count = fill(source, offset, &mut buf)?;
+    let count = match fill(source, offset, &mut buf) {
+        Err(error) => NotKept::of(&error).map(|byte| (byte.offset - offset) as usize).ok_or(error)?,
+        Ok(count) => count,
+    };
     buf.truncate(count);
     Ok(buf)
 }

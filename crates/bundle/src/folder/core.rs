@@ -12,7 +12,7 @@ use crate::digest::hex;
 use crate::extents::{ExtentHash, Identified};
 use crate::frames::FrameWriter;
 use crate::open::{FileStamp, OpenedCore, Wrapper};
-use crate::runs::{Interrupted, Run, runs};
+use crate::runs::{Interrupted, Run, runs, runs_of_stream};
 
 /// Bytes of disk that storing a core or a binary leaves free, for the summaries and reports to come.
 pub(super) const KEEP_FREE: u64 = 4 << 20;
@@ -47,7 +47,7 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
             original: &core.path,
             modified: core.modified,
             // A report of another collector tells more than its core does: it is not ours to remove.
-            stamp: (core.format != Wrapper::Apport.format()).then_some(core.stamp),
+            stamp: core.stamp.filter(|_| core.format != Wrapper::Apport.format()),
             whole: core.damage.is_none(),
         }
     }
@@ -149,7 +149,7 @@ pub(super) fn store_core(
     let mut frames = FrameWriter::new(meter).map_err(CoreTrouble::Write)?;
     let mut extents = ExtentHash::new();
     let mut done = 0;
-    let read = runs(core.source, core.size, &mut |run| {
+    let mut each = |run: Run<'_>| {
         extents.add(&run);
         match run {
             Run::Zeros(count) => {
@@ -163,7 +163,11 @@ pub(super) fn store_core(
         }
         progress(done, core.size);
         Ok(())
-    });
+    };
+    let read = match core.source.in_order().map_err(|error| CoreTrouble::Read(0, error))? {
+        Some(mut stream) => runs_of_stream(&mut *stream, &mut each),
+        None => runs(core.source, core.size, &mut each),
+    };
     let written = match read {
         Ok(original_bytes) => frames.finish().map(|()| original_bytes),
         Err(Interrupted::Read(at, error)) => return Err(CoreTrouble::Read(at, error)),

@@ -67,34 +67,6 @@ pub enum OpenError {
         /// What the decoder said.
         source: io::Error,
     },
-    /// It spans more than is unpacked.
-    #[error("{}: decompresses to more than {limit} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The limit, in bytes.
-        limit: u64,
-    },
-    /// There is no space to decompress it.
-    #[error("{}: no space to decompress it in {}: more than {available} bytes are needed", path.display(), folder.display())]
-    NoSpace {
-        /// The file.
-        path: PathBuf,
-        /// Where it was to be decompressed.
-        folder: PathBuf,
-        /// Bytes that were to be had there.
-        available: u64,
-    },
-    /// The decompressed bytes can't be written.
-    #[error("{}: cannot be decompressed in {}", path.display(), folder.display())]
-    Temporary {
-        /// The file.
-        path: PathBuf,
-        /// Where it was to be decompressed.
-        folder: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// Anything else that the system said.
     #[error("{}: cannot be read", path.display())]
     Read {
@@ -141,10 +113,6 @@ impl OpenError {
             }
             OpenError::Broken { .. } => {
                 "fetch or copy the file again: compare its size and sha256 with the original's (manifest.json)"
-            }
-            OpenError::TooLarge { .. } => "decompress it where there is room for it, and give the result",
-            OpenError::NoSpace { .. } | OpenError::Temporary { .. } => {
-                "set TMPDIR to a folder on a disk with more space"
             }
             OpenError::Read { .. } => return None,
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use epitaph_elf::ReadAt;
+use nix::fcntl::{FcntlArg, fcntl};
 
 use super::OpenError;
 use super::codec::Codec;
@@ -15,7 +16,7 @@ use super::limits::OpenLimits;
 use super::refusal::refuse;
 use super::seekable::{FramesRead, SeekableCore};
 use super::stores::{StoreFacts, apport, facts_beside};
-use super::unpack::unpack;
+use super::streamed::StreamedCore;
 use super::wrapper::Wrapper;
 use crate::regular::{Links, open_regular};
 
@@ -39,6 +40,11 @@ impl FileStamp {
     }
 }
 
+/// Bytes that a pipe should hold: as many as any user may ask for (pipe(7), `pipe-max-size`).
+const PIPE_SIZE: i32 = 1 << 20;
+/// What a core is called that nothing wraps.
+const PLAIN: &str = "elf";
+
 /// A core that can be read at random.
 #[derive(Clone)]
 pub struct OpenedCore {
@@ -46,8 +52,8 @@ pub struct OpenedCore {
     pub source: Arc<dyn ReadAt>,
     /// How many they are, holes included.
     pub size: u64,
-    /// Bytes that the file at `path` occupies on its disk.
-    pub size_on_disk: u64,
+    /// Bytes that the file at `path` occupies on its disk; unknown of a pipe.
+    pub size_on_disk: Option<u64>,
     /// When the file at `path` was last written: when the process died, unless the file was copied. What epitaph
     /// seals keeps the time of its original.
     pub modified: Option<SystemTime>,
@@ -61,8 +67,10 @@ pub struct OpenedCore {
     pub store: Option<StoreFacts>,
     /// The same as `source`, if that decompresses what is read of it.
     frames: Option<Arc<SeekableCore>>,
-    /// The file at `path`, as it was when it was opened.
-    pub(crate) stamp: FileStamp,
+    /// The same as `source`, if that is not read at random but kept.
+    streamed: Option<Arc<StreamedCore>>,
+    /// The file at `path`, as it was when it was opened; a pipe is no file.
+    pub(crate) stamp: Option<FileStamp>,
 }
 
 impl std::fmt::Debug for OpenedCore {
@@ -76,15 +84,44 @@ impl std::fmt::Debug for OpenedCore {
 }
 
 impl OpenedCore {
+    /// A plain core, as far as its file's metadata tell.
+    fn of_file(path: &Path, metadata: &Metadata, source: Arc<dyn ReadAt>) -> OpenedCore {
+        OpenedCore {
+            source,
+            size: metadata.len(),
+            size_on_disk: Some(metadata.blocks() * 512),
+            modified: metadata.modified().ok(),
+            format: PLAIN,
+            path: path.to_owned(),
+            damage: None,
+            store: None,
+            frames: None,
+            streamed: None,
+            stamp: Some(FileStamp::of(metadata)),
+        }
+    }
+
     /// Says when the process died: by what the store says that kept the core, or else by the file's time.
     pub fn died(&self) -> Option<SystemTime> {
         self.store.as_ref().and_then(|store| store.time).or(self.modified)
     }
 
+    /// Returns how many reads so far could not be answered, because a pass over the core had not kept the bytes.
+    pub fn refused_reads(&self) -> u64 {
+        self.streamed.as_ref().map_or(0, |streamed| streamed.refused())
+    }
+
+    /// Gives up the memory that holds what was kept of a wrapped core: if it is read again, it is unwrapped again.
+    pub fn release(&self) {
+        if let Some(streamed) = &self.streamed {
+            streamed.release();
+        }
+    }
+
     /// Tells whether the file that was opened is the one that `path` leads to.
     pub fn is_at(&self, path: &Path) -> bool {
-        let same =
-            |metadata: Metadata| (metadata.dev(), metadata.ino()) == (self.stamp.device, self.stamp.inode);
+        let Some(stamp) = self.stamp else { return false };
+        let same = |metadata: Metadata| (metadata.dev(), metadata.ino()) == (stamp.device, stamp.inode);
         std::fs::metadata(path).is_ok_and(same)
     }
 
@@ -104,9 +141,9 @@ impl OpenedCore {
 /// Opens the file of a core: plain, compressed (zstd, gzip, xz, lz4, bzip2), or an apport report with a core in it.
 /// Which of them is told by content, not by name.
 ///
-/// A symbolic link is followed, but what it leads to must be a regular file. A core in zstd frames with a seek table, as
-/// epitaph seals them, is decompressed where it is read; any other wrapped core is unpacked into a nameless temporary
-/// file that is gone when the core is dropped.
+/// A symbolic link is followed, but what it leads to must be a regular file. A wrapped core is not unpacked anywhere: one
+/// in zstd frames with a seek table, as epitaph seals them, is decompressed where it is read; of any other, one pass
+/// keeps in memory what explains the crash, and what else is asked for is fetched by further passes.
 pub fn open_core(path: &Path) -> Result<OpenedCore, OpenError> {
     open_core_within(path, &OpenLimits::default())
 }
@@ -125,6 +162,29 @@ pub fn open_core_file(path: &Path, file: File) -> Result<OpenedCore, OpenError> 
     open_file(path, file, &metadata, &OpenLimits::default())
 }
 
+/// Opens the core that comes through `pipe`, plain or wrapped; `name` is what the pipe is called.
+///
+/// It is read to its end, once: what that pass did not keep is gone, and reading it fails ([`epitaph_elf::NotKept`]).
+pub fn open_core_pipe(name: &Path, pipe: File, limits: &OpenLimits) -> Result<OpenedCore, OpenError> {
+    // The writer then waits less often for the reader. What is no pipe, or may not grow, is read as it is.
+    let _ = fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
+    let (core, wrapper, damage) = StreamedCore::of_pipe(name, pipe, limits)?;
+    let core = Arc::new(core);
+    Ok(OpenedCore {
+        source: core.clone(),
+        size: core.len(),
+        size_on_disk: None,
+        modified: None,
+        format: wrapper.map_or(PLAIN, Wrapper::format),
+        path: name.to_owned(),
+        damage,
+        store: None,
+        frames: None,
+        streamed: Some(core),
+        stamp: None,
+    })
+}
+
 fn open_file(
     path: &Path,
     file: File,
@@ -132,50 +192,44 @@ fn open_file(
     limits: &OpenLimits,
 ) -> Result<OpenedCore, OpenError> {
     let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
-    let (inside, format, store) = match content(&file).map_err(unreadable)? {
+    match content(&file).map_err(unreadable)? {
         Content::Core => {
             let store = facts_beside(path, &file);
-            (Inside { source: Arc::new(file), frames: None, damage: None }, "elf", store)
+            Ok(OpenedCore { store, ..OpenedCore::of_file(path, metadata, Arc::new(file)) })
         }
         Content::Wrapped(wrapper) => {
             let store = match wrapper {
                 Wrapper::Apport => Some(apport::facts(&file)),
                 Wrapper::Codec(_) => facts_beside(path, &file),
             };
-            (unwrap(path, &file, wrapper, limits)?, wrapper.format(), store)
+            let opened = OpenedCore {
+                format: wrapper.format(),
+                store,
+                ..unwrap(path, file, metadata, wrapper, limits)?
+            };
+            Ok(opened)
         }
-        other => return Err(refuse(path, other, None)),
-    };
-    let size = inside.source.size().map_err(unreadable)?;
-    Ok(OpenedCore {
-        source: inside.source,
-        size,
-        size_on_disk: metadata.blocks() * 512,
-        modified: metadata.modified().ok(),
-        format,
-        path: path.to_owned(),
-        damage: inside.damage,
-        store,
-        frames: inside.frames,
-        stamp: FileStamp::of(metadata),
-    })
+        other => Err(refuse(path, other, None)),
+    }
 }
 
-/// The core in a file, and how it is read.
-struct Inside {
-    source: Arc<dyn ReadAt>,
-    frames: Option<Arc<SeekableCore>>,
-    damage: Option<String>,
-}
-
-/// Gets at the core in a wrapper: where it lies, if that can be, or else in a temporary file.
-fn unwrap(path: &Path, file: &File, wrapper: Wrapper, limits: &OpenLimits) -> Result<Inside, OpenError> {
+/// Gets at the core in a wrapper: where it lies, if that can be, or else in one pass.
+fn unwrap(
+    path: &Path,
+    file: File,
+    metadata: &Metadata,
+    wrapper: Wrapper,
+    limits: &OpenLimits,
+) -> Result<OpenedCore, OpenError> {
     if wrapper == Wrapper::Codec(Codec::Zstd)
-        && let Some(core) = SeekableCore::open(path, file, limits)?
+        && let Some(core) = SeekableCore::open(path, &file, limits)?
     {
         let core = Arc::new(core);
-        return Ok(Inside { source: Arc::<SeekableCore>::clone(&core), frames: Some(core), damage: None });
+        let opened = OpenedCore::of_file(path, metadata, core.clone());
+        return Ok(OpenedCore { size: core.len(), frames: Some(core), ..opened });
     }
-    let unpacked = unpack(path, file, wrapper, limits)?;
-    Ok(Inside { source: Arc::new(unpacked.file), frames: None, damage: unpacked.damage })
+    let (core, damage) = StreamedCore::of_file(path, file, wrapper, limits)?;
+    let core = Arc::new(core);
+    let opened = OpenedCore::of_file(path, metadata, core.clone());
+    Ok(OpenedCore { size: core.len(), damage, streamed: Some(core), ..opened })
 }

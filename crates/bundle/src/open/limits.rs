@@ -1,20 +1,27 @@
 //! How far opening a core may go.
 
-use std::path::PathBuf;
+use epitaph_elf::StreamLimits;
 
-/// How far opening a compressed core may go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How far opening a core may go that has to be read as a stream: a compressed one, or one that comes through a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenLimits {
-    /// Where it is decompressed; the system's temporary folder (`TMPDIR`) by default.
-    pub temp_dir: Option<PathBuf>,
-    /// The most bytes that a core may span, holes included.
+    /// The most bytes that are read of a core, holes included.
     pub largest: u64,
-    /// Bytes of disk that decompressing leaves free for others.
-    pub keep_free: u64,
+    /// Bytes of memory for what one pass over a core keeps of it.
+    pub memory: usize,
+    /// How often a compressed core may be read once more, to fetch what the first pass did not keep.
+    pub passes: u32,
 }
 
 impl Default for OpenLimits {
     fn default() -> OpenLimits {
-        OpenLimits { temp_dir: None, largest: 256 << 30, keep_free: 64 << 20 }
+        let StreamLimits { largest, memory } = StreamLimits::default();
+        OpenLimits { largest, memory, passes: 8 }
+    }
+}
+
+impl OpenLimits {
+    pub(super) fn of_stream(&self) -> StreamLimits {
+        StreamLimits { memory: self.memory, largest: self.largest }
     }
 }

@@ -3,24 +3,25 @@
 mod codec;
 mod error;
 mod file;
+mod inside;
 mod kind;
 mod limits;
 mod lz4;
 mod refusal;
 mod seekable;
 mod stores;
+mod streamed;
 mod tree;
-mod unpack;
 mod wrapper;
 mod xz;
 
 pub use error::OpenError;
-pub use file::{FileStamp, OpenedCore, open_core, open_core_file, open_core_within};
+pub use file::{FileStamp, OpenedCore, open_core, open_core_file, open_core_pipe, open_core_within};
+pub use inside::holds_core;
 pub use limits::OpenLimits;
 pub use seekable::FramesRead;
 pub use stores::StoreFacts;
 pub use tree::{CoreInTree, CoresInTree, find_cores};
-pub use unpack::holds_core;
 pub(crate) use wrapper::Wrapper;
 
 #[cfg(test)]

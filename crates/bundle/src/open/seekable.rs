@@ -58,7 +58,8 @@ impl SeekableCore {
         let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
         let Some(layout) = Layout::read(file).map_err(unreadable)? else { return Ok(None) };
         if layout.size() > limits.largest {
-            return Err(OpenError::TooLarge { path: path.to_owned(), limit: limits.largest });
+            // Of such a core, the other way reads as much as may be.
+            return Ok(None);
         }
         let file = file.try_clone().map_err(unreadable)?;
         let core = SeekableCore { file, layout, state: Mutex::default() };
@@ -70,6 +71,11 @@ impl SeekableCore {
                 Err(OpenError::Broken { path: path.to_owned(), wrapper, source })
             }
         }
+    }
+
+    /// Returns how many bytes it decompresses to.
+    pub(super) fn len(&self) -> u64 {
+        self.layout.size()
     }
 
     /// Says how much of it was decompressed so far.

@@ -7,8 +7,8 @@ use epitaph_summary::{CrashSummary, Warning};
 use walkdir::{DirEntry, WalkDir};
 
 use super::OpenError;
+use super::inside::content_inside;
 use super::kind::{Content, content};
-use super::unpack::content_inside;
 use crate::digest::sha256_of;
 use crate::regular::{Links, NotOpened, open_regular};
 use crate::summaries::{Crashes, read_into};

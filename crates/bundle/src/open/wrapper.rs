@@ -37,7 +37,12 @@ impl Wrapper {
 
     /// Returns a reader of what is inside `file`, from its start; `None` if it holds nothing that could be a core.
     pub(crate) fn reader(self, file: &File) -> io::Result<Option<Box<dyn Read + '_>>> {
-        let input = BufReader::with_capacity(READ, FromStart { file, at: 0 });
+        self.unwrap(FromStart { file, at: 0 })
+    }
+
+    /// Returns a reader of what is inside `input`; `None` if it holds nothing that could be a core.
+    pub(super) fn unwrap<'a>(self, input: impl Read + 'a) -> io::Result<Option<Box<dyn Read + 'a>>> {
+        let input = BufReader::with_capacity(READ, input);
         match self {
             Wrapper::Codec(codec) => codec.decoder(input).map(Some),
             Wrapper::Apport => {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use epitaph_bundle::{CoreInTree, open_core, read_summaries};
+use epitaph_bundle::{CoreInTree, OpenLimits, read_summaries};
 use epitaph_report::{Format, Options, render};
 use epitaph_summary::CrashSummary;
 use epitaph_triage::Silent;
@@ -13,7 +13,7 @@ use crate::commands::show::{crashes_at, tree};
 use crate::error::Error;
 use crate::examine::Examiner;
 use crate::exit::Exit;
-use crate::terminal;
+use crate::{input, terminal};
 
 /// Renders every crash at the given paths into one document.
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
@@ -73,7 +73,10 @@ fn summaries_of(
         }
     }
     match &crash.core {
-        Some(core) => Ok(vec![examiner.examine(&open_core(core)?, tree, &mut Silent)?.summary]),
+        Some(core) => {
+            let opened = input::open(core, tree, &OpenLimits::default())?;
+            Ok(vec![examiner.examine(&opened, tree, &mut Silent)?.summary])
+        }
         None => Ok(Vec::new()),
     }
 }

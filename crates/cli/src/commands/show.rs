@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use epitaph_bundle::{CoreInTree, find_cores, open_core, read_summaries};
+use epitaph_bundle::{CoreInTree, OpenLimits, find_cores, read_summaries};
 use epitaph_report::{Format, Options, render, text};
 use epitaph_summary::CrashSummary;
 use epitaph_triage::{Observer, Silent};
@@ -12,7 +12,7 @@ use crate::args::{ShowArgs, Threads};
 use crate::error::{Error, message};
 use crate::examine::{Examiner, with_kept};
 use crate::exit::Exit;
-use crate::terminal;
+use crate::{input, terminal};
 
 /// Shows every crash at the given paths; what can't be read is told, and the others are shown.
 pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
@@ -42,6 +42,9 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
 
 /// Finds the crashes at a path; none at all is an error, unless it is an output folder, which can do without.
 pub(crate) fn crashes_at(path: &Path) -> Result<Vec<CoreInTree>, Error> {
+    if input::is_stream(path) {
+        return Ok(vec![CoreInTree { core: Some(path.to_owned()), ..CoreInTree::default() }]);
+    }
     let found = find_cores(path)?;
     terminal::warnings(&found.warnings);
     if found.crashes.is_empty() {
@@ -92,7 +95,7 @@ impl<'a> Shown<'a> {
 
     fn show(&mut self, crash: &CoreInTree, tree: Option<&Path>) -> Result<(), Error> {
         if let Some(core) = &crash.core {
-            let done = open_core(core).map_err(Error::from).and_then(|opened| {
+            let done = input::open(core, tree, &OpenLimits::default()).and_then(|opened| {
                 // Where a summary was kept, which of the two tells more is known only at the end.
                 if self.json || crash.summary.is_some() {
                     Ok((self.examiner.examine(&opened, tree, &mut Silent)?.summary, false))

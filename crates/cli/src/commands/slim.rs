@@ -3,17 +3,21 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
-use epitaph_bundle::{OpenedCore, open_core, save_core, write_core};
+use epitaph_bundle::{OpenLimits, OpenedCore, save_core, write_core};
 use epitaph_elf::{CoreFile, SlimCore, SlimOptions, SlimReport};
 
 use crate::args::SlimArgs;
 use crate::error::{Error, message, of_core};
 use crate::exit::Exit;
-use crate::terminal;
+use crate::{input, terminal};
+
+/// Bytes that are kept of a core that is read as a stream: a slim core has few more.
+const STREAMED: usize = 16 << 20;
 
 /// Writes the slim core, and says on stderr what was left out.
 pub(crate) fn run(args: &SlimArgs) -> Result<Exit, Error> {
-    let opened = open_core(&args.core)?;
+    let limits = OpenLimits { memory: STREAMED, ..OpenLimits::default() };
+    let opened = input::open(&args.core, None, &limits)?;
     if let Some(damage) = &opened.damage {
         terminal::warning(&format!("{}: {damage}", args.core.display()));
     }

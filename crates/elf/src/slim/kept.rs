@@ -5,7 +5,12 @@ use std::ops::Range;
 
 use super::PAGE;
 use super::budget::{KeptBytes, Reason};
+use crate::read_at::ReadAt;
 use crate::segment::Segment;
+
+/// Most parts that are told apart of what a core holds: one segment each, unless a pass over a stream kept only some of
+/// its pages.
+const MOST_PARTS: usize = 1 << 20;
 
 /// Disjoint ranges of addresses, in whole pages, of which the core has every byte.
 pub(super) struct Kept<'a> {
@@ -28,13 +33,21 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Returns what a file of `size` bytes has of its segments.
-    pub(super) fn of(segments: &[Segment], size: u64) -> Vec<Held> {
-        let held = |segment: &Segment| {
-            let there = segment.file_size.min(size.saturating_sub(segment.offset));
-            (there > 0).then_some(Held { address: segment.address, size: there, offset: segment.offset })
+    /// Returns what a file of `size` bytes has of its segments, as far as it can be read.
+    pub(super) fn of(segments: &[Segment], size: u64, source: &dyn ReadAt) -> Vec<Held> {
+        let of_segment = |segment: &Segment| {
+            let (start, address) = (segment.offset, segment.address);
+            let end = start.saturating_add(segment.file_size).min(size);
+            let parts = std::iter::successors(source.readable(start..end), move |part| {
+                source.readable(part.end..end)
+            });
+            parts.map(move |part| Held {
+                address: address + (part.start - start),
+                size: part.end - part.start,
+                offset: part.start,
+            })
         };
-        segments.iter().filter_map(held).collect()
+        segments.iter().flat_map(of_segment).take(MOST_PARTS).collect()
     }
 
     pub(super) fn range(&self) -> Range<u64> {

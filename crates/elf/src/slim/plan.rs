@@ -32,7 +32,7 @@ pub(super) struct Plan {
 
 /// Decides what is kept.
 pub(super) fn plan(core: &CoreFile, options: &SlimOptions) -> Plan {
-    let held = Held::of(core.parts(), core.size());
+    let held = Held::of(core.parts(), core.size(), &**core.source());
     let mut kept = Kept::new(&held);
     let (budget, reserve) = (options.budget, options.budget / RESERVE);
     let threads = &core.process().threads;

@@ -30,6 +30,8 @@ mod refused;
 #[cfg(test)]
 mod slim;
 #[cfg(test)]
+mod stream;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod unlisted;

@@ -1,9 +1,10 @@
 //! Cores in wrappers: whole, in parts, broken off, crafted.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use epitaph_elf::NotKept;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 
 use super::*;
@@ -179,15 +180,58 @@ fn crafted_streams_end() {
 }
 
 #[test]
-fn a_bomb_is_not_unpacked() {
+fn a_bomb_is_cut() {
     let dir = tempfile::tempdir().unwrap();
     let mut zeros = core(1, 64);
     zeros.resize(4 << 20, 0);
     let limits = OpenLimits { largest: 1 << 20, ..OpenLimits::default() };
     for (format, compress) in WRAPPERS {
         let path = put(&dir.path().join("core"), &compress(&zeros));
-        let error = open_core_within(&path, &limits).expect_err(format);
-        assert!(matches!(error, OpenError::TooLarge { .. }), "{format}: {error}");
+        let opened = open_core_within(&path, &limits).expect(format);
+        assert!((1 << 20..2 << 20).contains(&opened.size), "{format}: {}", opened.size);
+        assert!(opened.damage.unwrap().contains("was not read"), "{format}");
+    }
+}
+
+#[test]
+fn what_was_not_kept_is_fetched_a_few_times() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = core(1, 4 << 20);
+    let path = put(&dir.path().join("core.zst"), &zst(&bytes));
+    let open = |passes| {
+        open_core_within(&path, &OpenLimits { memory: 256 << 10, passes, ..OpenLimits::default() }).unwrap()
+    };
+    let opened = open(3);
+    assert!(all(&opened.source) == bytes);
+    // The same once more, after all was given up.
+    opened.release();
+    assert!(all(&opened.source) == bytes);
+    assert_eq!(opened.refused_reads(), 0);
+    let opened = open(1);
+    let error = opened.source.read_at(3 << 20, &mut [0]).and(opened.source.read_at(1 << 20, &mut [0]));
+    assert_eq!(NotKept::of(&error.unwrap_err()), Some(NotKept { offset: 1 << 20 }));
+    assert_eq!(opened.refused_reads(), 1);
+    // Whoever wants all of it in order gets it in any case.
+    let mut whole = Vec::new();
+    opened.source.in_order().unwrap().unwrap().read_to_end(&mut whole).unwrap();
+    assert!(whole == bytes);
+}
+
+#[test]
+fn a_pipe_gives_what_a_file_gives_but_once() {
+    let limits = OpenLimits { memory: 256 << 10, ..OpenLimits::default() };
+    let bytes = core(1, 4 << 20);
+    for (format, input) in WRAPPERS.map(|(format, compress)| (format, compress(&bytes))) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::open(put(&dir.path().join("core"), &input)).unwrap();
+        let opened = open_core_pipe(Path::new("a pipe"), file, &limits).unwrap();
+        assert_eq!((opened.format, opened.size, &opened.damage), (format, 4 << 20, &None));
+        let mut head = [0; 4096];
+        assert_eq!(opened.source.read_at(0, &mut head).unwrap(), head.len());
+        assert!(bytes.starts_with(&head), "{format}");
+        let error = opened.source.read_at(3 << 20, &mut head).unwrap_err();
+        assert!(NotKept::of(&error).is_some() && opened.refused_reads() == 1, "{format}");
+        assert!(opened.source.in_order().unwrap().is_none(), "{format}");
     }
 }
 

@@ -1,0 +1,47 @@
+//! What a path on the command line is read as: a file or folder, or a stream that can be read only once.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use epitaph_bundle::{OpenLimits, OpenedCore, open_core_file, open_core_pipe, open_core_within};
+
+use crate::error::{Error, message};
+
+/// The path that means standard input.
+const STANDARD_INPUT: &str = "-";
+/// What standard input is called where its core is told of.
+const STANDARD_INPUT_NAME: &str = "standard input";
+
+/// Tells whether a path that the user gave is a stream: `-`, or a pipe that has a name (FIFO).
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == STANDARD_INPUT
+        || std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+/// Opens the core at a path that the user gave; what is a stream is read within `limits`. A core that was found in a
+/// `tree` of files is one of them, whatever its path has come to mean.
+pub(crate) fn open(path: &Path, tree: Option<&Path>, limits: &OpenLimits) -> Result<OpenedCore, Error> {
+    if tree.is_some() {
+        return Ok(open_core_within(path, limits)?);
+    }
+    let unreadable = |error| Error::from(error).context(format!("{} cannot be read", path.display()));
+    if path.as_os_str() == STANDARD_INPUT {
+        let stdin = std::io::stdin();
+        if stdin.is_terminal() {
+            let hint = "pipe a core into this command: zstd -dc core.zst | epitaph show -";
+            return Err(message("no core comes from a terminal", Some(hint)));
+        }
+        let file = File::from(stdin.as_fd().try_clone_to_owned().map_err(unreadable)?);
+        let name = Path::new(STANDARD_INPUT_NAME);
+        // A file that was redirected can be read at random.
+        let is_file = file.metadata().map_err(unreadable)?.is_file();
+        return Ok(if is_file { open_core_file(name, file)? } else { open_core_pipe(name, file, limits)? });
+    }
+    if is_stream(path) {
+        return Ok(open_core_pipe(path, File::open(path).map_err(unreadable)?, limits)?);
+    }
+    Ok(open_core_within(path, limits)?)
+}
