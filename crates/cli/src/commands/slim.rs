@@ -11,8 +11,9 @@ use crate::error::{Error, message, of_core};
 use crate::exit::Exit;
 use crate::{input, terminal};
 
-/// Bytes that are kept of a core that is read as a stream: a slim core has few more.
-const STREAMED: usize = 16 << 20;
+/// Bytes that are kept of a core that is read as a stream, besides headers and notes: as many as let the whole program
+/// do with 32 MB, and as the stacks and records of 2,000 threads take.
+const STREAMED: usize = 20 << 20;
 
 /// Writes the slim core, and says on stderr what was left out.
 pub(crate) fn run(args: &SlimArgs) -> Result<Exit, Error> {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::PAGE;
 use super::front::Front;
 use super::ranges::Ranges;
 use super::windows::fair_limit;
@@ -19,6 +20,9 @@ const AROUND: u64 = 4 << 10;
 const LARGEST_VDSO: u64 = 1 << 20;
 /// Mapped files' data that is kept whole.
 const LARGEST_DATA: u64 = 8 << 20;
+/// Mapped files' data that goes before the stacks of other threads than the crashing one: without the records of the
+/// dynamic linker no file is found, and without the threads library's no thread.
+const LARGEST_RECORDS: u64 = 256 << 10;
 /// Anonymous memory that is kept whole: stacks of threads, small heaps, the dynamic linker's records.
 const LARGEST_SMALL: u64 = 1 << 20;
 /// Of larger memory, what is kept of its start (an early heap holds the records of what `dlopen` loaded) …
@@ -37,8 +41,10 @@ pub(super) enum Worth {
     Small,
     /// Data of programs and libraries.
     Data,
-    /// Stacks, and what registers point to.
+    /// Stacks.
     Stack,
+    /// What tells which files were mapped, and what the libraries that run every program know of it.
+    Records,
     /// The crashing thread, and what tells its crash from another.
     Crash,
     /// What the core can't be read without.
@@ -47,10 +53,10 @@ pub(super) enum Worth {
 
 impl Worth {
     /// How many there are.
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
     /// All that are worth more than nothing, the highest first.
-    const WANTED: [Worth; 6] =
-        [Worth::Front, Worth::Crash, Worth::Stack, Worth::Data, Worth::Small, Worth::Edge];
+    const WANTED: [Worth; 7] =
+        [Worth::Front, Worth::Crash, Worth::Records, Worth::Stack, Worth::Data, Worth::Small, Worth::Edge];
 }
 
 /// The parts of the file by their worth.
@@ -180,10 +186,15 @@ impl Wanted<'_> {
             behind_file = data.then(|| segment.end());
             let Some(held) = in_file(segment, whole) else { continue };
             let size = held.end - held.start;
-            let worth = if data { Worth::Data } else { Worth::Small };
+            let records = data && (segment.write && size <= LARGEST_RECORDS || size <= PAGE as u64);
+            let worth = match (data, records) {
+                (_, true) => Worth::Records,
+                (true, _) => Worth::Data,
+                (false, _) => Worth::Small,
+            };
             let largest = if of_file { LARGEST_DATA } else { LARGEST_SMALL };
             if of_file && segment.execute {
-                self.add(worth, held.start..held.start.saturating_add(AROUND));
+                self.add(Worth::Records, held.start..held.start.saturating_add(PAGE as u64));
             } else if size <= largest {
                 self.add(worth, held);
             } else {
