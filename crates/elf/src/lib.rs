@@ -59,7 +59,7 @@ pub use build_id::BuildId;
 pub use bytes::Bytes;
 pub use cache::PageCache;
 pub use core_file::{CoreError, CoreFile};
-pub use go::{GoCall, GoFunction, GoTable};
+pub use go::{GoCall, GoFunction, GoTable, GoroutineList};
 pub use header::{Class, Endian};
 pub use identify::{FileKind, identify};
 pub use inflate::InflateError;

@@ -18,6 +18,7 @@
 mod budget;
 mod data;
 mod encode;
+mod goroutines;
 mod kept;
 mod layout;
 mod linked;

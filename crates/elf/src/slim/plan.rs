@@ -7,7 +7,7 @@ use super::budget::{KeptBytes, Reason};
 use super::data::Regions;
 use super::kept::{Held, Kept};
 use super::pointed::Pointers;
-use super::{linked, stacks};
+use super::{goroutines, linked, stacks};
 use crate::core_file::CoreFile;
 use crate::process::Thread;
 
@@ -16,7 +16,7 @@ use crate::process::Thread;
 const RECORD: u64 = 2560;
 /// The part of the budget that each rule leaves to those after it.
 const RESERVE: u64 = 16;
-/// The part of the budget that small mappings may take, and that what is pointed to may take.
+/// The part of the budget that goroutines may take, and small mappings, and what is pointed to.
 const PART: u64 = 8;
 
 /// What is kept.
@@ -49,6 +49,8 @@ pub(super) fn plan(core: &CoreFile, options: &SlimOptions) -> Plan {
     }
     let regions = Regions::new(core.process(), &modules, core.segments());
     room &= regions.keep_data(&mut kept);
+    kept.allow((kept.total() + budget / PART).min(budget.saturating_sub(2 * reserve)));
+    goroutines::keep(core, &modules, &mut kept);
 
     kept.allow((kept.total() + budget / PART).min(budget.saturating_sub(reserve)));
     regions.keep_small(&stacks, &mut kept);

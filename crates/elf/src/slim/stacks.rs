@@ -19,8 +19,8 @@ const RED_ZONE: u64 = 512;
 const FARTHEST_END: u64 = 1 << 20;
 /// In a mapping of at least this size, a stack is one of many things (a Go program's memory).
 const ARENA: u64 = 24 << 20;
-/// Bytes of a stack that is one of many things.
-const IN_ARENA: u64 = 256 << 10;
+/// Bytes of a stack that is one of many things: where it ends isn't known.
+const IN_ARENA: u64 = 1 << 20;
 /// Bytes of the inner end of a stack that are searched for pointers to another one.
 const SEARCHED: usize = 64 << 10;
 /// Least that a thread gets: what is less tells nothing.

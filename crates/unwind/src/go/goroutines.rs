@@ -1,18 +1,16 @@
 //! The goroutines that no thread runs: where each goes on, and what it waits for.
 //!
-//! The runtime's list of them (`runtime.allgs`) is found by what it is, without symbols: a slice of pointers to
-//! records that each hold their own address. So are the names of the reasons for waiting (`runtime.waitReasonStrings`).
+//! The runtime's list of them is found by what it is, without symbols ([`GoroutineList`]). So are the names of the
+//! reasons for waiting (`runtime.waitReasonStrings`).
 
-use epitaph_elf::{Arch, GoTable, LoadedModules, Memory, Registers, read_vec};
+use epitaph_elf::{Arch, GoTable, GoroutineList, LoadedModules, Memory, Registers, read_vec};
 
-use super::layout::{G_PC, G_SELF, G_SP, G_STATUS, STATUS_TO_ID, STATUS_TO_REASON, WORD};
+use super::layout::{G_PC, G_SP, G_STATUS, STATUS_TO_ID, STATUS_TO_REASON, WORD};
 
 /// Bytes of a program's data that are read at once.
 const CHUNK: u64 = 1 << 16;
 /// Most bytes of a program's data that are searched for the list.
 const MOST_DATA: u64 = 64 << 20;
-/// Most goroutines that are counted.
-const MOST_COUNTED: u64 = 1 << 20;
 /// The first reason for waiting that has a name: the same in all versions.
 const FIRST_REASON: &[u8] = b"GC assist marking";
 /// Bytes of a string's header: address and length.
@@ -45,8 +43,7 @@ pub struct Goroutine {
 /// What the search in a program's data comes to.
 #[derive(Default)]
 struct Found {
-    /// Address and length of the list.
-    list: Option<(u64, u64)>,
+    list: Option<GoroutineList>,
     /// Address of the reasons' names.
     reasons: Option<u64>,
 }
@@ -71,11 +68,11 @@ pub fn goroutines(
         reader.search(segment.address.wrapping_add(bias), len, &mut found);
         left -= len;
     }
-    let (list, len) = found.list?;
-    let status = reader.status_field(reader.word(list)?)?;
+    let list = found.list?;
+    let status = reader.status_field(list.record(arch, memory, 0)?)?;
     let mut goroutines = Goroutines::default();
-    for index in 0..len.min(MOST_COUNTED) {
-        let Some(record) = reader.word(list + index * WORD) else { break };
+    for index in 0..list.len {
+        let Some(record) = list.record(arch, memory, index) else { break };
         let Some(state) = reader.number(record.wrapping_add(status), 4) else { continue };
         let state = state & !SCANNED;
         if matches!(state, IDLE | RUNNING | SYSCALL | DEAD) || state > PREEMPTED {
@@ -116,30 +113,15 @@ impl Reader<'_> {
             let words: Vec<u64> = places.map_while(|offset| self.arch.word_in(&bytes, offset)).collect();
             for (place, words) in (address..).step_by(WORD as usize).zip(words.windows(3)) {
                 let [first, second, third] = *words else { continue };
-                if self.is_list(first, second, third) && found.list.is_none_or(|(_, len)| len < second) {
-                    found.list = Some((first, second));
+                let list = GoroutineList::of(self.arch, self.memory, [first, second, third]);
+                if list.is_some_and(|list| found.list.is_none_or(|found| found.len < list.len)) {
+                    found.list = list;
                 }
                 if second == FIRST_REASON.len() as u64 && self.is_text(first, FIRST_REASON) {
                     found.reasons = place.checked_sub(STRING);
                 }
             }
         }
-    }
-
-    /// Tells whether a slice is a list of goroutines: its first and last element are records that hold their own
-    /// addresses.
-    fn is_list(&self, address: u64, len: u64, capacity: u64) -> bool {
-        let plausible = address != 0
-            && address.is_multiple_of(WORD)
-            && (1..=MOST_COUNTED).contains(&len)
-            && (len..=2 * MOST_COUNTED).contains(&capacity);
-        plausible
-            && [0, len - 1].into_iter().all(|index| {
-                let record = address.checked_add(index * WORD).and_then(|place| self.word(place));
-                record.is_some_and(|record| {
-                    record != 0 && self.word(record.wrapping_add(G_SELF)) == Some(record)
-                })
-            })
     }
 
     /// Finds the state's field, by that of the first goroutine: its number is 1.

@@ -12,8 +12,6 @@ pub(super) const G_THREAD: u64 = 6 * WORD;
 pub(super) const G_SP: u64 = 7 * WORD;
 /// `g.sched.pc`
 pub(super) const G_PC: u64 = 8 * WORD;
-/// `g.sched.g`: the record itself.
-pub(super) const G_SELF: u64 = 9 * WORD;
 /// `g.atomicstatus`, and the same in Go 1.23 and 1.24, which have a word more before it.
 pub(super) const G_STATUS: [u64; 2] = [18 * WORD, 19 * WORD];
 /// Bytes from `g.atomicstatus` to `g.goid`.
