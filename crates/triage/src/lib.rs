@@ -24,6 +24,7 @@ mod in_app;
 mod mask;
 mod modules;
 mod process;
+mod scrub;
 mod signal;
 mod stacks;
 
@@ -37,6 +38,7 @@ use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Wa
 use epitaph_symbols::Symbolizer;
 use epitaph_unwind::{Limits, Unwinder, goroutines};
 
+pub use scrub::{MOST_LEARNED, Scrubber};
 pub use signal::signal_name;
 
 /// What is wanted of a triage.
@@ -149,6 +151,7 @@ pub fn triage(
     summary.warnings =
         process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
     summary.warnings.extend(emulator::warning(&loaded));
+    let own_masks = mask::of_process(process, &memory);
 
     let mut stacks = stacks::Stacks::new(
         Unwinder::new(process.arch, &loaded, &memory, Limits::default()),
@@ -165,7 +168,7 @@ pub fn triage(
     summary.threads = stacks.describe(process, first, walked_first, crashed);
     summary.modules = modules::describe(&loaded, stacks.touched());
     let mut partial = summary.clone();
-    finish(&mut partial, &stacks, &loaded, options);
+    finish(&mut partial, &stacks, &loaded, &own_masks, options);
     observer.crashing_thread_done(&partial);
 
     let walked_others = if together.is_empty() { stacks.walk(others) } else { together };
@@ -184,7 +187,7 @@ pub fn triage(
     let searched: BTreeSet<usize> =
         if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };
     summary.modules = modules::describe(&loaded, &searched);
-    finish(&mut summary, &stacks, &loaded, options);
+    finish(&mut summary, &stacks, &loaded, &own_masks, options);
     Triaged { summary, files: modules::files(&loaded, &searched) }
 }
 
@@ -193,6 +196,7 @@ fn finish(
     summary: &mut CrashSummary,
     stacks: &stacks::Stacks<'_>,
     loaded: &LoadedModules<'_>,
+    own_masks: &Masks,
     options: &Options,
 ) {
     if let Some(core) = &mut summary.core {
@@ -200,5 +204,5 @@ fn finish(
     }
     summary.warnings.extend(modules::warnings(loaded, stacks.touched()));
     summary.warnings.extend(stacks.problems().iter().cloned());
-    mask::apply(&options.masks, summary);
+    mask::apply(&options.masks, own_masks, summary);
 }

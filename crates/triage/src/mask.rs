@@ -1,20 +1,47 @@
 //! Takes secrets out of a summary, wherever text from the process is.
 
+use std::os::unix::ffi::OsStrExt;
+
+use epitaph_elf::{FileMapping, Memory, Process};
 use epitaph_summary::{CrashSummary, Masks};
 
-/// Masks every text that came from the crashed process or its files.
-pub(crate) fn apply(masks: &Masks, summary: &mut CrashSummary) {
+use crate::scrub::Start;
+
+/// Most secrets of a process that are looked for in what it said of itself.
+const MOST_OF_PROCESS: usize = 256;
+
+/// Returns the masks for what a process said of itself: the values that its own environment and arguments call secret.
+pub(crate) fn of_process(process: &Process, memory: &dyn Memory) -> Masks {
+    let start = Start::find(process, memory);
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let arguments = start.secret_arguments();
+    let secrets = start.secret_variables().chain(arguments.iter().map(|(value, _)| *value));
+    // Where a file of the process is, is no secret, even if a variable such as KEY_FOLDER says so.
+    let is_place = |value: &[u8]| {
+        let holds = |mapping: &FileMapping| mapping.path.as_bytes().starts_with(value);
+        value.starts_with(b"/") && process.mappings.iter().any(holds)
+    };
+    Masks::new(secrets.take(MOST_OF_PROCESS).filter(|value| !is_place(value)).map(text))
+}
+
+/// Masks every text that came from the crashed process or its files: what is secret here by `masks`, and in what the
+/// process said of itself also its `own`.
+pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
     let mask = |text: &mut Option<String>| {
         if let Some(text) = text {
             *text = masks.apply(text);
         }
     };
     if let Some(process) = &mut summary.process {
+        let said = [&mut process.command_line, &mut process.executable, &mut process.name];
+        for text in said.into_iter().flatten().filter(|_| !own.is_empty()) {
+            *text = own.apply(text);
+        }
         mask(&mut process.command_line);
     }
     if let Some(collection) = &mut summary.collection {
         for fact in collection.collector_facts.values_mut() {
-            *fact = masks.apply(fact);
+            *fact = masks.apply(&own.apply(fact));
         }
     }
     if masks.is_empty() {
