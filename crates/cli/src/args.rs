@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Collect(CollectArgs),
     /// Run a command so that its crashes leave cores, and collect them
     Run(RunArgs),
+    /// Make a small core of a large one, in which debuggers find the same backtraces
+    Slim(SlimArgs),
     /// Render crashes as text, JSON, Markdown or JUnit
     Report(ReportArgs),
     /// Copy any files and folders into a store, as artifacts of this job
@@ -160,6 +162,19 @@ pub(crate) struct RunArgs {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SlimArgs {
+    /// The core, or what it is wrapped in (compressed, in an apport report)
+    #[arg(value_name = "CORE")]
+    pub(crate) core: PathBuf,
+    /// Where to write the slim core; compressed if it ends in .zst; - writes to stdout
+    #[arg(long, short, value_name = "FILE", env = "EPITAPH_OUTPUT")]
+    pub(crate) output: PathBuf,
+    /// Most bytes of memory to keep; the stacks come first
+    #[arg(long, value_name = "BYTES", default_value_t = 32 << 20, env = "EPITAPH_SLIM_BUDGET")]
+    pub(crate) budget: u64,
 }
 
 #[derive(Debug, clap::Args)]

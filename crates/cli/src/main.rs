@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Show(args) => commands::show::run(&args),
         Command::Collect(args) => commands::collect::run(&args),
         Command::Run(args) => Ok(commands::run::run(&args)),
+        Command::Slim(args) => commands::slim::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Push(args) => commands::push::run(&args),
         Command::Pull(args) => commands::pull::run(&args),

@@ -17,6 +17,7 @@ use crate::process::{Defect, Process, SignalInfo};
 use crate::prstatus;
 use crate::read_at::{ReadAt, fill, read_up_to};
 use crate::segment::Segment;
+use crate::slim::{NT_SLIM, OWNER, Region, SlimNote};
 
 /// Most segments that are read: `vm.max_map_count` is 65,530 unless somebody raised it.
 const MOST_SEGMENTS: u64 = 1 << 20;
@@ -27,10 +28,22 @@ const MOST_NOTES: u64 = 256 << 20;
 /// A core file. Reads of its memory go to the file each time: wrap it in a [`crate::PageCache`].
 pub struct CoreFile {
     source: Arc<dyn ReadAt>,
+    header: ElfHeader,
     process: Process,
+    /// What was mapped, by address.
     segments: Vec<Segment>,
+    /// Where the notes are: offset and size.
+    notes: Vec<(u64, u64)>,
+    slim: Option<Slim>,
     size: u64,
     missing: u64,
+}
+
+/// Of a slim core, what its segments still hold.
+struct Slim {
+    note: SlimNote,
+    /// Its own `PT_LOAD` segments, by address.
+    parts: Vec<Segment>,
 }
 
 /// Why nothing can be read from a file.
@@ -114,6 +127,7 @@ impl CoreFile {
         make_disjoint(&mut segments);
 
         let mut notes = NoteReader::new(arch, header.endian);
+        let mut places = Vec::new();
         let mut read = 0;
         for header in headers.iter().filter(|header| header.p_type == PT_NOTE) {
             let len = header.p_filesz.min(MOST_NOTES.saturating_sub(read));
@@ -122,10 +136,21 @@ impl CoreFile {
             }
             let bytes = read_up_to(&source, header.p_offset, len as usize)?;
             notes.read(&bytes, (bytes.len() as u64) < len);
+            places.push((header.p_offset, bytes.len() as u64));
             read += len;
         }
-        let process = notes.finish(defects);
-        Ok(CoreFile { source, process, segments, size, missing })
+        let slim = notes.slim.take().and_then(|note| Slim::new(note, &mut segments));
+        if notes.is_slim && slim.is_none() {
+            defects.push(Defect::BrokenSlimNote);
+        }
+        let mut missing = missing;
+        if let Some(slim) = &slim {
+            missing = missing.saturating_add(slim.note.missing());
+            slim.note.add_defects(&mut defects);
+        }
+        let mut process = notes.finish(defects);
+        process.slim = slim.as_ref().map(|slim| slim.note.facts.clone());
+        Ok(CoreFile { source, header, process, segments, notes: places, slim, size, missing })
     }
 
     /// Returns the process.
@@ -133,15 +158,15 @@ impl CoreFile {
         &self.process
     }
 
-    /// Returns the segments, by address.
+    /// Returns the segments, by address. Those of a slim core are the ones of the core that it was made of: they say what
+    /// was mapped and dumped, and have no offsets.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
     /// Returns the segment that `address` is in.
     pub fn segment_at(&self, address: u64) -> Option<&Segment> {
-        let after = self.segments.partition_point(|segment| segment.address <= address);
-        self.segments.get(after.checked_sub(1)?).filter(|segment| segment.contains(address))
+        at(&self.segments, address).map(|(_, segment)| segment)
     }
 
     /// Returns the file's apparent size in bytes, holes included.
@@ -153,6 +178,64 @@ impl CoreFile {
     pub fn missing(&self) -> u64 {
         self.missing
     }
+
+    pub(crate) fn source(&self) -> &Arc<dyn ReadAt> {
+        &self.source
+    }
+
+    pub(crate) fn header(&self) -> &ElfHeader {
+        &self.header
+    }
+
+    /// Where the notes are that were read: offset and size.
+    pub(crate) fn note_places(&self) -> &[(u64, u64)] {
+        &self.notes
+    }
+
+    /// The core's segments whose bytes are in this file; otherwise they are the same as [`CoreFile::segments`].
+    pub(crate) fn parts(&self) -> &[Segment] {
+        self.slim.as_ref().map_or(&self.segments, |slim| &slim.parts)
+    }
+
+    /// The segments of the original core, and how much of each was there when it was made slim, or is there now.
+    pub(crate) fn regions(&self) -> Vec<Region> {
+        if let Some(slim) = &self.slim {
+            return slim.note.regions.clone();
+        }
+        let there = |segment: &Segment| segment.file_size.min(self.size.saturating_sub(segment.offset));
+        self.segments.iter().map(|segment| Region { segment: *segment, available: there(segment) }).collect()
+    }
+
+    /// Says why nothing can be read at an address.
+    fn why_absent(&self, address: u64) -> MemoryError {
+        let Some((index, segment)) = at(&self.segments, address) else {
+            return MemoryError::Unmapped { address };
+        };
+        let region = self.slim.as_ref().and_then(|slim| slim.note.regions.get(index));
+        let within = address - segment.address;
+        if region.is_some_and(|region| region.available <= within && within < segment.file_size) {
+            return MemoryError::Truncated { address };
+        }
+        MemoryError::NotDumped { address }
+    }
+}
+
+impl Slim {
+    /// Puts the segments of the original in the place of a slim core's own; `None` where the two don't fit.
+    fn new(note: SlimNote, segments: &mut Vec<Segment>) -> Option<Slim> {
+        let originals: Vec<Segment> = note.regions.iter().map(|region| region.segment).collect();
+        let mut own = segments.iter().filter(|segment| segment.file_size > 0);
+        let fits = own.all(|segment| {
+            at(&originals, segment.address).is_some_and(|(_, original)| segment.end() <= original.end())
+        });
+        fits.then(|| Slim { note, parts: std::mem::replace(segments, originals) })
+    }
+}
+
+/// Finds the segment that an address is in, and its index; the segments are disjoint and sorted by address.
+fn at(segments: &[Segment], address: u64) -> Option<(usize, &Segment)> {
+    let index = segments.partition_point(|segment| segment.address <= address).checked_sub(1)?;
+    segments.get(index).filter(|segment| segment.contains(address)).map(|segment| (index, segment))
 }
 
 impl Memory for CoreFile {
@@ -160,12 +243,11 @@ impl Memory for CoreFile {
         let mut done = 0;
         while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = address.checked_add(done as u64).ok_or(MemoryError::Unmapped { address: u64::MAX })?;
-            let segment = self.segment_at(at).ok_or(MemoryError::Unmapped { address: at })?;
+            let part = self::at(self.parts(), at).map(|(_, part)| part);
+            let segment = part.filter(|part| at - part.address < part.file_size);
+            let Some(segment) = segment else { return Err(self.why_absent(at)) };
             let within = at - segment.address;
-            let dumped = segment.file_size.saturating_sub(within);
-            if dumped == 0 {
-                return Err(MemoryError::NotDumped { address: at });
-            }
+            let dumped = segment.file_size - within;
             let len = rest.len().min(usize::try_from(dumped).unwrap_or(usize::MAX));
             let part = rest.get_mut(..len).unwrap_or_default();
             let truncated = |count| MemoryError::Truncated { address: at.saturating_add(count) };
@@ -255,6 +337,9 @@ struct NoteReader {
     endian: Endian,
     process: Process,
     first: Option<u32>,
+    /// Whether a note says that the core is slim, and what it says.
+    is_slim: bool,
+    slim: Option<SlimNote>,
 }
 
 impl NoteReader {
@@ -269,9 +354,12 @@ impl NoteReader {
                 signal: None,
                 info: None,
                 producer: None,
+                slim: None,
                 defects: Vec::new(),
             },
             first: None,
+            is_slim: false,
+            slim: None,
         }
     }
 
@@ -282,6 +370,10 @@ impl NoteReader {
             match note.name {
                 b"CORE" => self.take(&note),
                 b"LINUX" => self.add_to_thread(&note),
+                OWNER if note.kind == NT_SLIM && !self.is_slim => {
+                    self.is_slim = true;
+                    self.slim = SlimNote::decode(note.desc);
+                }
                 _ => {}
             }
         }

@@ -28,6 +28,8 @@ pub(crate) const DT_DEBUG: u64 = 21;
 /// A file that the dynamic linker loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Linked {
+    /// Where its entry in the list is (`struct link_map`).
+    pub(crate) entry: u64,
     /// `l_addr`: what is added to the file's addresses.
     pub(crate) bias: u64,
     /// `l_name`: its path; empty for the main program.
@@ -142,7 +144,12 @@ impl Reader<'_> {
                 };
                 // 32-bit files may be loaded below their own addresses.
                 let bias = if bias > dynamic { bias | !self.arch.wrap(u64::MAX) } else { bias };
-                files.push(Linked { bias, name: read_string(self.memory, name, LONGEST_PATH), dynamic });
+                files.push(Linked {
+                    entry: map,
+                    bias,
+                    name: read_string(self.memory, name, LONGEST_PATH),
+                    dynamic,
+                });
                 map = self.word(map, 3).unwrap_or(0);
             }
             // `struct r_debug_extended`, from version 2 on.

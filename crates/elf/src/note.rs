@@ -51,6 +51,17 @@ impl<'a> Notes<'a> {
     }
 }
 
+/// Splits bytes into notes, each with the bytes that it takes; what is broken or cut, and what follows it, is left out.
+pub(crate) fn whole_notes(bytes: &[u8], endian: Endian) -> impl Iterator<Item = (Note<'_>, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (note, after) = split(rest, endian)?;
+        let (own, _) = rest.split_at_checked(rest.len() - after.len())?;
+        rest = after;
+        Some((note, own))
+    })
+}
+
 impl<'a> Iterator for Notes<'a> {
     type Item = Note<'a>;
 

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::arch::Arch;
 use crate::auxv::AuxVector;
 use crate::registers::Registers;
+use crate::slim::Slimmed;
 
 /// A dead process.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Process {
     pub info: Option<ProcessInfo>,
     /// `kernel`, or `gcore` where a debugger wrote the core; unknown where somebody else did.
     pub producer: Option<&'static str>,
+    /// What the core was made of, where it is a slim one.
+    pub slim: Option<Slimmed>,
     /// What is wrong with the source.
     pub defects: Vec<Defect>,
 }
@@ -128,6 +131,13 @@ pub enum Defect {
     NoThreads,
     /// The list of mapped files (`NT_FILE`) is missing or broken.
     NoFileList,
+    /// A slim core's stacks that were too large for it: their middles are missing.
+    StacksCut {
+        /// How many.
+        count: u64,
+    },
+    /// The note that a slim core carries makes no sense, or is of a later version.
+    BrokenSlimNote,
 }
 
 impl Defect {
@@ -143,6 +153,8 @@ impl Defect {
             Defect::OddThread { .. } => "core_odd_thread",
             Defect::NoThreads => "core_no_threads",
             Defect::NoFileList => "core_no_file_list",
+            Defect::StacksCut { .. } => "core_stacks_cut",
+            Defect::BrokenSlimNote => "core_broken_slim_note",
         }
     }
 }
@@ -171,6 +183,12 @@ impl fmt::Display for Defect {
             }
             Defect::NoThreads => write!(f, "the core holds no thread's registers"),
             Defect::NoFileList => write!(f, "the core has no readable list of mapped files (NT_FILE)"),
+            Defect::StacksCut { count } => {
+                write!(f, "the slim core lacks the middle of {count} stacks, which were too large for it")
+            }
+            Defect::BrokenSlimNote => {
+                write!(f, "the core is a slim one, but its note on what was left out can't be read")
+            }
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn space_available(folder: &Path) -> io::Result<u64> {
 }
 
 /// Tells whether `error` says that the disk, or the user's share of it, is full.
-pub(super) fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge

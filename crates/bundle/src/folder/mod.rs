@@ -37,7 +37,7 @@ use std::time::Duration;
 
 pub use binary::{BinarySource, BinaryToKeep};
 pub use core::{CoreInput, StoredCore};
-pub(crate) use disk::space_available;
+pub(crate) use disk::{is_full, space_available};
 pub use error::BundleError;
 pub use remove::remove_sealed_original;
 pub use seal::{SealRequest, Sealed, Stored};

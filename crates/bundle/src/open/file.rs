@@ -78,6 +78,13 @@ impl OpenedCore {
     pub fn died(&self) -> Option<SystemTime> {
         self.store.as_ref().and_then(|store| store.time).or(self.modified)
     }
+
+    /// Tells whether the file that was opened is the one that `path` leads to.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let same =
+            |metadata: Metadata| (metadata.dev(), metadata.ino()) == (self.stamp.device, self.stamp.inode);
+        std::fs::metadata(path).is_ok_and(same)
+    }
 }
 
 /// Opens the file of a core: plain, compressed (zstd, gzip, xz, lz4, bzip2), or an apport report with a core in it.

@@ -61,6 +61,7 @@ fn process(mappings: &[Mapping]) -> Process {
         signal: None,
         info: None,
         producer: None,
+        slim: None,
         defects: Vec::new(),
     }
 }

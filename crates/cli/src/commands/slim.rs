@@ -1,0 +1,90 @@
+//! `epitaph slim`: make a small core of a large one.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use epitaph_bundle::{OpenedCore, open_core, save_core, write_core};
+use epitaph_elf::{CoreFile, SlimCore, SlimOptions, SlimReport};
+
+use crate::args::SlimArgs;
+use crate::error::{Error, message, of_core};
+use crate::exit::Exit;
+use crate::terminal;
+
+/// Writes the slim core, and says on stderr what was left out.
+pub(crate) fn run(args: &SlimArgs) -> Result<Exit, Error> {
+    let opened = open_core(&args.core)?;
+    if let Some(damage) = &opened.damage {
+        terminal::warning(&format!("{}: {damage}", args.core.display()));
+    }
+    let core = CoreFile::open(opened.source.clone()).map_err(|error| of_core(&opened.path, error))?;
+    for defect in &core.process().defects {
+        terminal::warning(&format!("{}: {defect}", args.core.display()));
+    }
+    let options = SlimOptions { budget: args.budget, ..SlimOptions::default() };
+    let of_this_core = |error: Error| error.context(args.core.display().to_string());
+    let slim = SlimCore::new(&core, &options).map_err(|error| of_this_core(Error::new(error, None)))?;
+    let written = write(&slim, &opened, &args.output)?;
+    tell(args, slim.report(), slim.size(), written);
+    Ok(Exit::Done)
+}
+
+/// Writes the slim core; returns the size of the file, where it became one.
+fn write(slim: &SlimCore, opened: &OpenedCore, output: &Path) -> Result<Option<u64>, Error> {
+    if output == Path::new("-") {
+        write_core(slim, &mut std::io::stdout().lock(), Path::new("standard output"))?;
+        return Ok(None);
+    }
+    if opened.is_at(output) {
+        let text = format!("{}: this is the core itself, which is never overwritten", output.display());
+        return Err(message(text, Some("name another file with -o")));
+    }
+    // What is neither a file nor a folder (a pipe, a device) is written to, not replaced.
+    let special = std::fs::metadata(output).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    if special {
+        let unwritable = |error| Error::from(error).context(output.display().to_string());
+        let mut file: File = OpenOptions::new().write(true).open(output).map_err(unwritable)?;
+        write_core(slim, &mut file, output)?;
+        return Ok(None);
+    }
+    Ok(Some(save_core(slim, output, opened.died())?))
+}
+
+fn tell(args: &SlimArgs, report: &SlimReport, size: u64, written: Option<u64>) {
+    let compressed = written.filter(|written| *written != size);
+    let compressed =
+        compressed.map(|written| format!(" ({} compressed)", terminal::bytes(written))).unwrap_or_default();
+    let made_of = &report.made_of;
+    terminal::note(&format!(
+        "{}: {}{compressed} of {}; left out {} of memory",
+        args.output.display(),
+        terminal::bytes(size),
+        terminal::bytes(made_of.original_size),
+        terminal::bytes(made_of.dropped_bytes),
+    ));
+    let kept = &report.kept;
+    let parts = [
+        ("stacks", kept.stacks),
+        ("threads", kept.threads),
+        ("modules", kept.modules),
+        ("data", kept.data),
+        ("small mappings", kept.small),
+        ("pointed to", kept.pointed),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(what, count)| format!("{what} {}", terminal::bytes(count)))
+        .collect();
+    terminal::note(&format!("kept {}", parts.join(", ")));
+    if made_of.cut_stacks > 0 {
+        terminal::warning(&format!(
+            "{} stacks were too large and lack their middles: debuggers can't show all of their frames",
+            made_of.cut_stacks
+        ));
+    } else if report.over_budget {
+        terminal::warning(
+            "the budget was too small for all data: debuggers may show less than in the original",
+        );
+    }
+}
