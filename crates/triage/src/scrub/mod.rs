@@ -78,7 +78,7 @@ impl Scrubber {
             learn(&core, range, &mut secrets);
         }
         let mut budget = MOST_LEARNED;
-        for segment in core.segments().iter().filter(|segment| segment.write) {
+        for segment in core.parts().iter().filter(|segment| segment.write) {
             let len = segment.file_size.min(budget);
             learn(&core, segment.address..segment.address.saturating_add(len), &mut secrets);
             budget -= len;

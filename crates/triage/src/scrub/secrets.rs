@@ -1,6 +1,6 @@
 //! What is secret: values, and every form of them that is looked for.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -26,7 +26,9 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 /// Values that are secret.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
-    values: BTreeSet<Vec<u8>>,
+    /// In the order in which they were added: where there are too many, the first count.
+    values: Vec<Vec<u8>>,
+    known: HashSet<Vec<u8>>,
     bytes: usize,
     left_out: usize,
 }
@@ -44,7 +46,7 @@ impl Secrets {
     }
 
     fn add_one(&mut self, value: &[u8]) {
-        if !Masks::is_long_enough(value) || self.values.contains(value) {
+        if !Masks::is_long_enough(value) || self.known.contains(value) {
             return;
         }
         if self.values.len() >= MOST_VALUES || self.bytes + value.len() > MOST_BYTES {
@@ -52,24 +54,18 @@ impl Secrets {
             return;
         }
         self.bytes += value.len();
-        self.values.insert(value.to_owned());
+        self.values.push(value.to_owned());
+        self.known.insert(value.to_owned());
     }
 
     /// Returns what to look for, and how many values were too many to be looked for.
     pub(super) fn parts(&self) -> (Vec<Part>, usize) {
-        let (mut parts, mut left_out) = self.parts_up_to(LONGEST_IN_ALL_PARTS);
-        if left_out > 0 {
-            // Fewer parts of each, so that there is room for more secrets.
-            (parts, left_out) = self.parts_up_to(0);
-        }
-        (parts, left_out + self.left_out)
-    }
-
-    fn parts_up_to(&self, longest_in_all_parts: usize) -> (Vec<Part>, usize) {
         let mut known: HashSet<Vec<u8>> = HashSet::new();
         let mut parts = Vec::new();
-        let mut left_out = 0;
+        let mut left_out = self.left_out;
         for value in &self.values {
+            // Fewer parts of each, where there are many secrets, so that there is room for all.
+            let longest_in_all_parts = if parts.len() < MOST_PARTS / 2 { LONGEST_IN_ALL_PARTS } else { 0 };
             let of_value: Vec<Vec<u8>> =
                 forms(value).iter().flat_map(|form| form.parts(longest_in_all_parts)).collect();
             if parts.len() + of_value.len() > MOST_PARTS {
