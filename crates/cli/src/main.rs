@@ -12,6 +12,7 @@ mod examine;
 mod exit;
 mod keep;
 mod progress;
+mod reduce;
 mod terminal;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use epitaph_elf::ReadAt;
+use epitaph_summary::Slim;
 use sha2::{Digest, Sha256};
 
 use super::disk::{Disk, Existing, NewFile, is_full};
@@ -29,6 +30,16 @@ pub struct CoreInput<'a> {
     holes: Option<&'a File>,
     stamp: Option<FileStamp>,
     whole: bool,
+    reduction: Option<&'a Reduction>,
+}
+
+/// What was made of a core before it was stored: less than all of it, or its secrets overwritten.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reduction {
+    /// What was left out, where something was.
+    pub slim: Option<Slim>,
+    /// Whether secrets were overwritten.
+    pub scrubbed: bool,
 }
 
 impl std::fmt::Debug for CoreInput<'_> {
@@ -51,6 +62,7 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
             // A report of another collector tells more than its core does: it is not ours to remove.
             stamp: (core.format != Wrapper::Apport.format()).then_some(core.stamp),
             whole: core.damage.is_none(),
+            reduction: None,
         }
     }
 }
@@ -58,7 +70,28 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
 impl<'a> CoreInput<'a> {
     /// A core of `size` bytes that is read from anywhere; `original` is where people find it.
     pub fn new(source: &'a dyn ReadAt, size: u64, original: &'a Path) -> CoreInput<'a> {
-        CoreInput { source, size, original, modified: None, holes: None, stamp: None, whole: true }
+        CoreInput {
+            source,
+            size,
+            original,
+            modified: None,
+            holes: None,
+            stamp: None,
+            whole: true,
+            reduction: None,
+        }
+    }
+
+    /// Stores the `size` bytes of `source` in the core's place, which were made of it.
+    #[must_use]
+    pub fn reduced(mut self, source: &'a dyn ReadAt, size: u64, reduction: &'a Reduction) -> CoreInput<'a> {
+        (self.source, self.size, self.holes) = (source, size, None);
+        self.reduction = Some(reduction);
+        self
+    }
+
+    pub(super) fn reduction(&self) -> Option<&'a Reduction> {
+        self.reduction
     }
 
     pub(super) fn original(&self) -> &'a Path {
@@ -81,6 +114,8 @@ pub struct StoredCore {
     pub sha256: String,
     /// Whether it holds all of the original, which neither shrank meanwhile nor was broken.
     pub complete: bool,
+    /// Whether it is less than the original, on purpose.
+    pub(super) reduced: bool,
     /// The original, as it was read; unknown for one that is no file, or that is more than the core.
     pub(super) original: Option<FileStamp>,
 }
@@ -162,6 +197,7 @@ pub(super) fn store_core(
             size: stored,
             sha256,
             complete: core.whole && bytes == core.size,
+            reduced: core.reduction.is_some(),
             original: core.stamp,
         }),
         Err(_) if over_limit => Err(CoreTrouble::TooLarge { limit: limit.unwrap_or(stored) }),
