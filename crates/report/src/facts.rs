@@ -59,7 +59,13 @@ fn core_line(core: &Core) -> Option<String> {
         Some(on_disk) => format!("{} ({} on disk)", bytes(size), bytes(on_disk)),
         None => bytes(size),
     });
-    joined([core.path.as_deref().map(|path| clean(path).into_owned()), size, truncation(core)])
+    joined([core.path.as_deref().map(|path| clean(path).into_owned()), size, slim(core), truncation(core)])
+}
+
+/// Says of a slim core how large the original was.
+fn slim(core: &Core) -> Option<String> {
+    let original = core.slim.as_ref()?.original_size?;
+    Some(format!("slim core of {}", bytes(original)))
 }
 
 fn stored_line(core: &Core) -> Option<String> {

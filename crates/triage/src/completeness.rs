@@ -1,7 +1,7 @@
 //! How much of a core is there.
 
 use epitaph_elf::{Defect, Memory, Process, Thread};
-use epitaph_summary::{self as summary, Completeness, Core, Stop};
+use epitaph_summary::{self as summary, Completeness, Core, CoreContent, Slim, Stop};
 
 /// Grades a core by what its threads' stack pointers still lead to; the rest of `known` stays.
 pub(crate) fn grade(process: &Process, memory: &dyn Memory, known: Core) -> Core {
@@ -30,10 +30,18 @@ pub(crate) fn grade(process: &Process, memory: &dyn Memory, known: Core) -> Core
     } else {
         Completeness::Notes
     };
+    let slim = process.slim.as_ref().map(|made_of| Slim {
+        original_size: Some(made_of.original_size),
+        dropped_bytes: Some(made_of.dropped_bytes),
+    });
+    let scrubbed = process.slim.as_ref().is_some_and(|made_of| made_of.scrubbed);
     Core {
         producer: process.producer.map(str::to_owned),
         completeness: Some(completeness),
         missing_bytes: (missing > 0).then_some(missing),
+        content: if slim.is_some() { Some(CoreContent::Slim) } else { known.content },
+        slim: slim.or(known.slim),
+        scrubbed: if scrubbed { Some(true) } else { known.scrubbed },
         ..known
     }
 }

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::PAGE;
 use super::budget::Reason;
 use super::kept::{Kept, held_at};
 use crate::core_file::CoreFile;
-use crate::link_map;
-use crate::memory::{Memory, MemoryError};
+use crate::link_map::{self, LONGEST_PATH};
+use crate::memory::{Memory, MemoryError, read_string};
 use crate::module::Module;
 use crate::segment::Segment;
 
@@ -22,18 +23,34 @@ const LARGEST_VDSO: u64 = 1 << 20;
 
 /// Keeps what is read in order to find the modules, by finding them; returns them, and whether there was room.
 pub(super) fn keep(core: &CoreFile, kept: &mut Kept<'_>) -> (Vec<Module>, bool) {
-    let recording = Recording { core, pages: RefCell::default() };
-    let modules = Module::all(core.process(), &recording);
-    let linked = link_map::read(core.process(), &recording);
+    let process = core.process();
+    let recording = Recording::of(core);
+    let linked = link_map::read(process, &recording);
+    if let Some(name) = process.auxv.executable_name() {
+        read_string(&recording, name, LONGEST_PATH);
+    }
     let mut room = true;
-    for page in recording.pages.into_inner() {
-        room &= kept.add(page * PAGE..page * PAGE + 1, Reason::Modules);
+    for page in recording.pages() {
+        room &= kept.add(page, Reason::Modules);
     }
     for file in linked {
         room &= kept.add(file.entry..file.entry.saturating_add(LINK_MAP), Reason::Modules);
         room &= kept.add(file.dynamic..file.dynamic.saturating_add(DYNAMIC), Reason::Modules);
     }
-    let vdso = core.process().auxv.vdso().and_then(|address| held_at(kept.held(), address));
+    let recording = Recording::of(core);
+    let modules = Module::all(process, &recording);
+    // Where no list names the modules, every segment is looked at. What is no module's is not needed to see that.
+    let is_of_module = |page: &Range<u64>| {
+        let after = modules.partition_point(|module| module.start < page.end);
+        after
+            .checked_sub(1)
+            .and_then(|index| modules.get(index))
+            .is_some_and(|module| page.start < module.end)
+    };
+    for page in recording.pages().filter(is_of_module) {
+        room &= kept.add(page, Reason::Modules);
+    }
+    let vdso = process.auxv.vdso().and_then(|address| held_at(kept.held(), address));
     if let Some(vdso) = vdso.filter(|vdso| vdso.size <= LARGEST_VDSO) {
         room &= kept.add(vdso.range(), Reason::Modules);
     }
@@ -44,6 +61,19 @@ pub(super) fn keep(core: &CoreFile, kept: &mut Kept<'_>) -> (Vec<Module>, bool) 
 struct Recording<'a> {
     core: &'a CoreFile,
     pages: RefCell<BTreeSet<u64>>,
+}
+
+impl<'a> Recording<'a> {
+    fn of(core: &'a CoreFile) -> Recording<'a> {
+        Recording { core, pages: RefCell::default() }
+    }
+
+    fn pages(self) -> impl Iterator<Item = Range<u64>> {
+        self.pages
+            .into_inner()
+            .into_iter()
+            .map(|page| page * PAGE..page.saturating_add(1).saturating_mul(PAGE))
+    }
 }
 
 impl Memory for Recording<'_> {

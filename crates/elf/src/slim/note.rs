@@ -1,6 +1,6 @@
 //! The note that a slim core carries: what it was made of.
 //!
-//! Owner `EPITAPH`, type 1. The descriptor is a version, flags, and unsigned LEB128 numbers (DWARF 5, 7.6), the same in
+//! Owner `EPITAPH`, type `SLIM`. The descriptor is a version, flags, and unsigned LEB128 numbers (DWARF 5, 7.6), the same in
 //! every byte order: the original's size, the bytes that were dropped, how many stacks were cut, the shift of the
 //! numbers that follow the defects; what was wrong with the original (count; kind and value of each); and its segments
 //! (count; of each the distance from the last one's end, its size, its flags, and, where the flags say so, how much of
@@ -11,8 +11,8 @@ use crate::segment::Segment;
 
 /// The note's owner.
 pub(crate) const OWNER: &[u8] = b"EPITAPH";
-/// The note's type.
-pub(crate) const NT_SLIM: u32 = 1;
+/// The note's type: "SLIM". A small number would be another note's, and gdb doesn't look at owners.
+pub(crate) const NT_SLIM: u32 = 0x534c_494d;
 
 const VERSION: u8 = 1;
 /// Of the note's flags: secrets were overwritten.

@@ -43,10 +43,11 @@ impl<'a> Pointers<'a> {
             return;
         }
         let arch = self.core.process().arch;
-        let registers = arch.register_names.iter().filter_map(|(number, _)| thread.registers.get(*number));
-        let done = registers.map(|value| self.follow(value, true, kept)).all(|room| room)
-            && record.is_none_or(|record| self.follow_all(record, 0, kept));
-        if !done {
+        let mut registers =
+            arch.register_names.iter().filter_map(|(number, _)| thread.registers.get(*number));
+        if !registers.all(|value| self.follow(value, true, kept))
+            || !record.is_none_or(|record| self.follow_all(record, 0, kept))
+        {
             return;
         }
         for stack in stacks {

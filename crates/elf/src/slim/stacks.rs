@@ -77,7 +77,7 @@ fn cut_to(stack: &Range<u64>, most: u64) -> (Range<u64>, Range<u64>) {
     if stack.end - stack.start <= most {
         return (stack.clone(), stack.end..stack.end);
     }
-    let outer = if most < SHORT { 0 } else { most / 4 & !(PAGE - 1) };
+    let outer = if most < SHORT { 0 } else { (most / 4) & !(PAGE - 1) };
     (stack.start..stack.start.saturating_add(most - outer).min(stack.end), stack.end - outer..stack.end)
 }
 

@@ -28,6 +28,8 @@ mod object_sections;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod slim;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod unlisted;
