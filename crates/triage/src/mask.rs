@@ -1,11 +1,9 @@
 //! Takes secrets out of a summary, wherever text from the process is.
 
-use std::os::unix::ffi::OsStrExt;
-
-use epitaph_elf::{FileMapping, Memory, Process};
+use epitaph_elf::{Memory, Process};
 use epitaph_summary::{CrashSummary, Masks};
 
-use crate::scrub::Start;
+use crate::scrub::{Places, Start};
 
 /// Most secrets of a process that are looked for in what it said of itself.
 const MOST_OF_PROCESS: usize = 256;
@@ -16,12 +14,12 @@ pub(crate) fn of_process(process: &Process, memory: &dyn Memory) -> Masks {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let arguments = start.secret_arguments();
     let secrets = start.secret_variables().chain(arguments.iter().map(|(value, _)| *value));
-    // Where a file of the process is, is no secret, even if a variable such as KEY_FOLDER says so.
-    let is_place = |value: &[u8]| {
-        let holds = |mapping: &FileMapping| mapping.path.as_bytes().starts_with(value);
-        value.starts_with(b"/") && process.mappings.iter().any(holds)
-    };
-    Masks::new(secrets.take(MOST_OF_PROCESS).filter(|value| !is_place(value)).map(text))
+    let mut secrets = secrets.take(MOST_OF_PROCESS).peekable();
+    if secrets.peek().is_none() {
+        return Masks::default();
+    }
+    let places = Places::of(process);
+    Masks::new(secrets.filter(|value| !places.has(value)).map(text))
 }
 
 /// Masks every text that came from the crashed process or its files: what is secret here by `masks`, and in what the

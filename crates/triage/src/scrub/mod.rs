@@ -10,16 +10,17 @@
 //!   in base64;
 //! - values of fewer than 6 bytes only where they stand beside their names: they would be found by chance.
 //!
-//! Not overwritten is what nothing names as a secret, and what is encoded in another way (compressed, encrypted, as a
-//! hash). Addresses are never touched: a backtrace is the same afterwards, but for texts among arguments.
+//! Not overwritten is what nothing names as a secret, what is encoded in another way (compressed, encrypted, as a hash),
+//! and what is no more than the name or path of a mapped file. Addresses are never touched: a backtrace is the same
+//! afterwards, but for texts among arguments.
 
 mod around;
 mod named;
 mod patterns;
+mod places;
 mod secrets;
 mod start;
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use memchr::memmem::Finder;
 use around::{read_before, read_from};
 use named::{LONGEST_NAME, LONGEST_VALUE, assigned_secrets, secret_arguments};
 use patterns::Patterns;
+pub(crate) use places::Places;
 use secrets::Secrets;
 pub(crate) use start::Start;
 
@@ -83,10 +85,9 @@ impl Scrubber {
             learn(&core, segment.address..segment.address.saturating_add(len), &mut secrets);
             budget -= len;
         }
-        let (parts, left_out) = secrets.parts();
-        let mapped: BTreeSet<&[u8]> =
-            process.mappings.iter().map(|mapping| mapping.path.as_bytes()).collect();
-        let patterns = Patterns::new(parts, &mapped);
+        let places = Places::of(process);
+        let (parts, left_out) = secrets.parts(&places);
+        let patterns = Patterns::new(parts, &places);
         let left_out = left_out + patterns.refused();
         let notes = process
             .info

@@ -1,10 +1,11 @@
 //! Finding parts of secrets in bytes, all of them in one pass.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use super::places::Places;
 use super::secrets::Part;
 
 /// Looks for parts of secrets.
@@ -20,12 +21,11 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
-    /// Looks for these `parts`; but those of a path that lead to where files of the process are mapped are no secrets:
-    /// without their names nothing else of the core could be understood.
-    pub(super) fn new(mut parts: Vec<Part>, mapped: &BTreeSet<&[u8]>) -> Patterns {
+    /// Looks for these `parts`, but for those of paths that are also in paths of `places`.
+    pub(super) fn new(mut parts: Vec<Part>, places: &Places<'_>) -> Patterns {
         let patterns = Patterns::of(&parts);
         let mut public = HashSet::new();
-        for path in mapped {
+        for path in places.paths() {
             patterns.find(path, |part, _| {
                 if parts.get(part).is_some_and(|part| part.may_be_path) {
                     public.insert(part);
@@ -86,17 +86,17 @@ mod tests {
     #[test]
     fn secrets_that_overlap_are_all_found() {
         let parts = vec![part("abcdef", false), part("defghi", false), part("bcdefgh", false)];
-        let patterns = Patterns::new(parts, &BTreeSet::new());
+        let patterns = Patterns::new(parts, &Places::default());
         assert_eq!(found(&patterns, "xabcdefghix"), [1..7, 2..9, 4..10]);
         assert_eq!((patterns.longest(), patterns.refused()), (7, 0));
-        assert!(found(&Patterns::new(Vec::new(), &BTreeSet::new()), "x").is_empty());
+        assert!(found(&Patterns::new(Vec::new(), &Places::default()), "x").is_empty());
     }
 
     #[test]
     fn the_place_of_a_mapped_file_is_no_secret() {
         let parts = vec![part("/home/ci", true), part("hunter2", false), part("/home/other", true)];
-        let mapped = BTreeSet::from([&b"/home/ci/bin/hunter2"[..]]);
-        let patterns = Patterns::new(parts, &mapped);
+        let places = Places::new([&b"/home/ci/bin/hunter2"[..]].into_iter());
+        let patterns = Patterns::new(parts, &places);
         assert_eq!(found(&patterns, "/home/ci /home/other hunter2"), [9..20, 21..28]);
     }
 }

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use epitaph_summary::Masks;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
+use super::places::Places;
+
 /// Most values that are looked for.
 const MOST_VALUES: usize = 4096;
 /// Most bytes of all values.
@@ -58,12 +60,12 @@ impl Secrets {
         self.known.insert(value.to_owned());
     }
 
-    /// Returns what to look for, and how many values were too many to be looked for.
-    pub(super) fn parts(&self) -> (Vec<Part>, usize) {
+    /// Returns what to look for, and how many values were too many to be looked for. Names of `places` are no secrets.
+    pub(super) fn parts(&self, places: &Places<'_>) -> (Vec<Part>, usize) {
         let mut known: HashSet<Vec<u8>> = HashSet::new();
         let mut parts = Vec::new();
         let mut left_out = self.left_out;
-        for value in &self.values {
+        for value in self.values.iter().filter(|value| !places.has_name(value)) {
             // Fewer parts of each, where there are many secrets, so that there is room for all.
             let longest_in_all_parts = if parts.len() < MOST_PARTS / 2 { LONGEST_IN_ALL_PARTS } else { 0 };
             let of_value: Vec<Vec<u8>> =
@@ -177,7 +179,7 @@ mod tests {
         for value in values {
             secrets.add(value);
         }
-        secrets.parts()
+        secrets.parts(&Places::new([&b"/builds/short-token/0"[..]].into_iter()))
     }
 
     fn has(parts: &[Part], bytes: &[u8]) -> bool {
@@ -220,6 +222,12 @@ mod tests {
     fn a_key_is_known_by_its_lines() {
         let (parts, _) = parts_of(&[b"-----BEGIN KEY-----\r\nAAAAB3NzaC1yc2\r\nshort\r\n"]);
         assert!(has(&parts, b"AAAAB3NzaC1yc2") && !has(&parts, b"short"));
+    }
+
+    #[test]
+    fn a_name_in_the_path_of_a_mapped_file_is_no_secret() {
+        let (parts, _) = parts_of(&[b"short-token", b"t-token"]);
+        assert!(!has(&parts, b"short-token") && has(&parts, b"t-token"));
     }
 
     #[test]
