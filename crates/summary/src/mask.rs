@@ -73,6 +73,26 @@ impl Masks {
             || name.ends_with("_pwd")
     }
 
+    /// Returns where, in a line that was cut off, a secret begins of which the line has only the first bytes.
+    pub fn start_of_cut<'a>(line: &[u8], values: impl IntoIterator<Item = &'a [u8]>) -> Option<usize> {
+        let starts = values.into_iter().filter_map(|value| {
+            let longest = value.len().saturating_sub(1).min(line.len());
+            let ends_with = |len: &usize| value.get(..*len).is_some_and(|start| line.ends_with(start));
+            (SHORTEST_SECRET..=longest).rev().find(ends_with).map(|len| line.len() - len)
+        });
+        starts.min()
+    }
+
+    /// Returns a `line` that was cut off with every secret replaced by `***`, also one that was cut itself.
+    pub fn apply_to_cut(&self, line: &str) -> String {
+        let line = self.apply(line);
+        let cut = Masks::start_of_cut(line.as_bytes(), self.values().map(str::as_bytes));
+        match cut.and_then(|start| line.get(..start)) {
+            Some(before) => format!("{before}{MASKED}"),
+            None => line,
+        }
+    }
+
     /// Returns `text` with every secret replaced by `***`.
     pub fn apply(&self, text: &str) -> String {
         let mut text = text.to_owned();
@@ -120,6 +140,16 @@ mod tests {
         assert_eq!(masks.apply("GITHUB_TOKEN=abc ./run\tx"), "GITHUB_TOKEN=*** ./run\tx");
         assert_eq!(masks.apply("prog --token --verbose"), "prog --token --verbose");
         assert_eq!(masks.apply("monkey --keys a keyboard=x"), "monkey --keys a keyboard=x");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_off_is_masked() {
+        let masks = Masks::new(["hunter2-hunter2".to_owned(), "other-secret".to_owned()]);
+        assert_eq!(masks.apply_to_cut("prog hunter2-hunter2 x hunter2-hun"), "prog *** x ***");
+        assert_eq!(masks.apply_to_cut("prog hunter2-hunter2"), "prog ***");
+        for plain in ["prog hunte", "hunter", "prog", ""] {
+            assert_eq!(masks.apply_to_cut(plain), if plain == "hunter" { "***" } else { plain });
+        }
     }
 
     #[test]

@@ -31,11 +31,18 @@ pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
         }
     };
     if let Some(process) = &mut summary.process {
-        let said = [&mut process.command_line, &mut process.executable, &mut process.name];
-        for text in said.into_iter().flatten().filter(|_| !own.is_empty()) {
-            *text = own.apply(text);
+        if let Some(line) = &mut process.command_line {
+            *line = if process.command_line_truncated == Some(true) {
+                masks.apply_to_cut(&own.apply_to_cut(line))
+            } else {
+                masks.apply(&own.apply(line))
+            };
         }
-        mask(&mut process.command_line);
+        if !own.is_empty() {
+            for text in [&mut process.executable, &mut process.name].into_iter().flatten() {
+                *text = own.apply(text);
+            }
+        }
     }
     if let Some(collection) = &mut summary.collection {
         for fact in collection.collector_facts.values_mut() {

@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use epitaph_elf::{CoreFile, Redact};
+use epitaph_elf::{CoreFile, ProcessInfo, Redact};
 use epitaph_summary::Masks;
 use memchr::memmem::Finder;
 
@@ -89,11 +89,8 @@ impl Scrubber {
         let (parts, left_out) = secrets.parts(&places);
         let patterns = Patterns::new(parts, &places);
         let left_out = left_out + patterns.refused();
-        let notes = process
-            .info
-            .as_ref()
-            .map(|info| secrets_of_command_line(info.args.as_bytes()))
-            .unwrap_or_default();
+        let notes =
+            process.info.as_ref().map(|info| secrets_of_command_line(info, &secrets)).unwrap_or_default();
         Scrubber { core, patterns, ranges, notes, left_out }
     }
 
@@ -143,16 +140,20 @@ impl Redact for Scrubber {
     }
 }
 
-/// Finds the secrets in the command line that the notes have: its arguments with spaces for NULs, the last one cut.
-fn secrets_of_command_line(line: &[u8]) -> Vec<(Finder<'static>, Range<usize>)> {
+/// Finds, in the command line that the notes have (arguments with spaces for NULs, the last one cut), secrets that no
+/// pattern finds: short ones, and a cut one.
+fn secrets_of_command_line(info: &ProcessInfo, secrets: &Secrets) -> Vec<(Finder<'static>, Range<usize>)> {
+    let line = info.args.as_bytes();
+    let cut = Masks::start_of_cut(line, secrets.values()).filter(|_| info.args_cut);
+    let cut = cut.map(|start| (Finder::new(line).into_owned(), start..line.len()));
     let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-    let secrets = secret_arguments(words.iter().copied()).into_iter().filter_map(|(index, offset)| {
+    let named = secret_arguments(words.iter().copied()).into_iter().filter_map(|(index, offset)| {
         let start: usize = words.iter().take(index).map(|word| word.len() + 1).sum();
         let end = start + words.get(index)?.len();
         // Known by all that is before it: a cut secret may be short.
         Some((Finder::new(line.get(..end)?).into_owned(), start + offset..end))
     });
-    secrets.collect()
+    named.chain(cut).collect()
 }
 
 /// Adds the values of `NAME=value` at these addresses that name a secret.

@@ -60,6 +60,11 @@ impl Secrets {
         self.known.insert(value.to_owned());
     }
 
+    /// Returns the values, in the order in which they were added.
+    pub(super) fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.values.iter().map(Vec::as_slice)
+    }
+
     /// Returns what to look for, and how many values were too many to be looked for. Names of `places` are no secrets.
     pub(super) fn parts(&self, places: &Places<'_>) -> (Vec<Part>, usize) {
         let mut known: HashSet<Vec<u8>> = HashSet::new();

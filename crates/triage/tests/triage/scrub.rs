@@ -9,7 +9,7 @@ use epitaph_testkit::core::{
 };
 use epitaph_triage::Scrubber;
 
-use crate::support::built;
+use crate::support::{Nothing, built, summary};
 
 /// Where the made-up stack begins, on every machine.
 const STACK: u64 = 0x7fff_0000;
@@ -206,6 +206,21 @@ fn a_secret_that_the_kernel_cut_is_overwritten_in_the_notes() {
     let mut notes = line.clone().into_bytes();
     scrubber.notes(&mut notes);
     assert_eq!(notes, with_stars(line.as_bytes(), &["p".repeat(61).as_bytes()]));
+}
+
+#[test]
+fn the_beginning_of_a_secret_is_one_where_the_kernel_cut_it() {
+    let stack = on_x86(&[], &["DEPLOY_TOKEN=open-sesame-1"]);
+    let line = format!("./prog {} open-ses", "x".repeat(63));
+    assert_eq!(line.len(), 79);
+    let psinfo = Psinfo { name: "prog".into(), arguments: line.clone(), ..Psinfo::default() };
+    let core = stack.core(b"-").psinfo(psinfo);
+    let (core, scrubber) = scrubber(built(&core), &Masks::default());
+    let mut notes = line.clone().into_bytes();
+    scrubber.notes(&mut notes);
+    assert_eq!(notes, with_stars(line.as_bytes(), &[b"open-ses"]));
+    let summary = summary(&core, &Nothing);
+    assert_eq!(summary.process.unwrap().command_line.unwrap(), line.replace("open-ses", "***"));
 }
 
 #[test]
