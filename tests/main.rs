@@ -29,6 +29,7 @@ mod run;
 mod scrub;
 mod seed;
 mod show;
+mod slim;
 mod support;
 mod surface;
 mod sweep;

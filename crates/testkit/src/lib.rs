@@ -5,6 +5,7 @@
 //!   repeated here.
 //! - [`crash`] builds the programs of `testdata/programs`, lets the real kernel kill them, and finds the core.
 //! - [`cross`] does the same for other architectures, with cross compilers and qemu's user emulation.
+//! - [`debuggers`] prints what debuggers say of a core.
 //! - [`scratch`] is a folder for what a test builds by itself.
 //! - [`server`] is an HTTP server that behaves as badly as a test wants.
 //! - [`gdb`] asks gdb for the backtrace of a core, as data, and compares two backtraces.
@@ -36,6 +37,7 @@
 pub mod core;
 pub mod crash;
 pub mod cross;
+pub mod debuggers;
 pub mod gdb;
 pub mod scratch;
 pub mod server;

@@ -400,18 +400,16 @@ fn damage_is_survived() {
     let whole = bytes(&SlimCore::new(&core(&x86_64()), &SlimOptions::default()).unwrap());
     let head = whole.windows(7).position(|part| part == b"EPITAPH").unwrap() + 100;
     for at in 0..head {
-        for byte in [1, 0xff] {
-            let mut damaged = whole.clone();
-            damaged[at] = byte;
-            let Ok(full) = open(damaged) else { continue };
-            let Ok(made) = SlimCore::new(&full, &SlimOptions::default()) else { continue };
-            assert!(made.size() < 4 << 20, "{at}: {}", made.size());
-            let slim = open(bytes(&made)).unwrap();
-            for segment in full.segments().iter().take(20) {
-                let (original, own) =
-                    (read_vec(&full, segment.address, 64), read_vec(&slim, segment.address, 64));
-                assert!(own.is_err() || own == original, "{at} {byte} {:#x}", segment.address);
-            }
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        let Ok(full) = open(damaged) else { continue };
+        let Ok(made) = SlimCore::new(&full, &SlimOptions::default()) else { continue };
+        assert!(made.size() < 4 << 20, "{at}: {}", made.size());
+        let slim = open(bytes(&made)).unwrap();
+        for segment in full.segments().iter().take(20) {
+            let (original, own) =
+                (read_vec(&full, segment.address, 64), read_vec(&slim, segment.address, 64));
+            assert!(own.is_err() || own == original, "{at} {:#x}", segment.address);
         }
     }
 }
