@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use epitaph_testkit::crash::{Built, CoresHere, or_skip, program, without_core_limit};
+use epitaph_testkit::crash::{Built, CoresHere, Crash, or_skip, program, without_core_limit};
+use epitaph_testkit::debuggers::{EU_STACK, GDB};
 use epitaph_testkit::{gdb, need_tool};
 use memchr::memmem;
 use serde_json::Value;
@@ -65,7 +66,8 @@ fn in_ci(planted: &Planted, out: &Path) -> Epitaph {
 /// Returns the bytes of every file below a folder, unpacked.
 fn artifacts(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let unpacked = |(name, bytes): (String, Vec<u8>)| {
-        if !name.ends_with(".zst") {
+        let packed = Path::new(&name).extension().is_some_and(|extension| extension == "zst");
+        if !packed {
             return (name, bytes);
         }
         let zstd = Command::new("zstd").arg("-dcq").arg(out.join(&name)).output().unwrap();
@@ -75,7 +77,7 @@ fn artifacts(out: &Path) -> BTreeMap<String, Vec<u8>> {
     files(out).into_iter().map(unpacked).collect()
 }
 
-/// Tells which secrets are in which files, as text or as UTF-16, whole or their halves.
+/// Tells which secrets are in which files, as text or as UTF-16.
 fn found(artifacts: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     let whole = [TOKEN, &made_by_the_program(), UNSET, PASSWORD, API_KEY, PLAIN, PIN].map(str::to_owned);
     let mut found = Vec::new();
@@ -187,6 +189,21 @@ fn a_slim_core_is_scrubbed_on_demand() {
         slim.run().code(0);
         let bytes = BTreeMap::from([("core".to_owned(), fs::read(&core).unwrap())]);
         assert_eq!(!found(&bytes).is_empty(), secrets, "{options:?}");
+    }
+}
+
+/// Of programs without secrets, debuggers print the very same, registers and libraries too.
+#[test]
+fn debuggers_lose_nothing_by_scrubbing() {
+    for name in ["threads", "plugin", "cxx_exception", "inlined_static"] {
+        let Some(crash) = Crash::of_or_skip(program(name)) else { continue };
+        let scrubbed = crash.core.with_file_name("scrubbed");
+        let slim = epitaph().arg("slim").arg(&crash.core).arg("-o").arg(&scrubbed);
+        slim.args(["--scrub", "always"]).run().code(0).tells(&["secrets overwritten"]);
+        for debugger in [GDB, EU_STACK] {
+            let [before, after] = [&crash.core, &scrubbed].map(|core| debugger.ask(&crash.exe, core));
+            assert_eq!(before, after, "{name} in {}", debugger.program);
+        }
     }
 }
 
