@@ -48,13 +48,16 @@ const OURS: [(&str, &[&str]); 12] = [
 ];
 
 /// Libraries that only some crates may use, other than for tests.
-const OWNERS: [(&[&str], &[&str]); 10] = [
+const OWNERS: [(&[&str], &[&str]); 12] = [
     (&["goblin", "ruzstd", "iced-x86"], &["epitaph-elf"]),
     (&["gimli"], &["epitaph-unwind", "epitaph-symbols"]),
     (&["addr2line"], &["epitaph-symbols"]),
     (&["procfs"], &["epitaph-capture"]),
     // Codecs of whole core files.
-    (&["zstd", "lz4_flex", "bzip2", "base64", "twox-hash"], &["epitaph-bundle"]),
+    (&["zstd", "lz4_flex", "bzip2", "twox-hash"], &["epitaph-bundle"]),
+    // Cores within reports of other collectors, and forms that secrets take.
+    (&["base64"], &["epitaph-bundle", "epitaph-triage"]),
+    (&["aho-corasick"], &["epitaph-triage"]),
     // zlib: compressed sections, and cores in .gz. xz: packaged symbol tables, and cores in .xz.
     (&["flate2", "lzma-rust2"], &["epitaph-elf", "epitaph-bundle"]),
     // The network, and whatever is asynchronous.

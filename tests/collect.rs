@@ -289,24 +289,21 @@ fn only_the_summary_is_kept_on_demand() {
 }
 
 #[test]
-fn a_ci_system_is_warned_of_what_a_core_holds() {
-    let (job, out) = (folder(), folder());
+fn a_ci_system_is_warned_of_what_a_whole_core_holds() {
+    let job = folder();
     place_core(&job.path().join("core"), 1001);
     let warning = "a core holds the environment of its process, secrets included";
-    collect(job.path(), out.path()).run().code(0).hides(&[warning]);
-    let other = folder();
-    collect(job.path(), other.path())
-        .env("CI", "true")
-        .run()
-        .code(0)
-        .tells(&[warning, "hint: give --core none"]);
-    let third = folder();
-    collect(job.path(), third.path())
-        .env("CI", "true")
-        .args(["--core", "full"])
-        .run()
-        .code(0)
-        .hides(&[warning]);
+    for (ci, options, warned) in [
+        ("", &["--core", "full"][..], false),
+        ("false", &["--core", "full"], false),
+        ("true", &[], false),
+        ("true", &["--core", "full"], true),
+        ("true", &["--core", "full", "--scrub", "always"], false),
+    ] {
+        let out = folder();
+        let answer = collect(job.path(), out.path()).env("CI", ci).args(options).run().code(0);
+        assert_eq!(answer.stderr().contains(warning), warned, "{ci} {options:?}\n{answer}");
+    }
 }
 
 #[test]

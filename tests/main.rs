@@ -26,6 +26,7 @@ mod oracle;
 mod push_pull;
 mod report;
 mod run;
+mod scrub;
 mod sealed;
 mod seed;
 mod show;

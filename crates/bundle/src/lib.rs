@@ -58,7 +58,7 @@ mod testing;
 
 pub use binaries::Binaries;
 pub use folder::{
-    BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, SealRequest, Sealed, Stored,
+    BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, Reduction, SealRequest, Sealed, Stored,
     StoredCore, remove_sealed_original,
 };
 pub use id::{Identity, crash_id};

@@ -109,10 +109,23 @@ pub(crate) struct ShowArgs {
 pub(crate) enum KeepCore {
     /// The whole core, compressed
     Full,
+    /// What debuggers need to show the same backtraces
+    Slim,
     /// Nothing but the summary
     None,
-    /// The whole core; in a CI system with a warning, because a core holds the environment
+    /// A slim core in a CI system and of a core that is larger than --slim-above; otherwise the whole one
     Auto,
+}
+
+/// Whether secrets are overwritten in what is kept of a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scrub {
+    /// In slim cores, in a CI system
+    Auto,
+    /// Wherever a core is kept
+    Always,
+    /// Nowhere
+    Never,
 }
 
 /// How crashes are kept.
@@ -124,6 +137,12 @@ pub(crate) struct KeepArgs {
     /// What to keep of each core
     #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_CORE")]
     pub(crate) core: KeepCore,
+    /// With --core auto, cores with more data than this are kept slim, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 512 << 20, env = "EPITAPH_SLIM_ABOVE")]
+    pub(crate) slim_above: u64,
+    /// Overwrite the environment and the values of secrets in what is kept of a core
+    #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_SCRUB")]
+    pub(crate) scrub: Scrub,
     /// Largest compressed core that is kept, in bytes (CircleCI stores files up to 3 GB)
     #[arg(long, value_name = "BYTES", default_value_t = 3_000_000_000, env = "EPITAPH_MAX_CORE_SIZE")]
     pub(crate) max_core_size: u64,
@@ -175,6 +194,9 @@ pub(crate) struct SlimArgs {
     /// Most bytes of memory to keep; the stacks come first
     #[arg(long, value_name = "BYTES", default_value_t = 32 << 20, env = "EPITAPH_SLIM_BUDGET")]
     pub(crate) budget: u64,
+    /// Overwrite the environment and the values of secrets
+    #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_SCRUB")]
+    pub(crate) scrub: Scrub,
 }
 
 #[derive(Debug, clap::Args)]

@@ -13,6 +13,7 @@ mod exit;
 mod input;
 mod keep;
 mod progress;
+mod reduce;
 mod terminal;
 
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ const AT_PHNUM: u64 = 5;
 const AT_PAGESZ: u64 = 6;
 const AT_BASE: u64 = 7;
 const AT_ENTRY: u64 = 9;
+const AT_RANDOM: u64 = 25;
 const AT_EXECFN: u64 = 31;
 const AT_SYSINFO_EHDR: u64 = 33;
 
@@ -61,6 +62,17 @@ impl AuxVector {
     /// Address of the path that the program was started by (a C string on its stack).
     pub fn executable_name(&self) -> Option<u64> {
         self.get(AT_EXECFN)
+    }
+
+    /// Address of the 16 random bytes that the kernel gave the program, below the strings on its stack.
+    pub fn random(&self) -> Option<u64> {
+        self.get(AT_RANDOM).filter(|address| *address != 0)
+    }
+
+    /// Returns all entries, type and value, in the order in which they are on the program's stack; without the last
+    /// one there, `AT_NULL`.
+    pub fn entries(&self) -> &[(u64, u64)] {
+        &self.0
     }
 
     /// Address of the vDSO's ELF image.

@@ -194,7 +194,7 @@ impl CoreFile {
     }
 
     /// The core's segments whose bytes are in this file; otherwise they are the same as [`CoreFile::segments`].
-    pub(crate) fn parts(&self) -> &[Segment] {
+    pub fn parts(&self) -> &[Segment] {
         self.slim.as_ref().map_or(&self.segments, |slim| &slim.parts)
     }
 

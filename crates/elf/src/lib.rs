@@ -75,7 +75,7 @@ pub use object::{Object, ObjectError};
 pub use plt::Stub;
 pub use process::{Defect, FileMapping, Process, ProcessInfo, SignalInfo, Thread};
 pub use read_at::{ReadAt, fill};
-pub use redact::Redact;
+pub use redact::{Redact, RedactedCore};
 pub use registers::Registers;
 pub use segment::Segment;
 pub use slim::{KeptBytes, SlimCore, SlimError, SlimOptions, SlimReport, Slimmed};

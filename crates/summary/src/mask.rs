@@ -4,7 +4,11 @@
 const MASKED: &str = "***";
 
 /// Words in the name of an option or a variable whose value is a secret.
-const SECRET_WORDS: [&str; 6] = ["token", "secret", "passw", "apikey", "api_key", "credential"];
+const SECRET_WORDS: [&str; 8] =
+    ["token", "secret", "passw", "passphrase", "apikey", "accesskey", "privatekey", "credential"];
+
+/// Words that say so only where they stand alone between `_`, `-` and the like (a monkey is no secret).
+const SECRET_PARTS: [&str; 2] = ["key", "pass"];
 
 /// The shortest value that is masked wherever it occurs: shorter ones would mask ordinary words.
 const SHORTEST_SECRET: usize = 6;
@@ -33,7 +37,7 @@ impl Masks {
     /// Masks these literal values (those long enough to be secrets), longest first.
     pub fn new(values: impl IntoIterator<Item = String>) -> Masks {
         let mut values: Vec<String> =
-            values.into_iter().filter(|value| value.len() >= SHORTEST_SECRET).collect();
+            values.into_iter().filter(|value| Masks::is_long_enough(value.as_bytes())).collect();
         values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
         Masks { values }
@@ -44,10 +48,49 @@ impl Masks {
         self.values.is_empty()
     }
 
+    /// Returns the literal values, longest first.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(String::as_str)
+    }
+
+    /// Tells whether a value is long enough to be masked wherever it occurs: a shorter one would mask ordinary words.
+    pub fn is_long_enough(value: &[u8]) -> bool {
+        value.len() >= SHORTEST_SECRET
+    }
+
+    /// Tells whether a word of a command line says that the next one is a secret, as `--password` does.
+    pub fn is_secret_option(word: &str) -> bool {
+        word.starts_with("--") && !word.contains('=') && Masks::is_secret_name(word)
+    }
+
     /// Tells whether a variable or an option of this name holds a secret.
     pub fn is_secret_name(name: &str) -> bool {
         let name = name.to_ascii_lowercase();
-        SECRET_WORDS.iter().any(|word| name.contains(word)) || name == "key" || name.ends_with("_key")
+        let parts = name.split(|char: char| !char.is_alphanumeric());
+        SECRET_WORDS.iter().any(|word| name.contains(word))
+            || parts.into_iter().any(|part| SECRET_PARTS.contains(&part))
+            // MYSQL_PWD, but not the working folder's PWD.
+            || name.ends_with("_pwd")
+    }
+
+    /// Returns where, in a line that was cut off, a secret begins of which the line has only the first bytes.
+    pub fn start_of_cut<'a>(line: &[u8], values: impl IntoIterator<Item = &'a [u8]>) -> Option<usize> {
+        let starts = values.into_iter().filter_map(|value| {
+            let longest = value.len().saturating_sub(1).min(line.len());
+            let ends_with = |len: &usize| value.get(..*len).is_some_and(|start| line.ends_with(start));
+            (SHORTEST_SECRET..=longest).rev().find(ends_with).map(|len| line.len() - len)
+        });
+        starts.min()
+    }
+
+    /// Returns a `line` that was cut off with every secret replaced by `***`, also one that was cut itself.
+    pub fn apply_to_cut(&self, line: &str) -> String {
+        let line = self.apply(line);
+        let cut = Masks::start_of_cut(line.as_bytes(), self.values().map(str::as_bytes));
+        match cut.and_then(|start| line.get(..start)) {
+            Some(before) => format!("{before}{MASKED}"),
+            None => line,
+        }
     }
 
     /// Returns `text` with every secret replaced by `***`.
@@ -80,7 +123,7 @@ fn mask_named(text: &str) -> String {
         } else {
             out.push_str(bare);
         }
-        value_follows = bare.starts_with("--") && !bare.contains('=') && Masks::is_secret_name(bare);
+        value_follows = Masks::is_secret_option(bare);
         out.push_str(space);
     }
     out
@@ -97,6 +140,28 @@ mod tests {
         assert_eq!(masks.apply("GITHUB_TOKEN=abc ./run\tx"), "GITHUB_TOKEN=*** ./run\tx");
         assert_eq!(masks.apply("prog --token --verbose"), "prog --token --verbose");
         assert_eq!(masks.apply("monkey --keys a keyboard=x"), "monkey --keys a keyboard=x");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_off_is_masked() {
+        let masks = Masks::new(["hunter2-hunter2".to_owned(), "other-secret".to_owned()]);
+        assert_eq!(masks.apply_to_cut("prog hunter2-hunter2 x hunter2-hun"), "prog *** x ***");
+        assert_eq!(masks.apply_to_cut("prog hunter2-hunter2"), "prog ***");
+        for plain in ["prog hunte", "hunter", "prog", ""] {
+            assert_eq!(masks.apply_to_cut(plain), if plain == "hunter" { "***" } else { plain });
+        }
+    }
+
+    #[test]
+    fn names_say_what_is_secret() {
+        for secret in
+            ["KEY", "--api-key", "AWS_SECRET_ACCESS_KEY", "DB_PASS", "MYSQL_PWD", "spring.db.password"]
+        {
+            assert!(Masks::is_secret_name(secret), "{secret}");
+        }
+        for other in ["PWD", "OLDPWD", "PATH", "MONKEY", "KEYBOARD", "PASSENGERS", "COMPASS", "XAUTHORITY"] {
+            assert!(!Masks::is_secret_name(other), "{other}");
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod mask;
 mod modules;
 mod parts;
 mod process;
+mod scrub;
 mod signal;
 mod stacks;
 mod walker;
@@ -43,6 +44,7 @@ use epitaph_unwind::{Keep, Limits, goroutines};
 use crate::stacks::Stacks;
 use crate::walker::Walker;
 
+pub use scrub::{MOST_LEARNED, Scrubber};
 pub use signal::signal_name;
 
 /// What is wanted of a triage.
@@ -155,6 +157,7 @@ pub fn triage(
     summary.warnings =
         process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
     summary.warnings.extend(emulator::warning(&loaded));
+    let own_masks = mask::of_process(process, &memory);
 
     let keep = (options.inner_frames > 0)
         .then_some(Keep { inner: options.inner_frames, outer: options.outer_frames });
@@ -167,7 +170,7 @@ pub fn triage(
     summary.threads = first.iter().map(|thread| stacks.first(process, thread, crashed)).collect();
     summary.modules = modules::describe(&loaded, stacks.touched());
     let mut partial = summary.clone();
-    finish(&mut partial, &stacks, &loaded, options);
+    finish(&mut partial, &stacks, &loaded, &own_masks, options);
     observer.crashing_thread_done(&partial);
     drop(partial);
 
@@ -183,16 +186,22 @@ pub fn triage(
     let searched: BTreeSet<usize> =
         if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };
     summary.modules = modules::describe(&loaded, &searched);
-    finish(&mut summary, &stacks, &loaded, options);
+    finish(&mut summary, &stacks, &loaded, &own_masks, options);
     Triaged { summary, files: modules::files(&loaded, &searched) }
 }
 
 /// Adds what went wrong on the way, and takes the secrets out.
-fn finish(summary: &mut CrashSummary, stacks: &Stacks<'_>, loaded: &LoadedModules<'_>, options: &Options) {
+fn finish(
+    summary: &mut CrashSummary,
+    stacks: &Stacks<'_>,
+    loaded: &LoadedModules<'_>,
+    own_masks: &Masks,
+    options: &Options,
+) {
     if let Some(core) = &mut summary.core {
         completeness::after_walk(core, &summary.threads);
     }
     summary.warnings.extend(modules::warnings(loaded, stacks.touched()));
     summary.warnings.extend(stacks.problems().iter().cloned());
-    mask::apply(&options.masks, summary);
+    mask::apply(&options.masks, own_masks, summary);
 }

@@ -1,20 +1,52 @@
 //! Takes secrets out of a summary, wherever text from the process is.
 
+use epitaph_elf::{Memory, Process};
 use epitaph_summary::{CrashSummary, Masks};
 
-/// Masks every text that came from the crashed process or its files.
-pub(crate) fn apply(masks: &Masks, summary: &mut CrashSummary) {
+use crate::scrub::{Places, Start};
+
+/// Most secrets of a process that are looked for in what it said of itself.
+const MOST_OF_PROCESS: usize = 256;
+
+/// Returns the masks for what a process said of itself: the values that its own environment and arguments call secret.
+pub(crate) fn of_process(process: &Process, memory: &dyn Memory) -> Masks {
+    let start = Start::find(process, memory);
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let arguments = start.secret_arguments();
+    let secrets = start.secret_variables().chain(arguments.iter().map(|(value, _)| *value));
+    let mut secrets = secrets.take(MOST_OF_PROCESS).peekable();
+    if secrets.peek().is_none() {
+        return Masks::default();
+    }
+    let places = Places::of(process);
+    Masks::new(secrets.filter(|value| !places.has(value)).map(text))
+}
+
+/// Masks every text that came from the crashed process or its files: what is secret here by `masks`, and in what the
+/// process said of itself also its `own`.
+pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
     let mask = |text: &mut Option<String>| {
         if let Some(text) = text {
             *text = masks.apply(text);
         }
     };
     if let Some(process) = &mut summary.process {
-        mask(&mut process.command_line);
+        if let Some(line) = &mut process.command_line {
+            *line = if process.command_line_truncated == Some(true) {
+                masks.apply_to_cut(&own.apply_to_cut(line))
+            } else {
+                masks.apply(&own.apply(line))
+            };
+        }
+        if !own.is_empty() {
+            for text in [&mut process.executable, &mut process.name].into_iter().flatten() {
+                *text = own.apply(text);
+            }
+        }
     }
     if let Some(collection) = &mut summary.collection {
         for fact in collection.collector_facts.values_mut() {
-            *fact = masks.apply(fact);
+            *fact = masks.apply(&own.apply(fact));
         }
     }
     if masks.is_empty() {

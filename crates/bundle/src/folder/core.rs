@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use epitaph_elf::ReadAt;
+use epitaph_summary::Slim;
 use sha2::{Digest, Sha256};
 
 use super::disk::{Disk, Existing, NewFile, is_full};
@@ -28,6 +29,16 @@ pub struct CoreInput<'a> {
     modified: Option<SystemTime>,
     stamp: Option<FileStamp>,
     whole: bool,
+    reduction: Option<&'a Reduction>,
+}
+
+/// What was made of a core before it was stored: less than all of it, or its secrets overwritten.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reduction {
+    /// What was left out, where something was.
+    pub slim: Option<Slim>,
+    /// Whether secrets were overwritten.
+    pub scrubbed: bool,
 }
 
 impl std::fmt::Debug for CoreInput<'_> {
@@ -49,6 +60,7 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
             // A report of another collector tells more than its core does: it is not ours to remove.
             stamp: core.stamp.filter(|_| core.format != Wrapper::Apport.format()),
             whole: core.damage.is_none(),
+            reduction: None,
         }
     }
 }
@@ -56,7 +68,19 @@ impl<'a> From<&'a OpenedCore> for CoreInput<'a> {
 impl<'a> CoreInput<'a> {
     /// A core of `size` bytes that is read from anywhere; `original` is where people find it.
     pub fn new(source: &'a dyn ReadAt, size: u64, original: &'a Path) -> CoreInput<'a> {
-        CoreInput { source, size, original, modified: None, stamp: None, whole: true }
+        CoreInput { source, size, original, modified: None, stamp: None, whole: true, reduction: None }
+    }
+
+    /// Stores the `size` bytes of `source` in the core's place, which were made of it.
+    #[must_use]
+    pub fn reduced(mut self, source: &'a dyn ReadAt, size: u64, reduction: &'a Reduction) -> CoreInput<'a> {
+        (self.source, self.size) = (source, size);
+        self.reduction = Some(reduction);
+        self
+    }
+
+    pub(super) fn reduction(&self) -> Option<&'a Reduction> {
+        self.reduction
     }
 
     pub(super) fn original(&self) -> &'a Path {
@@ -96,6 +120,8 @@ pub struct StoredCore {
     pub incomplete: Option<String>,
     /// What identifies the bytes that were stored, before they were compressed.
     pub(super) identified: Identified,
+    /// Whether it is less than the original, on purpose.
+    pub(super) reduced: bool,
     /// The original, as it was read; unknown for one that is no file, or that is more than the core.
     pub(super) original: Option<FileStamp>,
 }
@@ -184,6 +210,7 @@ pub(super) fn store_core(
             sha256,
             incomplete: core.lacks(bytes),
             identified: extents.finish(),
+            reduced: core.reduction.is_some(),
             original: core.stamp,
         }),
         Err(_) if over_limit => Err(CoreTrouble::TooLarge { limit: limit.unwrap_or(stored) }),

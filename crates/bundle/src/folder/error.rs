@@ -78,6 +78,12 @@ pub enum BundleError {
         /// Why not.
         why: String,
     },
+    /// The original of a sealed core was not removed: its copy is less than it, on purpose.
+    #[error("{}: not removed: it holds more than its copy", path.display())]
+    OnlyReduced {
+        /// The original.
+        path: PathBuf,
+    },
 }
 
 impl BundleError {
@@ -107,6 +113,7 @@ impl BundleError {
             {
                 "name an output folder that you may write to with --out"
             }
+            BundleError::OnlyReduced { .. } => "with --core full the copy is whole, and the original can go",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use binary::{BinarySource, BinaryToKeep};
-pub use core::{CoreInput, StoredCore};
+pub use core::{CoreInput, Reduction, StoredCore};
 pub(crate) use disk::is_full;
 pub use error::BundleError;
 pub use remove::remove_sealed_original;

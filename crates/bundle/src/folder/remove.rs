@@ -23,6 +23,9 @@ pub fn remove_sealed_original(path: &Path, sealed: &Sealed) -> Result<(), Bundle
     if core.incomplete.is_some() {
         return Err(kept("the stored copy is not complete".to_owned()));
     }
+    if core.reduced {
+        return Err(BundleError::OnlyReduced { path: path.to_owned() });
+    }
     let Some(original) = core.original else {
         return Err(kept("it holds more than the core".to_owned()));
     };

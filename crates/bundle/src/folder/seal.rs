@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use epitaph_elf::ModulePart;
-use epitaph_summary::{CrashSummary, Warning};
+use epitaph_summary::{CoreContent, CrashSummary, Warning};
 
 use super::binary::{BinaryToKeep, store_binary};
 use super::core::{CoreInput, StoredCore, store_core};
@@ -289,6 +289,19 @@ fn note_core(summary: &mut CrashSummary, core: &CoreInput<'_>, copy: &StoredCore
     noted.stored_sha256 = Some(copy.sha256.clone());
     noted.data_size = Some(copy.identified.data_size);
     noted.extents_sha256 = Some(copy.identified.extents_sha256.clone());
+    match core.reduction() {
+        Some(reduction) => {
+            noted.content =
+                Some(if reduction.slim.is_some() { CoreContent::Slim } else { CoreContent::Full });
+            noted.slim.clone_from(&reduction.slim);
+            noted.scrubbed = Some(reduction.scrubbed);
+        }
+        // It is what was read, which may be known to be slim.
+        None => {
+            noted.content.get_or_insert(CoreContent::Full);
+            noted.scrubbed.get_or_insert(false);
+        }
+    }
     if let Some(why) = &copy.incomplete {
         let text = format!("{}: the stored core is not complete: {why}", core.original().display());
         summary.warnings.push(Warning::new("core_stored_incomplete", text));
@@ -301,5 +314,8 @@ fn note_no_core(summary: &mut CrashSummary, core: &CoreInput<'_>, why: String) {
     noted.size.get_or_insert(core.size());
     (noted.file, noted.stored_size, noted.stored_sha256) = (None, None, None);
     (noted.data_size, noted.extents_sha256) = (None, None);
+    if core.reduction().is_some() {
+        (noted.content, noted.slim, noted.scrubbed) = (None, None, None);
+    }
     summary.warnings.push(Warning::new("core_not_stored", why));
 }

@@ -2,13 +2,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
+use std::sync::Arc;
 
 use epitaph_bundle::{OpenLimits, OpenedCore, save_core, write_core};
 use epitaph_elf::{CoreFile, SlimCore, SlimOptions, SlimReport};
 
 use crate::args::SlimArgs;
+use crate::environment;
 use crate::error::{Error, message, of_core};
 use crate::exit::Exit;
+use crate::reduce::{secrets_left, slim_core, wants};
 use crate::{input, terminal};
 
 /// Bytes that are kept of a core that is read as a stream, besides headers and notes: as many as let the whole program
@@ -28,7 +31,11 @@ pub(crate) fn run(args: &SlimArgs) -> Result<Exit, Error> {
     }
     let options = SlimOptions { budget: args.budget, ..SlimOptions::default() };
     let of_this_core = |error: Error| error.context(args.core.display().to_string());
-    let slim = SlimCore::new(&core, &options).map_err(|error| of_this_core(Error::new(error, None)))?;
+    let scrub = wants(args.scrub, environment::in_ci());
+    let (slim, left_out) = slim_core(&Arc::new(core), &options, scrub).map_err(of_this_core)?;
+    if left_out > 0 {
+        terminal::warning(&secrets_left(&opened, left_out));
+    }
     let written = write(&slim, &opened, &args.output)?;
     tell(args, slim.report(), slim.size(), written);
     Ok(Exit::Done)
@@ -61,11 +68,12 @@ fn tell(args: &SlimArgs, report: &SlimReport, size: u64, written: Option<u64>) {
         compressed.map(|written| format!(" ({} compressed)", terminal::bytes(written))).unwrap_or_default();
     let made_of = &report.made_of;
     terminal::note(&format!(
-        "{}: {}{compressed} of {}; left out {} of memory",
+        "{}: {}{compressed} of {}; left out {} of memory{}",
         args.output.display(),
         terminal::bytes(size),
         terminal::bytes(made_of.original_size),
         terminal::bytes(made_of.dropped_bytes),
+        if made_of.scrubbed { "; secrets overwritten" } else { "" },
     ));
     let kept = &report.kept;
     let parts = [

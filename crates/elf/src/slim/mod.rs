@@ -143,6 +143,11 @@ impl SlimCore {
         self.size
     }
 
+    /// Returns the addresses of the memory that is kept, in their order.
+    pub fn kept(&self) -> impl Iterator<Item = Range<u64>> {
+        self.extents.iter().map(|extent| extent.address..extent.address.saturating_add(extent.size))
+    }
+
     /// Says what was kept and what was not.
     pub fn report(&self) -> &SlimReport {
         &self.report

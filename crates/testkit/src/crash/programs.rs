@@ -184,6 +184,12 @@ pub const PROGRAMS: &[Program] = &[
     ),
     plain("libc_fault", &["gcc -g -O0 -o exe @libc_fault.c"], SIGSEGV, &["measure", "main"]),
     plain("callback", &["gcc -g -O0 -o exe @callback.c"], SIGSEGV, &["compare", "sort_words", "main"]),
+    plain(
+        "secrets",
+        &["gcc -g -O0 -pthread -o exe @secrets.c"],
+        SIGABRT,
+        &["abort", "give_up", "handle", "main"],
+    ),
     plain("inlined", &["gcc -g -O2 -o exe @inlined.c"], SIGSEGV, INLINED),
     plain("inlined_dwarf4", &["gcc -gdwarf-4 -O3 -o exe @inlined.c"], SIGSEGV, INLINED),
     plain("inlined_clang", &["clang -g -O2 -o exe @inlined.c"], SIGSEGV, INLINED),

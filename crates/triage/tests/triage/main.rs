@@ -13,6 +13,8 @@ mod observer;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod scrub;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod support;
