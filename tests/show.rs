@@ -283,3 +283,30 @@ fn what_cannot_be_read_does_not_hide_the_others() {
     let answer = epitaph().args(["show", "--json"]).args([&missing, &first, &second]).run().code(1);
     assert_eq!(answer.json_lines().len(), 2);
 }
+
+/// Threads and an event loop take longer to start than a small core takes to read.
+#[test]
+fn a_small_core_starts_no_threads_and_no_event_loop() {
+    const GUARD: &str = "#include <unistd.h>\n\
+        static int refuse(const char *what, long len) { write(2, what, len); _exit(99); }\n\
+        int pthread_create() { return refuse(\"a thread was started\", 20); }\n\
+        int epoll_create1() { return refuse(\"an event loop was started\", 25); }\n";
+    need_tool!("gcc");
+    let Some(crash) = Crash::of_or_skip(program("null_deref")) else { return };
+    let folder = folder();
+    let (source, guard) = (folder.path().join("guard.c"), folder.path().join("guard.so"));
+    fs::write(&source, GUARD).unwrap();
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-w", "-shared", "-fPIC", "-o"]).arg(&guard).arg(&source);
+    assert!(gcc.status().unwrap().success());
+    for options in [&["--json"][..], &[]] {
+        let guarded =
+            epitaph().env("LD_PRELOAD", &guard).arg("show").args(options).arg(&crash.core).run().code(0);
+        assert_eq!(guarded.stdout(), epitaph().arg("show").args(options).arg(&crash.core).run().stdout());
+    }
+    // It does refuse them: whoever is to ask a server can't do without.
+    let server = ["--debuginfod", "http://127.0.0.1:9/"];
+    let guarded = epitaph().env("LD_PRELOAD", &guard).arg("show").args(server);
+    let guarded = guarded.arg("--sysroot").arg(folder.path()).arg(&crash.core).run();
+    assert!(guarded.stderr().contains("was started"), "{}", guarded.stderr());
+}

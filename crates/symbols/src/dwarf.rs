@@ -33,6 +33,9 @@ const ROOTS: [SectionId; 5] = [
     SectionId::DebugRngLists,
 ];
 
+/// Those of them that are read from one end to the other.
+const RANGES: [SectionId; 3] = [SectionId::DebugAddr, SectionId::DebugRanges, SectionId::DebugRngLists];
+
 /// The DWARF sections of one object, inflated as far as they are needed.
 pub(crate) struct Sections<'a> {
     object: &'a Object,
@@ -99,6 +102,9 @@ impl<'a> Sections<'a> {
     /// Sees to it that every unit's ranges of addresses are there.
     pub(crate) fn need_roots(&mut self) {
         self.need_whole(&ROOTS);
+        for id in RANGES {
+            self.object.bytes().will_need(self.start(id));
+        }
     }
 
     /// Returns the index that linkers write for gdb, if there is one that can be read: it is a help, and no more.

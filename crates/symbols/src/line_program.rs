@@ -272,9 +272,12 @@ mod tests {
 
     use super::*;
 
+    /// File, line and column.
+    type Told = Option<(u64, u32, u32)>;
+
     /// Runs a program of version 4, whose special opcodes begin at 10 with no lines and no operations, 4 lines each;
     /// there is code from 0x1000 on.
-    fn run(program: &[u8], addresses: &[u64]) -> (Vec<Option<(u64, u32, u32)>>, bool) {
+    fn run(program: &[u8], addresses: &[u64]) -> (Vec<Told>, bool) {
         // Length of an instruction, operations in it, statement, first line step, lines, first special opcode, operands
         // of the others; then no folders and no files.
         let rest = [1, 1, 1, 0, 4, 10, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0];
