@@ -7,11 +7,15 @@ mod emulator;
 #[cfg(test)]
 mod go;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod masks;
 #[cfg(test)]
 mod observer;
 #[cfg(test)]
 mod real;
+#[cfg(test)]
+mod shrinking;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
