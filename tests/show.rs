@@ -91,7 +91,7 @@ fn only_the_crashing_thread_on_demand() {
 }
 
 #[test]
-fn the_frames_in_the_middle_of_a_deep_stack_are_left_out() {
+fn a_deep_recursion_is_folded_unless_all_frames_are_wanted() {
     let Some(crash) = Crash::of_or_skip(program("deep_recursion")) else { return };
     let few = show_json(&crash, &["--frames", "8"]);
     let shown = functions(&few).len();
@@ -99,7 +99,10 @@ fn the_frames_in_the_middle_of_a_deep_stack_are_left_out() {
     assert!(few["threads"][0]["frames_total"].as_u64().unwrap() > 20_000);
     assert_eq!(functions(&few).iter().filter(|function| *function == "main").count(), 1);
     let answer = epitaph().args(["show", "--frames", "8"]).arg(&crash.core).run().code(0);
-    answer.says(&["frames left out"]);
+    answer.says(&["... 19,998 frames repeat #6 ..."]);
+    let all = epitaph().args(["show", "--frames", "0"]).arg(&crash.core).run().code(0);
+    assert!(!all.stdout().contains(" repeat #"), "all frames were wanted");
+    assert!(all.stdout().lines().filter(|line| line.contains(" descend ")).count() == 20_000);
 }
 
 #[test]

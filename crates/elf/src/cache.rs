@@ -41,7 +41,10 @@ impl<'a> PageCache<'a> {
         let mut slots = self.slots.borrow_mut();
         let Some(slot) = slots.get_mut(page as usize % PAGES) else { return false };
         if slot.page != page || slot.bytes.is_empty() {
-            let mut bytes = vec![0; PAGE].into_boxed_slice();
+            let mut bytes = std::mem::take(&mut slot.bytes);
+            if bytes.is_empty() {
+                bytes = vec![0; PAGE].into_boxed_slice();
+            }
             if self.inner.read(page.wrapping_mul(PAGE as u64), &mut bytes).is_err() {
                 return false;
             }

@@ -63,6 +63,7 @@ impl Endian {
     }
 
     /// Returns the number of `class`'s word size at `offset` of `bytes`.
+    #[inline]
     pub(crate) fn word_at(self, class: Class, bytes: &[u8], offset: usize) -> Option<u64> {
         match class {
             Class::Elf32 => self.u32_at(bytes, offset).map(u64::from),
@@ -73,6 +74,7 @@ impl Endian {
 
 impl Class {
     /// Wraps a sum of addresses around the end of the address space.
+    #[inline]
     pub(crate) fn wrap(self, address: u64) -> u64 {
         match self {
             Class::Elf32 => address & u64::from(u32::MAX),
@@ -81,6 +83,7 @@ impl Class {
     }
 
     /// Returns the size of an address in bytes.
+    #[inline]
     pub fn word(self) -> u8 {
         match self {
             Class::Elf32 => 4,

@@ -27,7 +27,7 @@ pub struct LoadedModule {
     image: OnceLock<Located>,
     debug: OnceLock<Located>,
     bias: OnceLock<Option<u64>>,
-    mini: OnceLock<Option<Result<Object, ObjectError>>>,
+    mini: OnceLock<Option<Box<Result<Object, ObjectError>>>>,
     companions: Mutex<Vec<(Companion, Located)>>,
 }
 
@@ -138,7 +138,8 @@ impl<'a> LoadedModules<'a> {
     /// Returns the MiniDebugInfo of a module's file, or why it can't be read; `None` if there is none.
     pub fn mini_debug_info(&self, index: usize) -> Option<Result<&Object, &ObjectError>> {
         let mini = &self.modules.get(index)?.mini;
-        mini.get_or_init(|| self.object(index)?.mini_debug_info()).as_ref().map(Result::as_ref)
+        let mini = mini.get_or_init(|| self.object(index)?.mini_debug_info().map(Box::new));
+        mini.as_ref().map(|mini| mini.as_ref().as_ref())
     }
 
     /// Finds a file that a module's debug information continues in; searches if nobody has yet.

@@ -18,6 +18,8 @@ use crate::unlisted;
 
 /// Most mappings of a module that are asked for its load bias: a real one has a handful.
 const MOST_VOTERS: usize = 256;
+/// Most modules whose first pages are kept: a core may name tens of thousands.
+const MOST_FIRST_PAGES: usize = 1 << 11;
 /// Largest vDSO that is believed.
 const LARGEST_VDSO: u64 = 1 << 20;
 
@@ -38,7 +40,7 @@ pub struct Module {
     pub build_id: Option<BuildId>,
     /// Whether it is the main executable.
     pub main: bool,
-    /// The first page, as the core has it; empty where it was not dumped.
+    /// The first page of a file without a build ID, as the core has it; empty where it was not dumped.
     pub first_page: Vec<u8>,
     /// The whole image, where the core has it (the vDSO).
     pub image: Option<Bytes>,
@@ -68,6 +70,14 @@ impl Module {
             .into_iter()
             .flat_map(|(path, mappings)| modules_of(process, memory, path, &mappings))
             .collect();
+        // Only a file without a build ID is told by its first page.
+        modules.sort_by_key(|module| module.start);
+        let untold = modules.iter_mut().filter(|module| {
+            module.build_id.is_none() && module.mappings.first().is_some_and(|first| first.offset == 0)
+        });
+        for module in untold.take(MOST_FIRST_PAGES) {
+            module.first_page = first_page(memory, module.start);
+        }
         modules.extend(vdso(process, memory));
         if process.mappings.is_empty() {
             modules.extend(unlisted::modules(process, memory));
@@ -163,7 +173,7 @@ fn modules_of(
             bias: bias.or_else(|| image.as_ref().and_then(|image| vote(&mapped, &image.segments))),
             build_id: image.as_ref().and_then(|image| image.build_id(memory, bias?)),
             main: false,
-            first_page: if first.offset == 0 { first_page(memory, first.start) } else { Vec::new() },
+            first_page: Vec::new(),
             image: None,
             mappings: mapped,
             traces: None,

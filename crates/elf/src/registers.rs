@@ -25,6 +25,7 @@ impl Default for Registers {
     }
 }
 
+#[inline]
 fn slot(number: u16) -> Option<usize> {
     let number = usize::from(number);
     if number < LOW {
@@ -40,12 +41,14 @@ impl Registers {
     }
 
     /// Returns the value of DWARF register `number`, if it is known.
+    #[inline]
     pub fn get(&self, number: u16) -> Option<u64> {
         let slot = slot(number)?;
         (self.known >> slot & 1 == 1).then(|| self.values.get(slot).copied()).flatten()
     }
 
     /// Sets DWARF register `number`; a number that no architecture here needs for unwinding is ignored.
+    #[inline]
     pub fn set(&mut self, number: u16, value: Option<u64>) {
         let Some(slot) = slot(number) else { return };
         let Some(place) = self.values.get_mut(slot) else { return };
@@ -62,6 +65,7 @@ impl Registers {
     }
 
     /// Forgets every register that `keep` (a bit per DWARF number below 64) doesn't name.
+    #[inline]
     pub fn retain(&mut self, keep: u64) {
         const LOW_BITS: u64 = (1 << LOW) - 1;
         self.known &= keep & LOW_BITS;
@@ -69,6 +73,7 @@ impl Registers {
 
     /// Takes out of a return address what is no part of the address: the signature of pointer authentication (Arm
     /// Architecture Reference Manual, "Pointer authentication"), or the bit that says Thumb.
+    #[inline]
     pub fn code_address(&self, value: u64) -> u64 {
         value & self.code_mask
     }

@@ -158,15 +158,17 @@ impl Finder<'_> {
             program_headers: auxv.program_headers().zip(auxv.program_header_count()).filter(|_| seed.main),
             dynamic: dynamic.unwrap_or_default(),
         };
+        let build_id = image.as_ref().and_then(|image| image.build_id(self.memory, bias?));
+        let compared = image.is_some() && build_id.is_none();
         Some(Module {
             path: PathBuf::from(OsString::from_vec(seed.path.clone())),
             deleted: false,
             start,
             end: if end == u64::MAX { last } else { end },
             bias,
-            build_id: image.as_ref().and_then(|image| image.build_id(self.memory, bias?)),
+            build_id,
             main: seed.main,
-            first_page: if image.is_some() { first_page(self.memory, start) } else { Vec::new() },
+            first_page: if compared { first_page(self.memory, start) } else { Vec::new() },
             image: None,
             mappings,
             traces: Some(traces),

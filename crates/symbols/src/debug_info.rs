@@ -173,6 +173,8 @@ impl<'a> DebugInfo<'a> {
                 self.unreadable(error);
             }
         }
+        let mut alone = self.sections.unit(&opened.unit.header);
+        alone.sup.clone_from(&dwarf.sup);
         let object = self.object;
         let is_code = |address| object.code_section_at(address).is_some();
         let skeleton = UnitRef::new(&dwarf, &opened.unit);
@@ -206,7 +208,7 @@ impl<'a> DebugInfo<'a> {
             object.bytes().will_need(part);
         }
         let asked = Asked { lines: skeleton, functions, language, extents, types, is_code: &is_code };
-        let answer = asked.frames(&addresses);
+        let answer = asked.frames(alone, &addresses);
         self.take(answer);
     }
 

@@ -3,7 +3,10 @@
 use std::convert::Infallible;
 
 use epitaph_elf::{Endian, Object, ObjectError};
-use gimli::{Dwarf, EndianSlice, Reader as _, RunTimeEndian, SectionId};
+use gimli::{
+    DebugAranges, DebugInfo, Dwarf, EndianSlice, Reader as _, RunTimeEndian, Section as _, SectionId,
+    UnitHeader,
+};
 
 pub(crate) type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 
@@ -131,6 +134,18 @@ impl<'a> Sections<'a> {
         match Dwarf::load(load) {
             Ok(dwarf) => dwarf,
         }
+    }
+
+    /// Returns the debug information without all units but one.
+    pub(crate) fn unit(&self, header: &UnitHeader<Slice<'a>>) -> Dwarf<Slice<'a>> {
+        let mut dwarf = self.dwarf();
+        let start = header.debug_info_offset().map_or(0, |offset| offset.0);
+        let bytes = dwarf.debug_info.reader().slice();
+        let unit = bytes.get(start..).map(|rest| rest.get(..header.length_including_self()).unwrap_or(rest));
+        dwarf.debug_info = DebugInfo::new(unit.unwrap_or_default(), endian(self.object));
+        // It tells the units apart by where they were.
+        dwarf.debug_aranges = DebugAranges::new(&[], endian(self.object));
+        dwarf
     }
 }
 

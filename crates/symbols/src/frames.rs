@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gimli::{DwLang, UnitOffset, UnitRef};
+use gimli::{DwLang, Dwarf, UnitOffset, UnitRef};
 
 use crate::demangle::demangle;
 use crate::die_names::{DieNames, Style};
@@ -41,10 +41,10 @@ pub(crate) struct Answer {
 }
 
 impl<'c, 'a> Asked<'c, 'a> {
-    /// Finds the frames at `addresses` (sorted).
-    pub(crate) fn frames(&self, addresses: &[u64]) -> Answer {
+    /// Finds the frames at `addresses` (sorted). `alone` is debug information with no unit but this one's lines.
+    pub(crate) fn frames(&self, alone: Dwarf<Slice<'_>>, addresses: &[u64]) -> Answer {
         let (chains, broken_entries) = functions::find(self.functions, addresses, self.is_code);
-        let (places, broken_lines) = lines::find(self.lines, addresses, self.is_code);
+        let (places, broken_lines) = lines::find(self.lines, alone, addresses, self.is_code);
         let mut names = DieNames::new(Rc::clone(&self.extents), self.types.clone());
         let frames = addresses.iter().zip(chains).zip(places).filter_map(|((address, chain), place)| {
             let frames = match (chain, place) {
@@ -134,7 +134,7 @@ mod tests {
         let unit = UnitRef::new(&dwarf, &opened.unit);
         let (language, extents, types) = (opened.language, Rc::default(), Types::default());
         let asked = Asked { lines: unit, functions: unit, language, extents, types, is_code: &|_| true };
-        let Answer { mut frames, broken, .. } = asked.frames(&[address]);
+        let Answer { mut frames, broken, .. } = asked.frames(written.dwarf(), &[address]);
         assert!(broken.is_empty() && frames.len() == 1, "{broken:?} {frames:?}");
         frames.remove(0).1.into_iter().map(|frame| (frame.function, frame.raw_name)).collect()
     }

@@ -1,13 +1,19 @@
-//! Files and lines.
+//! Files and lines. The rows of a unit's line program are addr2line's business, which is given that one unit, unless the
+//! program is large: then it is run for the wanted rows alone. The files that calls name by their index are looked up
+//! here.
 //!
 //! The row for an address is the last one at or before it (DWARF 5, 6.2.2), whether or not it begins a statement: a
 //! crash has happened at an instruction, not at a place for a breakpoint.
 
-use gimli::{LineProgramHeader, UnitRef};
+use addr2line::Context;
+use gimli::{Dwarf, LineProgramHeader, UnitRef};
 
 use crate::dwarf::Slice;
 use crate::line_program::{self, Row};
 
+/// The largest line program that addr2line reads, in bytes: it keeps and sorts all rows, about one for every three bytes,
+/// where one or two are wanted.
+const LARGEST_SORTED: usize = 32 << 10;
 /// Longest path that is put together, in bytes.
 const LONGEST_PATH: usize = 64 << 10;
 
@@ -23,13 +29,21 @@ pub(crate) struct Place {
 }
 
 /// Finds the places of `addresses` (sorted) by their unit's line program, at the same index; and says what is wrong with
-/// the program. `is_code` tells whether there is code at an address.
+/// the program. `alone` is debug information that has no unit but theirs, `is_code` tells whether there is code at an
+/// address.
 pub(crate) fn find(
     unit: UnitRef<'_, Slice<'_>>,
+    alone: Dwarf<Slice<'_>>,
     addresses: &[u64],
     is_code: &dyn Fn(u64) -> bool,
 ) -> (Vec<Option<Place>>, Option<gimli::Error>) {
     let Some(program) = &unit.line_program else { return (vec![None; addresses.len()], None) };
+    // Of a broken program, a run gives what comes before the break.
+    if program.header().raw_program_buf().len() <= LARGEST_SORTED
+        && let Ok(places) = by_addr2line(alone, addresses)
+    {
+        return (places, None);
+    }
     let (rows, broken) = line_program::find(program.header(), addresses, is_code);
     let place = |Row { file: index, line, column }| Place {
         file: file(unit, index),
@@ -39,6 +53,19 @@ pub(crate) fn find(
         column: Some(column).filter(|column| *column > 0 && line > 0),
     };
     (rows.into_iter().map(|row| row.map(place)).collect(), broken)
+}
+
+fn by_addr2line(alone: Dwarf<Slice<'_>>, addresses: &[u64]) -> gimli::Result<Vec<Option<Place>>> {
+    let context = Context::from_dwarf(alone)?;
+    let place = |address: &u64| {
+        let location = context.find_location(*address)?;
+        Ok(location.map(|at| Place {
+            file: at.file.filter(|path| path.len() <= LONGEST_PATH).map(str::to_owned),
+            line: at.line,
+            column: at.column.filter(|column| *column > 0 && at.line.is_some()),
+        }))
+    };
+    addresses.iter().map(place).collect()
 }
 
 /// Returns the path of one of the line program's files: beneath its folder, and that beneath the unit's.

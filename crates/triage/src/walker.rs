@@ -13,9 +13,9 @@ use epitaph_unwind::{Goroutine, Limits, Stop, Unwinder, Unwound};
 /// Fewest threads of a part: walking fewer takes less time than what a new unwinder has to find out anew.
 const SMALLEST_PART: usize = 512;
 /// Most parts.
-const MOST_PARTS: usize = 16;
+const MOST_PARTS: usize = 8;
 /// Most frames that are walked in all: a few seconds' worth.
-const MOST_WALKED: usize = 1 << 23;
+const MOST_WALKED: usize = 1 << 22;
 /// Most frames that are kept in all: each takes some 400 bytes of a summary.
 const MOST_KEPT: usize = 1 << 19;
 
@@ -74,7 +74,10 @@ impl<'a> Walker<'a> {
         }
         let rest: Vec<&[Thread]> = parts.collect();
         let next = AtomicUsize::new(0);
-        let (arch, loaded, dumped, limits) = (self.arch, self.loaded, self.dumped, self.limits);
+        let (arch, loaded, dumped) = (self.arch, self.loaded, self.dumped);
+        let shared_by =
+            u32::try_from(rest.len()).ok().and_then(NonZero::new).unwrap_or(self.limits.shared_by);
+        let limits = Limits { shared_by, ..self.limits };
         let work = || {
             let mut walked = Vec::new();
             loop {
@@ -115,4 +118,66 @@ fn walk_part(unwinder: &mut Unwinder<'_>, threads: &[Thread], mut allowance: All
         unwound
     };
     threads.iter().map(walk).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use epitaph_elf::{CompanionWanted, CoreFile, DebugWanted, Locate, Located, Module, Wanted};
+    use epitaph_testkit::core::{CoreBuilder, FileMapping, Segment, Thread};
+    use epitaph_unwind::Keep;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Locate for Nothing {
+        fn image(&self, _: &Wanted<'_>) -> Located {
+            Located::Missing { tried: Vec::new() }
+        }
+
+        fn debug(&self, _: &DebugWanted<'_>) -> Located {
+            Located::Missing { tried: Vec::new() }
+        }
+
+        fn companion(&self, _: &CompanionWanted<'_>) -> Located {
+            Located::Missing { tried: Vec::new() }
+        }
+    }
+
+    /// Threads that claim the same stack of 10 frames, linked by their frame pointers.
+    fn walked(threads: u32, allowance: Allowance) -> Vec<(usize, usize, Stop)> {
+        const CODE: u64 = 0x40_0000;
+        const STACK: u64 = 0x7000_0000;
+        let frame = |number: u64| [STACK + (number + 1) * 16, CODE + 0x100 + number * 8];
+        let stack: Vec<u8> = (0..9).flat_map(frame).flat_map(u64::to_le_bytes).chain([0; 16]).collect();
+        let mut builder = CoreBuilder::new()
+            .file(FileMapping::new(CODE, CODE + 0x1000, 0, "/bin/many"))
+            .segment(Segment::undumped(CODE, 0x1000).flags(5))
+            .segment(Segment::data(STACK, stack));
+        for tid in 0..threads {
+            let thread = Thread::new(tid).register("rip", CODE + 16);
+            builder = builder.thread(thread.register("rsp", STACK).register("rbp", STACK));
+        }
+        let core = CoreFile::open(Arc::new(builder.build().to_vec())).unwrap();
+        let process = core.process();
+        let loaded = LoadedModules::new(Module::all(process, &core), process.arch, &Nothing);
+        let limits = Limits { keep: Some(Keep { inner: 3, outer: 1 }), ..Limits::default() };
+        let mut unwinder = Unwinder::new(process.arch, &loaded, &core, limits);
+        let walked = walk_part(&mut unwinder, &process.threads, allowance);
+        walked.iter().map(|walked| (walked.frames.len(), walked.total, walked.stop)).collect()
+    }
+
+    #[test]
+    fn endless_stacks_of_many_threads_end() {
+        let frames = |allowance| -> Vec<(usize, usize)> {
+            walked(4, allowance).into_iter().map(|(kept, total, _)| (kept, total)).collect()
+        };
+        assert_eq!(frames(Allowance { walked: 900, kept: 900 }), [(4, 10); 4]);
+        assert_eq!(frames(Allowance { walked: 11, kept: 900 }), [(4, 10), (4, 10), (0, 0), (0, 0)]);
+        assert_eq!(frames(Allowance { walked: 900, kept: 4 }), [(4, 10), (0, 0), (0, 0), (0, 0)]);
+        // What was not walked says so.
+        assert_eq!(walked(2, Allowance { walked: 1, kept: 1 })[1], (0, 0, Stop::Limit));
+    }
 }

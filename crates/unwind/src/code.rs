@@ -1,13 +1,13 @@
 //! What is known of a process's code: its CFI, by address, and what its modules' sections are for.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use epitaph_elf::{Arch, LoadedModules, Object};
 use gimli::UnwindContext;
 
+use crate::by_address::ByAddress;
 use crate::cfi::ModuleCfi;
 use crate::exidx::Entry;
 use crate::functions::{Function, Functions};
@@ -22,9 +22,10 @@ const LONGEST_ENTRY: u64 = 64;
 pub(crate) struct Code<'a> {
     arch: &'static Arch,
     modules: &'a LoadedModules<'a>,
-    cfi: Vec<OnceCell<ModuleCfi<'a>>>,
-    functions: Vec<OnceCell<Functions>>,
-    rows: HashMap<u64, Option<Rc<Row>>>,
+    /// Boxed: a process may have tens of thousands of modules, and stacks lead through a few.
+    cfi: Vec<OnceCell<Box<ModuleCfi<'a>>>>,
+    functions: Vec<OnceCell<Box<Functions>>>,
+    rows: ByAddress<Option<Rc<Row>>>,
     context: UnwindContext<usize>,
 }
 
@@ -35,7 +36,7 @@ impl<'a> Code<'a> {
             modules,
             cfi: modules.modules().iter().map(|_| OnceCell::new()).collect(),
             functions: modules.modules().iter().map(|_| OnceCell::new()).collect(),
-            rows: HashMap::new(),
+            rows: ByAddress::new(),
             context: UnwindContext::new(),
         }
     }
@@ -47,8 +48,8 @@ impl<'a> Code<'a> {
 
     /// Returns the row for an address.
     pub(crate) fn row(&mut self, lookup: u64) -> Option<Rc<Row>> {
-        if let Some(row) = self.rows.get(&lookup) {
-            return row.clone();
+        if let Some(row) = self.rows.get(lookup) {
+            return row;
         }
         let row = self.read_row(lookup).map(Rc::new);
         self.rows.insert(lookup, row.clone());
@@ -62,7 +63,7 @@ impl<'a> Code<'a> {
 
     fn read_row(&mut self, lookup: u64) -> Option<Row> {
         let module = self.modules.find(lookup)?;
-        let cfi = self.cfi.get(module)?.get_or_init(|| ModuleCfi::new(self.modules, module));
+        let cfi = self.cfi.get(module)?.get_or_init(|| Box::new(ModuleCfi::new(self.modules, module)));
         let bias = self.modules.bias(module)?;
         let mut row =
             cfi.row(self.arch, self.modules, module, lookup.wrapping_sub(bias), &mut self.context)?;
@@ -82,7 +83,7 @@ impl<'a> Code<'a> {
     fn named_functions(&self, address: u64) -> Vec<Function> {
         let found = self.modules.find(address).and_then(|module| {
             let bias = self.modules.bias(module)?;
-            let functions = self.functions.get(module)?.get_or_init(|| self.read_functions(module));
+            let functions = self.functions.get(module)?.get_or_init(|| Box::new(self.read_functions(module)));
             let here = functions.at(address.wrapping_sub(bias)).into_iter();
             Some(here.map(|function| function.loaded_at(bias)).collect())
         });

@@ -17,6 +17,7 @@
 //! ```
 
 mod address;
+mod by_address;
 mod cfi;
 mod code;
 mod exidx;

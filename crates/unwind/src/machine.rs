@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -45,8 +46,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(arch: &'static Arch) -> Machine {
-        Machine { arch, known: HashMap::new(), allowance: Cell::new(MOST_CODE_IN_ALL) }
+    pub(crate) fn new(arch: &'static Arch, shared_by: NonZero<u32>) -> Machine {
+        let allowance = Cell::new(MOST_CODE_IN_ALL / u64::from(shared_by.get()));
+        Machine { arch, known: HashMap::new(), allowance }
     }
 
     /// Returns what the code says of a frame at `address`.

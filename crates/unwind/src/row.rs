@@ -34,11 +34,8 @@ pub(crate) struct Row {
     encoding: Encoding,
 }
 
-/// The caller, or why there is none.
-#[expect(clippy::large_enum_variant, reason = "made once a frame and taken apart at once")]
-pub(crate) enum Applied {
-    /// The caller's registers, and the CFA.
-    Caller(Registers, u64),
+/// Why a row leads to no caller.
+pub(crate) enum NoCaller {
     /// The return address is undefined: this is the first frame.
     First,
     /// The CFA or the return address can't be computed.
@@ -126,15 +123,16 @@ impl Row {
         }
     }
 
-    /// Recovers the caller's registers. A register whose rule fails is unknown in the caller, and only the CFA
-    /// and the return address are needed to go on.
+    /// Recovers the caller's registers from `registers`, of which `caller` is a copy, and returns the CFA. A register
+    /// whose rule fails is unknown in the caller, and only the CFA and the return address are needed to go on.
     pub(crate) fn apply(
         &self,
         arch: &Arch,
         registers: &Registers,
         section: Option<Section<'_, '_>>,
         memory: &dyn Memory,
-    ) -> Applied {
+        caller: &mut Registers,
+    ) -> Result<u64, NoCaller> {
         let expression = |expression: &UnwindExpression<usize>, cfa| {
             let expression = match section? {
                 Section::EhFrame(section) => expression.get(section),
@@ -148,12 +146,11 @@ impl Row {
             }
             CfaRule::Expression(rule) => expression(rule, None),
         };
-        let Some(cfa) = cfa else { return Applied::Unusable };
+        let cfa = cfa.ok_or(NoCaller::Unusable)?;
         let mut failure = None;
         let mut read = |address| arch.read_word(memory, address).map_err(|error| failure = Some(error)).ok();
         let from_cfa = |offset| arch.wrap(cfa.wrapping_add_signed(offset));
 
-        let mut caller = *registers;
         caller.retain(arch.callee_saved);
         caller.set(arch.sp, Some(from_cfa(-i64::from(arch.caller_sp_to_cfa))));
         // Where a call leaves its return address in a register, it is there until a rule says something else.
@@ -182,16 +179,16 @@ impl Row {
             }
         }
         match return_address {
-            _ if first => Applied::First,
+            _ if first => Err(NoCaller::First),
             Some(address) => {
                 // What the call left in the link register is still there: the caller had not come further.
                 if arch.link == Some(self.return_address) {
                     caller.set(self.return_address, Some(address));
                 }
                 caller.set(arch.pc, Some(registers.code_address(address)));
-                Applied::Caller(caller, cfa)
+                Ok(cfa)
             }
-            None => failure.map_or(Applied::Unusable, Applied::Memory),
+            None => Err(failure.map_or(NoCaller::Unusable, NoCaller::Memory)),
         }
     }
 }

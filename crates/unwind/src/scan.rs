@@ -3,6 +3,7 @@
 //! A stack is full of return addresses of calls that are long over. What tells a live one is the call before it: it
 //! leads to the very function that this frame is in, by itself, through a stub, or through functions that jumped on.
 
+use std::num::NonZero;
 use std::ops::Range;
 
 use epitaph_elf::{Arch, Endian, FrameRule, Memory, Registers, Target, read_vec};
@@ -69,9 +70,9 @@ pub(crate) struct Scan<'s, 'a> {
 #[derive(Debug)]
 pub(crate) struct Allowance(u64);
 
-impl Default for Allowance {
-    fn default() -> Allowance {
-        Allowance(MOST_WORDS_IN_ALL)
+impl Allowance {
+    pub(crate) fn new(shared_by: NonZero<u32>) -> Allowance {
+        Allowance(MOST_WORDS_IN_ALL / u64::from(shared_by.get()))
     }
 }
 

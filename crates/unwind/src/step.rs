@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use epitaph_elf::{Arch, Registers, SignalReturn};
+use epitaph_elf::{Arch, Registers};
 
 use crate::address::CodeAddress;
 use crate::exidx::{self, Failure, Unwinding};
 use crate::fallback;
 use crate::frame::{Frame, Stop, Trust};
 use crate::go::{self, Runtime};
-use crate::row::{Applied, Row};
+use crate::row::{NoCaller, Row};
 use crate::tail::Layout;
 use crate::walk::Unwinder;
 
@@ -79,7 +79,7 @@ impl Unwinder<'_> {
     /// Recovers the registers of a frame's caller.
     pub(crate) fn step(&mut self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
         let pc = frame.address.pc();
-        if let Some(signal_return) = self.signal_return(pc) {
+        if let Some(signal_return) = self.place(pc).signal_return {
             let caller = (signal_return.interrupted)(registers, self.memory).ok_or(Stop::BadCfi { pc })?;
             return Ok(Step { signal: true, ..Step::to(&caller, None, Trust::Signal) });
         }
@@ -96,35 +96,38 @@ impl Unwinder<'_> {
             return self.step_without_cfi(registers, frame);
         };
         let mut step = match row.runtime {
-            Some(runtime) => self.step_in_runtime(runtime, &row, registers, frame)?,
-            None => self.step_by(&row, registers, frame)?,
+            Some(runtime) => self.step_in_runtime(runtime, &row, registers, frame),
+            None => self.step_by(&row, registers, frame),
         };
-        if row.signal {
-            (step.signal, step.trust) = (true, Trust::Signal);
-        } else if step.left.is_none() && step.trust == Trust::Cfi && !step.other_stack {
-            step.left = Some(Callee::Row(row));
+        // Changed where it is: it is large, and made for every frame.
+        if let Ok(step) = &mut step {
+            if row.signal {
+                (step.signal, step.trust) = (true, Trust::Signal);
+            } else if step.left.is_none() && step.trust == Trust::Cfi && !step.other_stack {
+                step.left = Some(Callee::Row(row));
+            }
         }
-        Ok(step)
+        step
     }
 
     /// Follows the rules of a row.
     fn step_by(&mut self, row: &Row, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
         let pc = frame.address.pc();
-        match row.apply(self.arch, registers, self.code.section(row), self.memory) {
-            Applied::Caller(caller, cfa) => {
-                let doubtful = matches!(frame.address, CodeAddress::Exact(_)) && row.saves_by_expression();
-                let caller = if doubtful && !row.signal {
-                    self.by_code_if_same(registers, frame, &caller)
-                } else {
-                    caller
-                };
-                Ok(Step::to(&caller, Some(cfa), Trust::Cfi))
-            }
-            Applied::First => Err(Stop::End),
+        let mut step = Step::to(registers, None, Trust::Cfi);
+        let section = self.code.section(row);
+        match row.apply(self.arch, registers, section, self.memory, &mut step.registers) {
+            Ok(cfa) => step.cfa = Some(cfa),
+            Err(NoCaller::First) => return Err(Stop::End),
             // After a step that lost registers, CFI may need one of them where the code shows another way.
-            Applied::Unusable => self.step_without_cfi(registers, frame).map_err(|_| Stop::BadCfi { pc }),
-            Applied::Memory(error) => Err(Stop::Memory(error)),
+            Err(NoCaller::Unusable) => {
+                return self.step_without_cfi(registers, frame).map_err(|_| Stop::BadCfi { pc });
+            }
+            Err(NoCaller::Memory(error)) => return Err(Stop::Memory(error)),
         }
+        if matches!(frame.address, CodeAddress::Exact(_)) && row.saves_by_expression() && !row.signal {
+            self.take_code_if_same(registers, frame, &mut step.registers);
+        }
+        Ok(step)
     }
 
     /// Leaves a function of Go's runtime.
@@ -198,16 +201,14 @@ impl Unwinder<'_> {
         Some(Ok(Step::to(&caller, caller.get(arch.sp), trust)))
     }
 
-    /// Returns the caller's registers as the code has them, if it finds the same caller as CFI.
-    fn by_code_if_same(&mut self, registers: &Registers, frame: &Frame, caller: &Registers) -> Registers {
+    /// Takes the caller's registers as the code has them, if it finds the same caller as CFI.
+    fn take_code_if_same(&mut self, registers: &Registers, frame: &Frame, caller: &mut Registers) {
         let Unwinder { without_cfi, code, memory, .. } = self;
-        let by_code = without_cfi.by_entry(registers, frame.address, code, *memory);
-        let same = |other: &Registers| {
-            [self.arch.pc, self.arch.sp]
-                .into_iter()
-                .all(|register| other.get(register) == caller.get(register))
-        };
-        by_code.filter(same).unwrap_or(*caller)
+        let Some(by_code) = without_cfi.by_entry(registers, frame.address, code, *memory) else { return };
+        let mut both = [self.arch.pc, self.arch.sp].into_iter();
+        if both.all(|register| by_code.get(register) == caller.get(register)) {
+            *caller = by_code;
+        }
     }
 
     fn step_without_cfi(&mut self, registers: &Registers, frame: &Frame) -> Result<Step, Stop> {
@@ -215,11 +216,6 @@ impl Unwinder<'_> {
         let way = without_cfi.step(registers, frame, code, tail_calls, *memory)?;
         let left = way.function.map(Callee::Function);
         Ok(Step { left, ..Step::to(&way.registers, way.registers.get(self.arch.sp), way.trust) })
-    }
-
-    fn signal_return(&mut self, pc: u64) -> Option<&'static SignalReturn> {
-        let (arch, memory) = (self.arch, self.memory);
-        *self.signal_returns.entry(pc).or_insert_with(|| fallback::signal_return(arch, pc, memory))
     }
 }
 

@@ -18,6 +18,7 @@ mod exits;
 mod tests;
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::ops::Range;
 
 use epitaph_elf::{Arch, Memory, Target, read_vec};
@@ -59,9 +60,10 @@ pub(crate) struct TailCalls {
 }
 
 impl TailCalls {
-    pub(crate) fn new(arch: &'static Arch) -> TailCalls {
-        let exits = Exits::new(arch);
-        TailCalls { arch, exits, between: HashMap::new(), steps_left: MOST_STEPS_IN_ALL }
+    /// Makes one of several that share what is looked for in a process.
+    pub(crate) fn new(arch: &'static Arch, shared_by: NonZero<u32>) -> TailCalls {
+        let steps_left = MOST_STEPS_IN_ALL / shared_by.get();
+        TailCalls { arch, exits: Exits::new(arch), between: HashMap::new(), steps_left }
     }
 
     /// Returns the addresses after the jumps that led from the call before `return_address` to the function

@@ -1,11 +1,13 @@
 //! The walk: from the innermost frame to the first one.
 
-use std::collections::HashMap;
+use std::num::NonZero;
 
 use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 
 use crate::address::CodeAddress;
+use crate::by_address::ByAddress;
 use crate::code::Code;
+use crate::fallback;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::kept::{Keep, Kept};
 use crate::step::{Callee, Step};
@@ -23,12 +25,21 @@ pub struct Limits {
     pub frames: usize,
     /// How many of them are kept; all where it isn't said.
     pub keep: Option<Keep>,
+    /// How many unwinders share what is looked for in all in a process where there is no CFI.
+    pub shared_by: NonZero<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { frames: 1 << 20, keep: None }
+        Limits { frames: 1 << 20, keep: None, shared_by: NonZero::<u32>::MIN }
     }
+}
+
+/// What memory says of an address in code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    executable: bool,
+    pub(crate) signal_return: Option<&'static SignalReturn>,
 }
 
 /// Walks the stacks of one process. What is found out about its code is kept from thread to thread.
@@ -38,7 +49,7 @@ pub struct Unwinder<'a> {
     limits: Limits,
     pub(crate) code: Code<'a>,
     pub(crate) tail_calls: TailCalls,
-    pub(crate) signal_returns: HashMap<u64, Option<&'static SignalReturn>>,
+    pub(crate) places: ByAddress<Place>,
     pub(crate) without_cfi: WithoutCfi,
 }
 
@@ -61,9 +72,9 @@ impl<'a> Unwinder<'a> {
             memory,
             limits,
             code: Code::new(arch, modules),
-            tail_calls: TailCalls::new(arch),
-            signal_returns: HashMap::new(),
-            without_cfi: WithoutCfi::new(arch),
+            tail_calls: TailCalls::new(arch, limits.shared_by),
+            places: ByAddress::new(),
+            without_cfi: WithoutCfi::new(arch, limits.shared_by),
         }
     }
 
@@ -109,16 +120,16 @@ impl<'a> Unwinder<'a> {
             visit(&frame, &registers);
             let function = step.as_ref().ok().and_then(Step::function);
             kept.push(frame, function.unwrap_or(frame.address.pc()));
-            let step = match step {
+            let step = match &step {
                 Ok(step) => step,
-                Err(stop) => break stop,
+                Err(stop) => break *stop,
             };
-            let next = match self.accept(&registers, &step, frame.address) {
+            let next = match self.accept(&registers, step, frame.address) {
                 Ok(next) => next,
                 Err(stop) => break stop,
             };
             let (arch, room) = (self.arch, self.limits.frames.saturating_sub(kept.total()));
-            for jump_end in self.left_out(&step, &next).iter().take(room) {
+            for jump_end in self.left_out(step, &next).iter().take(room) {
                 let (frame, registers) = step.jumped(arch, *jump_end);
                 visit(&frame, &registers);
                 kept.push(frame, *jump_end);
@@ -137,7 +148,7 @@ impl<'a> Unwinder<'a> {
     }
 
     /// Checks that a step leads to a frame further out.
-    fn accept(&self, registers: &Registers, step: &Step, from: CodeAddress) -> Result<Frame, Stop> {
+    fn accept(&mut self, registers: &Registers, step: &Step, from: CodeAddress) -> Result<Frame, Stop> {
         let pc = step.registers.get(self.arch.pc).ok_or(Stop::NoCfi { pc: from.pc() })?;
         let frame = |address| Frame { address, cfa: None, trust: step.trust, signal_trampoline: false };
         if step.signal {
@@ -147,7 +158,7 @@ impl<'a> Unwinder<'a> {
         if pc == 0 {
             return Err(Stop::End);
         }
-        if !self.memory.is_executable(pc) {
+        if !self.place(pc).executable {
             return Err(Stop::BadReturnAddress { found: pc });
         }
         let (sp, caller_sp) = (registers.get(self.arch.sp), step.registers.get(self.arch.sp));
@@ -158,6 +169,18 @@ impl<'a> Unwinder<'a> {
             return Err(Stop::Loop { pc: from.pc() });
         }
         Ok(frame(if step.injected { CodeAddress::Exact(pc) } else { CodeAddress::Return(pc) }))
+    }
+
+    pub(crate) fn place(&mut self, pc: u64) -> Place {
+        if let Some(place) = self.places.get(pc) {
+            return place;
+        }
+        let place = Place {
+            executable: self.memory.is_executable(pc),
+            signal_return: fallback::signal_return(self.arch, pc, self.memory),
+        };
+        self.places.insert(pc, place);
+        place
     }
 
     /// Finds the jumps between a frame and its caller that left no frame, the last one first.

@@ -1,5 +1,6 @@
 //! A step outwards where there is no CFI: the surest way that leads on.
 
+use std::num::NonZero;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -36,8 +37,9 @@ pub(crate) struct WithoutCfi {
 }
 
 impl WithoutCfi {
-    pub(crate) fn new(arch: &'static Arch) -> WithoutCfi {
-        WithoutCfi { arch, machine: Machine::new(arch), scans: Allowance::default() }
+    /// Makes one of several that share what is looked for in a process.
+    pub(crate) fn new(arch: &'static Arch, shared_by: NonZero<u32>) -> WithoutCfi {
+        WithoutCfi { arch, machine: Machine::new(arch, shared_by), scans: Allowance::new(shared_by) }
     }
 
     pub(crate) fn step(

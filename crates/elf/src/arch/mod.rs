@@ -143,6 +143,7 @@ impl Arch {
     }
 
     /// Wraps a sum around the end of the address space.
+    #[inline]
     pub fn wrap(&self, address: u64) -> u64 {
         self.class.wrap(address)
     }
@@ -152,6 +153,7 @@ impl Arch {
     /// # Errors
     ///
     /// As [`Memory::read`].
+    #[inline]
     pub fn read_word(&self, memory: &dyn Memory, address: u64) -> Result<u64, MemoryError> {
         self.read_number(memory, address, self.class.word())
     }
@@ -166,6 +168,7 @@ impl Arch {
     /// # Errors
     ///
     /// As [`Memory::read`].
+    #[inline]
     pub fn read_number(&self, memory: &dyn Memory, address: u64, size: u8) -> Result<u64, MemoryError> {
         let size = usize::from(size).min(8);
         let mut bytes = [0; 8];

@@ -43,11 +43,18 @@ fn a_position_independent_program_has_the_bias_that_it_was_loaded_at() {
     assert_eq!((module.path.as_path(), module.main), (Path::new("/bin/pie"), true));
     assert_eq!((module.start, module.end, module.bias), (BASE, BASE + 0x5000, Some(BASE)), "with its .bss");
     assert_eq!(module.build_id.as_ref().unwrap().as_bytes(), [0xab; 20]);
-    assert_eq!(module.first_page, image.bytes(0x1000));
+    assert_eq!(module.first_page, [0; 0], "its build ID says more");
     for (offset, code) in [(0xfff, false), (0x1000, true), (0x1fff, true), (0x2000, false), (0x3000, false)] {
         assert_eq!(module.is_code(BASE + offset), code, "{offset:#x}");
     }
     assert!(module.contains(BASE + 0x4fff) && !module.contains(BASE + 0x5000) && !module.contains(BASE - 1));
+}
+
+#[test]
+fn a_file_without_a_build_id_is_known_by_its_first_page() {
+    let image = Image::usual(0);
+    let modules = modules(&mapped(CoreBuilder::new(), &image, BASE, "/bin/pie"));
+    assert_eq!(modules[0].first_page, image.bytes(0x1000));
 }
 
 #[test]

@@ -129,6 +129,12 @@ pub const PROGRAMS: &[Program] = &[
         &["scribble", "worker"],
     ),
     plain(
+        "many_threads",
+        &["gcc -g -O0 -pthread -o exe @many_threads.c"],
+        SIGABRT,
+        &["abort", "settle", "main"],
+    ),
+    plain(
         "plugin",
         &["gcc -g -O0 -fPIC -shared -o plugin.so @plugin.c", "gcc -g -O0 -o exe @plugin_host.c -ldl"],
         SIGSEGV,

@@ -7,6 +7,8 @@ mod emulator;
 #[cfg(test)]
 mod go;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod masks;
 #[cfg(test)]
 mod observer;
@@ -14,6 +16,8 @@ mod observer;
 mod real;
 #[cfg(test)]
 mod scrub;
+#[cfg(test)]
+mod shrinking;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

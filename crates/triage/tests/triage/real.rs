@@ -106,6 +106,12 @@ fn a_deep_stack_is_cut_in_its_middle() {
     assert_eq!(whole.frames_total.map(|total| total as usize), Some(machine(&whole.frames)));
     assert!(whole.frames.starts_with(inner) && whole.frames.ends_with(outer));
     assert_eq!(cut.stop, Some(Stop::End));
+    assert_eq!(cut.repeats, whole.repeats);
+    let [repeat] = cut.repeats[..] else { panic!("{:?}", cut.repeats) };
+    assert_eq!((repeat.period, repeat.count, repeat.exact), (1, 19_999, true));
+    let repeated = &whole.frames[repeat.first as usize..][..repeat.count as usize];
+    assert!(repeated.iter().all(|frame| frame.pc == repeated[0].pc));
+    assert_eq!(whole.frames[repeat.first as usize + repeated.len()].function.as_deref(), Some("main"));
 }
 
 #[test]

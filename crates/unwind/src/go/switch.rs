@@ -10,7 +10,7 @@ use epitaph_elf::{Arch, Memory, Registers};
 use super::layout::{G_PC, G_SP, G_STACK, G_THREAD, M_G0, WORD};
 use super::runtime::Runtime;
 use crate::fallback::is_return_address;
-use crate::row::{Applied, Row};
+use crate::row::Row;
 
 /// Words of an `m` among which `curg` is looked for, the goroutine that runs on the thread: what comes before it has
 /// changed its size often.
@@ -177,9 +177,8 @@ impl State<'_> {
     fn on_other_stack(&self, sp: u64, row: &Row) -> Option<Left> {
         let mut registers = *self.registers;
         registers.set(self.arch.sp, Some(sp));
-        let Applied::Caller(caller, _) = row.apply(self.arch, &registers, None, self.memory) else {
-            return None;
-        };
+        let mut caller = registers;
+        row.apply(self.arch, &registers, None, self.memory, &mut caller).ok()?;
         is_return_address(self.arch, caller.get(self.arch.pc)?, self.memory)
             .then_some(Left::OnOtherStack(registers))
     }

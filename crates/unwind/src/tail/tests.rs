@@ -75,7 +75,7 @@ impl Program {
         Program {
             memory: Bytes(vec![0x90; 0x9_0000]),
             functions: Functions { bounds, part: None },
-            tails: TailCalls::new(&X86_64),
+            tails: TailCalls::new(&X86_64, NonZero::<u32>::MIN),
         }
     }
 
