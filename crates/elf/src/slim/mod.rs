@@ -7,11 +7,11 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use epitaph_elf::{CoreFile, ReadAt, SlimCore, SlimOptions};
+//! use epitaph_elf::{CoreFile, SlimCore, SlimOptions};
 //!
 //! let core = CoreFile::open(Arc::new(std::fs::File::open("core.4711")?))?;
 //! let slim = SlimCore::new(&core, &SlimOptions::default())?;
-//! println!("{} bytes of {}", slim.size()?, core.size());
+//! println!("{} bytes of {}", slim.size(), core.size());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
