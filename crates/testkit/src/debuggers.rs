@@ -66,6 +66,28 @@ impl Debugger {
             .output()
             .unwrap_or_else(|error| panic!("running {}: {error}", self.program));
         let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Some(text.concat().replace(&core.display().to_string(), "CORE"))
+        Some(without_own_addresses(&text.concat().replace(&core.display().to_string(), "CORE")))
+    }
+}
+
+/// Takes out where lldb keeps a value that has no address in the process: `@ 0x000000000f19a4d0` is in lldb's own heap.
+fn without_own_addresses(text: &str) -> String {
+    let mut parts = text.split("@ 0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("@ ");
+        out.push_str(part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lldbs_own_addresses_are_taken_out() {
+        let text = "frame #1: 0x0055 exe`f(x=T @ 0x000000000f19a4d0, y=1) at f.c:1 (T @ 0x77)";
+        assert_eq!(without_own_addresses(text), "frame #1: 0x0055 exe`f(x=T @ , y=1) at f.c:1 (T @ )");
     }
 }
