@@ -10,10 +10,11 @@ needed=(
     zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2
     eu-unstrip=elfutils debuginfod=debuginfod
 )
-# `make test-all` also rebuilds what runs on other architectures, and uses every linker.
+# `make test-all` also rebuilds what runs on other architectures, uses every linker, and asks every debugger; `make bench`
+# measures some of them.
 if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
     needed+=(
-        mold=mold gdb-multiarch=gdb-multiarch qemu-aarch64=qemu-user
+        mold=mold lldb=lldb gdb-multiarch=gdb-multiarch qemu-aarch64=qemu-user
         aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu,libc6-dev-arm64-cross arm-linux-gnueabihf-gcc=gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross
         i686-linux-gnu-gcc=gcc-i686-linux-gnu,libc6-dev-i386-cross powerpc64le-linux-gnu-gcc=gcc-powerpc64le-linux-gnu,libc6-dev-ppc64el-cross
         riscv64-linux-gnu-gcc=gcc-riscv64-linux-gnu,libc6-dev-riscv64-cross s390x-linux-gnu-gcc=gcc-s390x-linux-gnu,libc6-dev-s390x-cross
