@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use epitaph_elf::{
-    Bytes, CoreFile, DebugWanted, FileState, Found, Locate, Located, Module, Object, Origin, Wanted,
+    Bytes, CompanionWanted, CoreFile, DebugWanted, FileState, Found, Locate, Located, Module, Object, Origin,
+    Wanted,
 };
 use epitaph_testkit::core::{CoreBuilder, FileMapping, Segment, Thread};
 
@@ -30,6 +31,10 @@ impl Locate for Given {
     }
 
     fn debug(&self, _: &DebugWanted<'_>) -> Located {
+        Located::Missing { tried: Vec::new() }
+    }
+
+    fn companion(&self, _: &CompanionWanted<'_>) -> Located {
         Located::Missing { tried: Vec::new() }
     }
 }
