@@ -38,12 +38,22 @@ pub(crate) fn find(
     is_code: &dyn Fn(u64) -> bool,
 ) -> (Vec<Option<Place>>, Option<gimli::Error>) {
     let Some(program) = &unit.line_program else { return (vec![None; addresses.len()], None) };
+    let len = program.header().raw_program_buf().len();
     // Of a broken program, a run gives what comes before the break.
-    if program.header().raw_program_buf().len() <= LARGEST_SORTED
+    if len <= LARGEST_SORTED
         && let Ok(places) = by_addr2line(alone, addresses)
     {
         return (places, None);
     }
+    by_run(unit, addresses, is_code)
+}
+
+fn by_run(
+    unit: UnitRef<'_, Slice<'_>>,
+    addresses: &[u64],
+    is_code: &dyn Fn(u64) -> bool,
+) -> (Vec<Option<Place>>, Option<gimli::Error>) {
+    let Some(program) = &unit.line_program else { return (vec![None; addresses.len()], None) };
     let (rows, broken) = line_program::find(program.header(), addresses, is_code);
     let place = |Row { file: index, line, column }| Place {
         file: file(unit, index),
@@ -96,7 +106,43 @@ fn push(path: &mut String, next: &str) {
 
 #[cfg(test)]
 mod tests {
+    use epitaph_elf::{Bytes, Object};
+
     use super::*;
+    use crate::dwarf::Sections;
+    use crate::unit::OpenUnit;
+
+    /// Both ways, for some rows of many of this test program's own units.
+    #[test]
+    fn a_run_finds_what_addr2line_finds() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let object = Object::parse(Bytes::from(program)).unwrap();
+        let mut sections = Sections::new(&object).unwrap();
+        sections.need_all();
+        let dwarf = sections.dwarf();
+        let is_code = |address| object.code_section_at(address).is_some();
+        let mut units = dwarf.units();
+        let mut compared = 0;
+        while let Some(header) = units.next().unwrap().filter(|_| compared < 20_000) {
+            let opened = OpenUnit::read(&dwarf, header).unwrap();
+            let Some(program) = opened.unit.line_program.clone() else { continue };
+            let mut addresses = Vec::new();
+            let mut rows = program.rows();
+            while let Some((_, row)) = rows.next_row().unwrap() {
+                addresses.extend([row.address(), row.address() + 1].into_iter().filter(|at| is_code(*at)));
+            }
+            addresses.sort_unstable();
+            addresses.dedup();
+            let addresses: Vec<u64> = addresses.into_iter().step_by(7).collect();
+            let unit = UnitRef::new(&dwarf, &opened.unit);
+            let sorted = by_addr2line(sections.unit(&header), &addresses).unwrap();
+            let (run, broken) = by_run(unit, &addresses, &is_code);
+            assert!(broken.is_none());
+            assert_eq!(run, sorted, "unit {:?}", unit.name);
+            compared += addresses.len();
+        }
+        assert!(compared > 1000, "{compared}");
+    }
 
     #[test]
     fn paths_are_joined_as_where_they_come_from() {
