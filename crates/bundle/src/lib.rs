@@ -51,7 +51,6 @@ mod open;
 mod regular;
 mod runs;
 mod save;
-mod sparse;
 mod summaries;
 #[cfg(test)]
 mod testing;

@@ -1,7 +1,8 @@
 //! Writing one core to a file of its own, whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read as _, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,10 +11,7 @@ use thiserror::Error;
 
 use crate::folder::is_full;
 use crate::frames::FrameWriter;
-use crate::sparse::SparseWriter;
-
-/// Bytes that are copied at a time.
-const CHUNK: usize = 256 << 10;
+use crate::runs::{Interrupted, Run, runs};
 
 /// Why a core can't be written to a file.
 #[derive(Debug, Error)]
@@ -79,8 +77,8 @@ pub fn save_core(core: &dyn ReadAt, target: &Path, modified: Option<SystemTime>)
         sparse(core, file)
     };
     let file = written.map_err(|failed| match failed {
-        Failed::Read(error) => SaveError::Read(error),
-        Failed::Write(error) => unwritten(error),
+        Interrupted::Read(_, error) => SaveError::Read(error),
+        Interrupted::Receiver(error) => unwritten(error),
     })?;
     if let Some(modified) = modified {
         // A file system that keeps no times loses only a convenience.
@@ -94,46 +92,54 @@ pub fn save_core(core: &dyn ReadAt, target: &Path, modified: Option<SystemTime>)
 
 /// Writes a core, as it is, to something that isn't a file (a pipe), which errors call `name`.
 pub fn write_core(core: &dyn ReadAt, out: &mut dyn Write, name: &Path) -> Result<(), SaveError> {
-    let failed = |failed| match failed {
-        Failed::Read(error) => SaveError::Read(error),
-        Failed::Write(source) => SaveError::Write { path: name.to_owned(), source },
-    };
-    copy(core, |bytes| out.write_all(bytes)).map_err(failed)?;
-    out.flush().map_err(Failed::Write).map_err(failed)
+    let unwritten = |source| SaveError::Write { path: name.to_owned(), source };
+    let written = copy(core, |run| match run {
+        Run::Zeros(count) => io::copy(&mut io::repeat(0).take(count), out).map(drop),
+        Run::Data(bytes) => out.write_all(bytes),
+    });
+    written.map_err(|interrupted| match interrupted {
+        Interrupted::Read(_, error) => SaveError::Read(error),
+        Interrupted::Receiver(error) => unwritten(error),
+    })?;
+    out.flush().map_err(unwritten)
 }
 
-/// Which side of a copy failed.
-enum Failed {
-    Read(io::Error),
-    Write(io::Error),
-}
-
-fn sparse(core: &dyn ReadAt, file: File) -> Result<File, Failed> {
-    let mut writer = SparseWriter::new(file);
-    copy(core, |bytes| writer.append(bytes))?;
-    writer.finish().map_err(Failed::Write)
-}
-
-fn compressed(core: &dyn ReadAt, file: File) -> Result<File, Failed> {
-    let mut writer = FrameWriter::new(BufWriter::new(file)).map_err(Failed::Write)?;
-    copy(core, |bytes| writer.data(bytes))?;
-    writer.finish().map_err(Failed::Write)?;
-    writer.into_sink().into_inner().map_err(|error| Failed::Write(error.into_error()))
-}
-
-fn copy(core: &dyn ReadAt, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> Result<(), Failed> {
-    let size = core.size().map_err(Failed::Read)?;
-    let mut buffer = vec![0; CHUNK];
-    let mut offset = 0;
-    while offset < size {
-        let count = match core.read_at(offset, &mut buffer) {
-            Ok(0) => return Err(Failed::Read(io::ErrorKind::UnexpectedEof.into())),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failed::Read(error)),
+/// Writes a core with holes where its zeros would be.
+fn sparse(core: &dyn ReadAt, file: File) -> Result<File, Interrupted> {
+    let mut at = 0;
+    copy(core, |run| {
+        at += match run {
+            Run::Zeros(count) => count,
+            Run::Data(bytes) => {
+                file.write_all_at(bytes, at)?;
+                bytes.len() as u64
+            }
         };
-        write(buffer.get(..count).unwrap_or_default()).map_err(Failed::Write)?;
-        offset += count as u64;
+        Ok(())
+    })?;
+    file.set_len(at).map_err(Interrupted::Receiver)?;
+    Ok(file)
+}
+
+fn compressed(core: &dyn ReadAt, file: File) -> Result<File, Interrupted> {
+    let mut writer = FrameWriter::new(BufWriter::new(file)).map_err(Interrupted::Receiver)?;
+    copy(core, |run| match run {
+        Run::Zeros(count) => {
+            writer.zeros(count);
+            Ok(())
+        }
+        Run::Data(bytes) => writer.data(bytes),
+    })?;
+    writer.finish().map_err(Interrupted::Receiver)?;
+    writer.into_sink().into_inner().map_err(|error| Interrupted::Receiver(error.into_error()))
+}
+
+/// Hands on a whole core.
+fn copy(core: &dyn ReadAt, mut each: impl FnMut(Run<'_>) -> io::Result<()>) -> Result<(), Interrupted> {
+    let size = core.size().map_err(|error| Interrupted::Read(0, error))?;
+    let count = runs(core, size, &mut each)?;
+    if count < size {
+        return Err(Interrupted::Read(count, io::ErrorKind::UnexpectedEof.into()));
     }
     Ok(())
 }

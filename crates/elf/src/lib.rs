@@ -44,6 +44,7 @@ mod read_at;
 mod redact;
 mod registers;
 mod segment;
+mod share;
 mod slim;
 mod stream;
 mod symbols;

@@ -9,7 +9,6 @@ pub(super) enum Reason {
     Data,
     Small,
     Pointed,
-    Asked,
 }
 
 /// Bytes of memory in a slim core, by the first rule that asked for them.
@@ -27,14 +26,12 @@ pub struct KeptBytes {
     pub small: u64,
     /// What registers and stacks point to.
     pub pointed: u64,
-    /// What the caller asked for.
-    pub asked: u64,
 }
 
 impl KeptBytes {
     /// All of them together.
     pub fn total(&self) -> u64 {
-        self.modules + self.threads + self.stacks + self.data + self.small + self.pointed + self.asked
+        self.modules + self.threads + self.stacks + self.data + self.small + self.pointed
     }
 
     pub(super) fn add(&mut self, why: Reason, bytes: u64) {
@@ -45,7 +42,6 @@ impl KeptBytes {
             Reason::Data => &mut self.data,
             Reason::Small => &mut self.small,
             Reason::Pointed => &mut self.pointed,
-            Reason::Asked => &mut self.asked,
         };
         *sum += bytes;
     }

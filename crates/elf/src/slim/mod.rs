@@ -51,15 +51,13 @@ const PAGE: u64 = 4096;
 pub struct SlimOptions {
     /// Most bytes of memory that are kept, without headers and notes. Stacks come first.
     pub budget: u64,
-    /// Addresses to keep besides what the rules say, as far as the budget allows.
-    pub also: Vec<Range<u64>>,
     /// Overwrites secrets in whatever is read of the slim core.
     pub redact: Option<Arc<dyn Redact>>,
 }
 
 impl Default for SlimOptions {
     fn default() -> SlimOptions {
-        SlimOptions { budget: 32 << 20, also: Vec::new(), redact: None }
+        SlimOptions { budget: 32 << 20, redact: None }
     }
 }
 
@@ -67,7 +65,6 @@ impl std::fmt::Debug for SlimOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SlimOptions")
             .field("budget", &self.budget)
-            .field("also", &self.also.len())
             .field("redact", &self.redact.is_some())
             .finish()
     }

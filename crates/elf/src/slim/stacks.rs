@@ -12,9 +12,8 @@ use super::kept::{Held, Kept, held_at};
 use crate::core_file::CoreFile;
 use crate::memory::{Memory, read_vec};
 use crate::process::{Process, Thread};
+use crate::share::{RED_ZONE, fair_limit};
 
-/// Bytes below the stack pointer that a function may use (System V ABI for AMD64, 3.2.2: 128; for 64-bit PowerPC: 512).
-const RED_ZONE: u64 = 512;
 /// A stack that has overflowed ends this far above its pointer at most: a guard's size, and large frames.
 const FARTHEST_END: u64 = 1 << 20;
 /// In a mapping of at least this size, a stack is one of many things (a Go program's memory).
@@ -57,19 +56,13 @@ pub(super) fn keep(core: &CoreFile, kept: &mut Kept<'_>) -> (Vec<Vec<Range<u64>>
     (wanted.into_iter().enumerate().map(keep).collect(), cut)
 }
 
-/// Returns how much each may have at most, so that all together get no more than `room`.
+/// Returns how much each may have at most, in whole pages, so that all together get no more than `room`; but each at least
+/// what tells something.
 fn fair_share(sizes: &[u64], room: u64) -> u64 {
-    let mut sizes = sizes.to_vec();
-    sizes.sort_unstable();
-    let mut left = room;
-    for (index, size) in sizes.iter().enumerate() {
-        let share = left / (sizes.len() - index) as u64;
-        if *size > share {
-            return (share & !(PAGE - 1)).max(LEAST);
-        }
-        left -= size;
+    match fair_limit(sizes.to_vec(), room) {
+        u64::MAX => u64::MAX,
+        share => (share & !(PAGE - 1)).max(LEAST),
     }
-    u64::MAX
 }
 
 /// Cuts a stack to as many bytes: its inner and its outer end.

@@ -11,7 +11,6 @@ mod kept;
 mod pages;
 mod plan;
 mod ranges;
-mod windows;
 mod zeros;
 
 use std::io::{self, Read};

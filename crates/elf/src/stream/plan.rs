@@ -5,15 +5,13 @@ use std::ops::Range;
 use super::PAGE;
 use super::front::Front;
 use super::ranges::Ranges;
-use super::windows::fair_limit;
 use crate::core_file::CoreFile;
 use crate::process::{Process, Thread};
 use crate::segment::Segment;
+use crate::share::{RED_ZONE, fair_limit};
 
 /// Bytes at both ends of a core that tell one crash from another, and are read for that.
 const ENDS: u64 = 64 << 10;
-/// Bytes below the stack pointer that a function may use (System V ABI, AMD64, 3.2.2: 128; PowerPC, ELFv2: 512).
-const RED_ZONE: u64 = 512;
 /// Bytes on each side of a pointer that are kept with what it points to.
 const AROUND: u64 = 4 << 10;
 /// The largest vDSO; it is of two pages in fact.

@@ -1,8 +1,11 @@
 //! How much of each stack is kept where there is not room for all of them.
 
+/// Bytes below the stack pointer that a function may use (System V ABI, AMD64, 3.2.2: 128; PowerPC, ELFv2: 512).
+pub(crate) const RED_ZONE: u64 = 512;
+
 /// Returns the length to which each need is cut so that together they fit into `room`: the short ones are kept whole,
 /// and the long ones share what they leave.
-pub(super) fn fair_limit(mut needs: Vec<u64>, mut room: u64) -> u64 {
+pub(crate) fn fair_limit(mut needs: Vec<u64>, mut room: u64) -> u64 {
     needs.sort_unstable();
     let mut left = needs.len() as u64;
     for need in needs {
