@@ -8,7 +8,7 @@ use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 use crate::support::repository;
 
 /// Our crates, and those of ours that each may use. The first column is complete: a new crate gets a row here.
-const OURS: [(&str, &[&str]); 12] = [
+const OURS: [(&str, &[&str]); 13] = [
     ("epitaph-elf", &[]),
     ("epitaph-summary", &[]),
     ("epitaph-store", &[]),
@@ -17,7 +17,11 @@ const OURS: [(&str, &[&str]); 12] = [
     ("epitaph-unwind", &["epitaph-elf"]),
     ("epitaph-symbols", &["epitaph-elf"]),
     ("epitaph-capture", &["epitaph-elf", "epitaph-summary", "epitaph-bundle"]),
-    ("epitaph-triage", &["epitaph-elf", "epitaph-unwind", "epitaph-symbols", "epitaph-summary"]),
+    ("epitaph-explain", &["epitaph-elf", "epitaph-summary"]),
+    (
+        "epitaph-triage",
+        &["epitaph-elf", "epitaph-unwind", "epitaph-symbols", "epitaph-summary", "epitaph-explain"],
+    ),
     ("epitaph-report", &["epitaph-summary"]),
     // Measures the stages by themselves, and everything else from outside.
     (
@@ -48,8 +52,12 @@ const OURS: [(&str, &[&str]); 12] = [
 ];
 
 /// Libraries that only some crates may use, other than for tests.
-const OWNERS: [(&[&str], &[&str]); 12] = [
-    (&["goblin", "ruzstd", "iced-x86"], &["epitaph-elf"]),
+const OWNERS: [(&[&str], &[&str]); 14] = [
+    (&["goblin", "ruzstd"], &["epitaph-elf"]),
+    // Machine code: where it leads, and what it tells of a fault.
+    (&["iced-x86", "yaxpeax-arm"], &["epitaph-elf", "epitaph-explain"]),
+    // Rules, and crashes that are alike.
+    (&["toml", "wildmatch", "kodama"], &["epitaph-summary"]),
     (&["gimli"], &["epitaph-unwind", "epitaph-symbols"]),
     (&["addr2line"], &["epitaph-symbols"]),
     (&["procfs"], &["epitaph-capture"]),

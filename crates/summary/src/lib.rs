@@ -22,17 +22,36 @@
 //! assert_eq!(serde_json::from_str::<CrashSummary>(&json).unwrap(), summary);
 //! ```
 
+mod cause;
 mod collection;
+mod core_file;
 mod hex;
 mod mask;
 mod model;
+mod module;
+mod region;
+mod rules;
 mod schema;
+mod signal;
+mod signature;
+mod test_case;
+mod thread;
 
+pub use cause::{
+    Access, AccessKind, Assertion, Cause, Confidence, Exception, Instruction, MessageSource, Panic,
+};
 pub use collection::{Collection, CoreSource, SearchedPlace};
+pub use core_file::{Completeness, Core, CoreContent, Slim};
 pub use hex::Hex;
 pub use mask::Masks;
-pub use model::{
-    Completeness, Core, CoreContent, CrashSummary, FileOrigin, FileState, Frame, Goroutine, Module, Process,
-    Repeat, SCHEMA, Signal, Slim, Stop, SymbolSource, System, Thread, Tool, Trust, Warning,
-};
+pub use model::{CrashSummary, Process, SCHEMA, System, Tool, Warning};
+pub use module::{FileOrigin, FileState, Module};
+pub use region::{Region, RegionKind};
+pub use rules::{Place, Rules, Verdict};
 pub use schema::json_schema;
+pub use signal::{Signal, SignalOrigin};
+pub use signature::{Basis, Signature};
+pub use test_case::TestCase;
+pub use thread::{
+    Frame, FrameRule, Goroutine, Repeat, SourceLine, Stop, SymbolSource, Syscall, Thread, Trust, WaitsOn,
+};

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use epitaph_elf::LoadedModules;
-use epitaph_summary::{self as summary, Hex};
+use epitaph_summary::{self as summary, Hex, Place, Rules, Verdict};
 use epitaph_symbols::{SourceFrame, SymbolSource};
 use epitaph_unwind::{CodeAddress, Frame, Trust};
-
-use crate::in_app::in_app;
 
 /// What a signal trampoline's frame is called: nobody called its function, and people know this from gdb.
 const SIGNAL_FRAME: &str = "<signal handler called>";
@@ -15,20 +13,21 @@ const SIGNAL_FRAME: &str = "<signal handler called>";
 /// Describes frames. All that depends on the address alone is found out once: threads stand at the same places.
 pub(crate) struct Frames<'a> {
     loaded: &'a LoadedModules<'a>,
+    rules: &'a Rules,
     /// By address, and by whether it is a trampoline.
     described: HashMap<(CodeAddress, bool), Vec<summary::Frame>>,
 }
 
 impl<'a> Frames<'a> {
-    pub(crate) fn new(loaded: &'a LoadedModules<'a>) -> Frames<'a> {
-        Frames { loaded, described: HashMap::new() }
+    pub(crate) fn new(loaded: &'a LoadedModules<'a>, rules: &'a Rules) -> Frames<'a> {
+        Frames { loaded, rules, described: HashMap::new() }
     }
 
     /// Adds the logical frames of a machine frame, innermost first; `names` are those of its address.
     pub(crate) fn add(&mut self, frame: &Frame, names: &[SourceFrame], out: &mut Vec<summary::Frame>) {
         let place = (frame.address, frame.signal_trampoline);
-        let loaded = self.loaded;
-        let described = self.described.entry(place).or_insert_with(|| describe(loaded, frame, names));
+        let (loaded, rules) = (self.loaded, self.rules);
+        let described = self.described.entry(place).or_insert_with(|| describe(loaded, rules, frame, names));
         out.extend(described.iter().map(|described| summary::Frame {
             cfa: frame.cfa.map(Hex).filter(|_| !described.inlined),
             trust: Some(trust(frame.trust)),
@@ -38,7 +37,12 @@ impl<'a> Frames<'a> {
 }
 
 /// Describes a frame, but for what differs from one frame at its address to another.
-fn describe(loaded: &LoadedModules<'_>, frame: &Frame, names: &[SourceFrame]) -> Vec<summary::Frame> {
+fn describe(
+    loaded: &LoadedModules<'_>,
+    rules: &Rules,
+    frame: &Frame,
+    names: &[SourceFrame],
+) -> Vec<summary::Frame> {
     let (pc, lookup) = (frame.address.pc(), frame.address.lookup());
     let module = loaded.find(lookup);
     let entry = module.and_then(|index| loaded.modules().get(index));
@@ -54,23 +58,29 @@ fn describe(loaded: &LoadedModules<'_>, frame: &Frame, names: &[SourceFrame]) ->
     }
     let path = entry.map(|entry| entry.module.path.to_string_lossy()).unwrap_or_default();
     let main = entry.is_some_and(|entry| entry.module.main);
-    let own =
-        |name: Option<&str>, file: Option<&str>| Some(entry.is_some() && in_app(&path, main, name, file));
+    let judge = |function: Option<&str>, raw_name: Option<&str>, file: Option<&str>| {
+        rules.judge(&Place { module: &path, main, function, raw_name, file })
+    };
     if names.is_empty() {
-        return vec![summary::Frame { in_app: own(None, None), ..machine }];
+        let Verdict { in_app, rule } = judge(None, None, None);
+        return vec![summary::Frame { in_app: Some(in_app), rule, ..machine }];
     }
-    let logical = |name: &SourceFrame| summary::Frame {
-        function: name.function.clone(),
-        raw_name: name.raw_name.clone(),
-        // The symbol's offset is that of the address that was looked up; people count from the pc itself.
-        function_offset: name.offset.map(|offset| Hex(offset.saturating_add(pc - lookup))),
-        file: name.file.clone(),
-        line: name.line,
-        column: name.column,
-        inlined: name.inlined,
-        symbol_source: name.source.map(symbol_source),
-        in_app: own(name.function.as_deref(), name.file.as_deref()),
-        ..machine.clone()
+    let logical = |name: &SourceFrame| {
+        let verdict = judge(name.function.as_deref(), name.raw_name.as_deref(), name.file.as_deref());
+        summary::Frame {
+            function: name.function.clone(),
+            raw_name: name.raw_name.clone(),
+            // The symbol's offset is that of the address that was looked up; people count from the pc itself.
+            function_offset: name.offset.map(|offset| Hex(offset.saturating_add(pc - lookup))),
+            file: name.file.clone(),
+            line: name.line,
+            column: name.column,
+            inlined: name.inlined,
+            symbol_source: name.source.map(symbol_source),
+            in_app: Some(verdict.in_app),
+            rule: verdict.rule,
+            ..machine.clone()
+        }
     };
     names.iter().map(logical).collect()
 }

@@ -21,7 +21,6 @@
 mod completeness;
 mod emulator;
 mod frames;
-mod in_app;
 mod mask;
 mod modules;
 mod parts;
@@ -34,11 +33,13 @@ mod walker;
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use epitaph_elf::{
     BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, SignalInfo,
 };
-use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Warning};
+use epitaph_explain::{Scene, explain};
+use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning};
 use epitaph_unwind::{Keep, Limits, goroutines};
 
 use crate::stacks::Stacks;
@@ -63,6 +64,8 @@ pub struct Options {
     pub workers: Option<NonZero<usize>>,
     /// Find the files of all modules, not only of those that a stack leads through.
     pub all_files: bool,
+    /// Rules on frames.
+    pub rules: Arc<Rules>,
     /// Secrets to take out.
     pub masks: Masks,
     /// When the process died (RFC 3339, UTC), as far as the caller knows.
@@ -86,6 +89,7 @@ impl Default for Options {
             goroutines: 256,
             workers: None,
             all_files: false,
+            rules: Arc::default(),
             masks: Masks::default(),
             time: None,
             core: Core::default(),
@@ -163,12 +167,16 @@ pub fn triage(
         .then_some(Keep { inner: options.inner_frames, outer: options.outer_frames });
     let limits = Limits { keep, ..Limits::default() };
     let walker = Walker::new(process.arch, &loaded, dumped, &memory, limits, options.workers);
-    let mut stacks = Stacks::new(walker, &loaded);
+    let mut stacks = Stacks::new(walker, &loaded, &options.rules);
     let crashed = process.signal.as_ref().is_some_and(|signal| signal.number != 0);
     let (first, others) = process.threads.split_at(process.threads.len().min(1));
     let others = if options.crashed_thread_only && crashed { &[] } else { others };
     summary.threads = first.iter().map(|thread| stacks.first(process, thread, crashed)).collect();
     summary.modules = modules::describe(&loaded, stacks.touched());
+    let explained = explain(&Scene::new(process, &memory, &loaded, &summary));
+    summary.cause = explained.cause;
+    summary.other_causes = explained.others;
+    summary.regions = explained.regions;
     let mut partial = summary.clone();
     finish(&mut partial, &stacks, &loaded, &own_masks, options);
     observer.crashing_thread_done(&partial);

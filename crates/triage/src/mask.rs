@@ -1,7 +1,7 @@
 //! Takes secrets out of a summary, wherever text from the process is.
 
 use epitaph_elf::{Memory, Process};
-use epitaph_summary::{CrashSummary, Masks};
+use epitaph_summary::{Assertion, Cause, CrashSummary, Exception, Masks, Panic};
 
 use crate::scrub::{Places, Start};
 
@@ -20,6 +20,21 @@ pub(crate) fn of_process(process: &Process, memory: &dyn Memory) -> Masks {
     }
     let places = Places::of(process);
     Masks::new(secrets.filter(|value| !places.has(value)).map(text))
+}
+
+/// Gives every text of a cause that came from the process to `mask`.
+fn said(cause: &mut Cause, mask: &dyn Fn(&mut String)) {
+    let texts = [&mut cause.summary, &mut cause.message].into_iter().flatten();
+    texts.chain(&mut cause.evidence).for_each(mask);
+    if let Some(Exception { type_name, what, .. }) = &mut cause.exception {
+        [type_name, what].into_iter().flatten().for_each(mask);
+    }
+    if let Some(Panic { file, thread, .. }) = &mut cause.panic {
+        [file, thread].into_iter().flatten().for_each(mask);
+    }
+    if let Some(Assertion { expression, file, function, .. }) = &mut cause.assertion {
+        [expression, file, function].into_iter().flatten().for_each(mask);
+    }
 }
 
 /// Masks every text that came from the crashed process or its files: what is secret here by `masks`, and in what the
@@ -49,6 +64,17 @@ pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
             *fact = masks.apply(&own.apply(fact));
         }
     }
+    for cause in summary.cause.iter_mut().chain(&mut summary.other_causes) {
+        said(cause, &|text| *text = masks.apply(&own.apply(text)));
+    }
+    if let Some(signature) = &mut summary.signature {
+        for text in signature.frames.iter_mut().chain(&mut signature.title) {
+            *text = masks.apply(&own.apply(text));
+        }
+    }
+    if let Some(test) = &mut summary.test {
+        test.name = masks.apply(&own.apply(&test.name));
+    }
     if masks.is_empty() {
         return;
     }
@@ -65,6 +91,9 @@ pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
             mask(&mut frame.function);
             mask(&mut frame.raw_name);
             mask(&mut frame.file);
+            for source in &mut frame.source {
+                source.text = masks.apply(&source.text);
+            }
         }
     }
     for module in &mut summary.modules {
@@ -72,6 +101,9 @@ pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
         mask(&mut module.path);
         mask(&mut module.file_found);
         mask(&mut module.debug_file);
+    }
+    for region in &mut summary.regions {
+        mask(&mut region.name);
     }
     for warning in &mut summary.warnings {
         warning.text = masks.apply(&warning.text);

@@ -102,6 +102,7 @@ pub(crate) fn describe(signal: &SignalInfo, process: &Process) -> Signal {
         sender_pid: signal.sender.map(|(pid, _)| pid),
         sender_uid: signal.sender.map(|(_, uid)| uid),
         description: sentence(signal, process),
+        ..Signal::default()
     }
 }
 

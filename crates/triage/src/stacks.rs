@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use epitaph_elf::{LoadedModules, MemoryError, Process, Thread};
-use epitaph_summary::{self as summary, Hex, Warning};
+use epitaph_summary::{self as summary, Hex, Rules, Warning};
 use epitaph_symbols::{SourceFrame, Symbolizer};
 use epitaph_unwind::{Frame, Goroutine, Repeat, Stop, Unwound};
 
@@ -24,13 +24,13 @@ pub(crate) struct Stacks<'a> {
 }
 
 impl<'a> Stacks<'a> {
-    pub(crate) fn new(walker: Walker<'a>, loaded: &'a LoadedModules<'a>) -> Stacks<'a> {
+    pub(crate) fn new(walker: Walker<'a>, loaded: &'a LoadedModules<'a>, rules: &'a Rules) -> Stacks<'a> {
         Stacks {
             walker,
             symbolizer: Symbolizer::new(loaded),
             loaded,
             names: HashMap::new(),
-            frames: Frames::new(loaded),
+            frames: Frames::new(loaded, rules),
             touched: BTreeSet::new(),
             problems: Vec::new(),
         }

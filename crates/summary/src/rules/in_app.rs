@@ -85,7 +85,7 @@ fn is_go_library(function: Option<&str>, file: Option<&str>) -> bool {
 }
 
 /// Tells whether a function is the user's own, by its module's path, its name and its source file.
-pub(crate) fn in_app(module: &str, main: bool, function: Option<&str>, file: Option<&str>) -> bool {
+pub(super) fn in_app(module: &str, main: bool, function: Option<&str>, file: Option<&str>) -> bool {
     if !main && (module.starts_with('[') || SYSTEM_FOLDERS.iter().any(|folder| module.starts_with(folder))) {
         return false;
     }

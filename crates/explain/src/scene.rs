@@ -1,0 +1,50 @@
+//! All that an explanation may look at.
+
+use epitaph_elf::{LoadedModules, Memory, Process};
+use epitaph_summary::{CrashSummary, Frame, Thread};
+
+use crate::fault::Fault;
+
+/// All that an explanation may look at.
+#[derive(Clone)]
+pub struct Scene<'a> {
+    /// The process; its first thread is the one that took the signal.
+    pub process: &'a Process,
+    /// Its memory: what was dumped, and what its files hold unchanged.
+    pub memory: &'a dyn Memory,
+    /// Its modules.
+    pub loaded: &'a LoadedModules<'a>,
+    /// What is known so far: the process, the signal, and its first thread, walked and named.
+    pub summary: &'a CrashSummary,
+    /// The fault; `None` where no signal ended the process (a core of a living one).
+    pub fault: Option<Fault>,
+}
+
+impl std::fmt::Debug for Scene<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scene").field("fault", &self.fault).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// Sets the scene.
+    pub fn new(
+        process: &'a Process,
+        memory: &'a dyn Memory,
+        loaded: &'a LoadedModules<'a>,
+        summary: &'a CrashSummary,
+    ) -> Scene<'a> {
+        Scene { process, memory, loaded, summary, fault: Fault::of(process) }
+    }
+
+    /// Returns the thread whose story is told.
+    pub fn thread(&self) -> Option<&'a Thread> {
+        self.summary.crashing_thread().or(self.summary.threads.first())
+    }
+
+    /// Returns the frames of that thread from the fault on, innermost first.
+    pub fn frames(&self) -> &'a [Frame] {
+        let from = self.fault.as_ref().map_or(0, |fault| fault.frame);
+        self.thread().and_then(|thread| thread.frames.get(from..)).unwrap_or_default()
+    }
+}

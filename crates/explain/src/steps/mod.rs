@@ -1,0 +1,22 @@
+//! The steps of an explanation, in the order of their precedence. Each recognizes one family of causes.
+
+mod plain;
+
+use epitaph_summary::Cause;
+
+use crate::scene::Scene;
+
+/// One step: recognizes its causes, given those that the steps before it found.
+type Step = fn(&Scene<'_>, &[Cause]) -> Option<Cause>;
+
+/// All steps.
+const ALL: &[Step] = &[plain::find];
+
+/// Takes all steps.
+pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {
+    let mut found = Vec::new();
+    for step in ALL {
+        found.extend(step(scene, &found));
+    }
+    found
+}
