@@ -10,6 +10,13 @@ needed=(
     zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2
     eu-unstrip=elfutils debuginfod=debuginfod
 )
+# Libraries that crashing programs and test frameworks are built with have no program to look for: file=Debian packages
+libraries=(
+    /usr/include/gtest/gtest.h=libgtest-dev /usr/include/c++/v1/vector=libc++-dev,libc++abi-dev
+    /usr/include/glib-2.0/glib.h=libglib2.0-dev /usr/lib/python3/dist-packages/pytest/__init__.py=python3-pytest
+    /usr/include/boost/test/unit_test.hpp=libboost-test-dev /usr/include/doctest/doctest.h=doctest-dev
+    /usr/include/catch2=catch2
+)
 # `make test-all` also rebuilds what runs on other architectures, uses every linker, and asks every debugger; `make bench`
 # measures some of them.
 if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
@@ -27,6 +34,14 @@ for entry in "${needed[@]}"; do
     if ! command -v "${entry%%=*}" >/dev/null; then
         missing+=("${entry%%=*}")
         IFS=, read -ra of_it <<<"${entry##*=}"
+        packages+=("${of_it[@]}")
+    fi
+done
+
+for entry in "${libraries[@]}"; do
+    if [ ! -e "${entry%%=*}" ]; then
+        IFS=, read -ra of_it <<<"${entry##*=}"
+        missing+=("${of_it[0]}")
         packages+=("${of_it[@]}")
     fi
 done
