@@ -29,6 +29,8 @@ mod hex;
 mod mask;
 mod model;
 mod module;
+#[cfg(test)]
+mod reference;
 mod region;
 mod rules;
 mod schema;
