@@ -59,6 +59,11 @@ fn is_active(c: char) -> bool {
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
+/// Tells whether cleaned text may begin a line: it begins no CI command and no fold of a log.
+pub(crate) fn begins_harmlessly(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '(' | '"' | '\'' | '`'))
+}
+
 /// Returns JSON with the same characters (and the second `#` of `##`) written as `\u` escapes.
 ///
 /// They occur only within the strings of serialized JSON, so every value stays what it was.

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use epitaph_summary::{Repeat, Thread};
 
+use crate::machinery::Kind;
+
 /// A part of a stack, in the order of its frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -27,6 +29,15 @@ pub(crate) enum Part {
     },
     /// Frames of which nothing is known but how many they are.
     LeftOut(u64),
+    /// Frames that one line stands for, as they tell little.
+    Machinery {
+        /// Their indices in the thread's frames.
+        frames: Range<usize>,
+        /// The first one's number in the whole stack.
+        number: u64,
+        /// What they do.
+        kind: Kind,
+    },
 }
 
 /// Divides a thread's stack. Without `fold`, all frames are shown that the summary has.

@@ -33,18 +33,20 @@ fn text_is_as_reviewed() {
 fn text_in_colour_and_in_a_narrow_terminal_is_as_reviewed() {
     let narrow = Options { color: true, width: Some(60), threads: Threads::Crashed, ..Options::default() };
     expect("missing_modules.ansi", &rendered(&[fixtures::missing_modules()], Format::Text, &narrow));
+    let narrower = Options { width: Some(40), ..narrow };
+    expect("assertion.ansi", &rendered(&[fixtures::assertion()], Format::Text, &narrower));
 }
 
 #[test]
 fn markdown_is_as_reviewed() {
-    let pair = [fixtures::null_deref(), fixtures::missing_modules()];
+    let pair = [fixtures::assertion(), fixtures::missing_modules()];
     expect("pair.md", &rendered(&pair, Format::Markdown, &Options::default()));
     expect("hostile.md", &rendered(&[fixtures::hostile()], Format::Markdown, &Options::default()));
 }
 
 #[test]
 fn junit_is_as_reviewed() {
-    let three = [fixtures::abort(), fixtures::missing_modules(), fixtures::abort()];
+    let three = [fixtures::wild_write(), fixtures::assertion(), fixtures::wild_write()];
     expect("three.xml", &rendered(&three, Format::Junit, &Options::default()));
     expect("none.xml", &rendered(&[], Format::Junit, &Options::default()));
     expect("hostile.xml", &rendered(&[fixtures::hostile()], Format::Junit, &Options::default()));
@@ -142,7 +144,8 @@ fn any_field_may_be_absent() {
         let odds = [40, 10, 3, 2][round % 4];
         visit(&mut value, &mut |value| match value {
             Value::Object(fields) => {
-                let required = ["schema", "tool", "name", "version", "code", "text"];
+                let required =
+                    ["schema", "tool", "name", "version", "code", "text", "class", "kind", "line", "id"];
                 fields.retain(|name, _| required.contains(&name.as_str()) || dice.roll(odds) != 0);
             }
             Value::Array(values) => values.retain(|_| dice.roll(odds) != 0),
@@ -167,6 +170,8 @@ fn numbers_may_be_absurd() {
         value["system"]["bits"] = 64.into();
         value["signal"]["number"] = 11.into();
         value["signal"]["code"] = 1.into();
+        value["signal"]["after"] = Value::Null;
+        value["signal"]["after"] = value["signal"].clone();
         check(&[serde_json::from_value(value).unwrap()], &Options::default());
     }
 }

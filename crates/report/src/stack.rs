@@ -2,9 +2,13 @@
 //!
 //! ```text
 //! >  #0  Lexer::peek() const [inlined]  src/lexer.h:40:9
+//!        => 40 | return *cursor;
 //! >  #1  Lexer::next(int)               src/lexer.cc:88:12
 //!  ? #2  __libc_start_main+0x80         libc.so.6
 //! ```
+//!
+//! The program's own frames are brought out, machinery is dimmed or folded. The thread whose story it is shows its source
+//! lines where the summary has some.
 //!
 //! The signs are ASCII on purpose: some log viewers and Java agents still show anything else as `?`.
 
@@ -15,15 +19,21 @@ use epitaph_summary::{CrashSummary, Frame, Stop, Thread};
 use crate::escape::clean;
 use crate::fold::{self, Part};
 use crate::frames;
+use crate::headline::blamed_frame;
 use crate::line::{Line, Style, width};
+use crate::machinery;
 use crate::options::Options;
 use crate::quantity::plural;
+use crate::source::{self, Extent};
 
 /// Names up to this width stand in a column, with their places in the next one.
 const NAME_COLUMN: usize = 48;
 
 /// Columns before a frame's number: `>` for own code, `?` for a guess, and a space.
 const INDENT: &str = "   ";
+
+/// The most frames whose source is shown: the blamed one, and those that called it.
+const MOST_SOURCES: usize = 3;
 
 /// A stack, laid out.
 #[derive(Debug)]
@@ -39,6 +49,7 @@ pub(crate) struct Stack {
 pub(crate) struct Legend {
     own: bool,
     guesses: BTreeSet<&'static str>,
+    folded: bool,
 }
 
 impl Legend {
@@ -46,6 +57,7 @@ impl Legend {
     pub(crate) fn extend(&mut self, other: &Legend) {
         self.own |= other.own;
         self.guesses.extend(&other.guesses);
+        self.folded |= other.folded;
     }
 
     /// Returns the sentence that explains the signs, if any was used.
@@ -58,25 +70,51 @@ impl Legend {
             let ways: Vec<&str> = self.guesses.iter().copied().collect();
             parts.push(format!("? found by {}, so it may be wrong", ways.join(" or ")));
         }
+        if self.folded {
+            parts.push("--frames 0 shows all frames".to_owned());
+        }
         (!parts.is_empty()).then(|| Line::plain(INDENT).with(Style::Faint, format!("({})", parts.join("; "))))
     }
 }
 
 /// Lays out the stack of `thread`; nothing is cut to fit.
 pub(crate) fn stack(summary: &CrashSummary, thread: &Thread, options: &Options) -> Stack {
+    lay_out(summary, thread, options, &[])
+}
+
+/// Lays out the stack of the thread whose story is told, with source lines.
+pub(crate) fn story(summary: &CrashSummary, thread: &Thread, options: &Options) -> Stack {
+    let blamed = blamed_frame(summary, thread).unwrap_or(0);
+    let own = |index: &usize| {
+        *index == blamed || thread.frames.get(*index).is_some_and(|it| it.in_app == Some(true))
+    };
+    let sources: Vec<usize> = (blamed..thread.frames.len()).filter(own).take(MOST_SOURCES).collect();
+    lay_out(summary, thread, options, &sources)
+}
+
+/// Lays out a stack; `sources` are the indices of frames whose source is shown, the most interesting first.
+fn lay_out(summary: &CrashSummary, thread: &Thread, options: &Options, sources: &[usize]) -> Stack {
     let mut legend = Legend::default();
     let mut rows: Vec<Numbered> = Vec::new();
-    for part in fold::parts(thread, options.fold) {
-        match part {
-            Part::Shown { frames, number } => {
-                let shown = thread.frames.get(frames).unwrap_or_default();
-                rows.extend((number..).zip(shown).map(|(number, frame)| {
-                    legend.own |= frame.in_app == Some(true);
-                    legend.guesses.extend(frames::guess(frame));
-                    Numbered::Frame(number, Row::new(summary, frame))
-                }));
+    let mut parts = fold::parts(thread, options.fold);
+    if options.fold {
+        parts = machinery::folded(summary, thread, parts);
+    }
+    for part in parts {
+        if let Part::Shown { frames, number } = part {
+            for (number, index) in (number..).zip(frames) {
+                let Some(frame) = thread.frames.get(index) else { break };
+                legend.own |= frame.in_app == Some(true);
+                legend.guesses.extend(frames::guess(frame));
+                rows.push(Numbered::Frame(
+                    number,
+                    Row::new(summary, frame),
+                    source_extent(sources, index).map(|it| (frame, it)),
+                ));
             }
-            Part::Repeats { .. } | Part::LeftOut(_) => rows.push(Numbered::Others(others(&part))),
+        } else {
+            legend.folded |= matches!(part, Part::Machinery { .. });
+            rows.push(Numbered::Others(others(summary, thread, &part)));
         }
     }
     let frames = || rows.iter().filter_map(Numbered::frame);
@@ -88,7 +126,11 @@ pub(crate) fn stack(summary: &CrashSummary, thread: &Thread, options: &Options) 
     let mut lines = Vec::with_capacity(rows.len() + 1);
     for row in rows {
         match row {
-            Numbered::Frame(number, row) => row.lay_out(number, &layout, &mut lines),
+            Numbered::Frame(number, row, source) => {
+                row.lay_out(number, &layout, &mut lines);
+                let below = source.map(|(frame, extent)| source::lines(frame, extent, layout.before()));
+                lines.extend(below.unwrap_or_default());
+            }
             Numbered::Others(line) => lines.push(line),
         }
     }
@@ -96,27 +138,38 @@ pub(crate) fn stack(summary: &CrashSummary, thread: &Thread, options: &Options) 
     Stack { lines, legend }
 }
 
+/// Returns how much of a frame's source is shown.
+fn source_extent(sources: &[usize], index: usize) -> Option<Extent> {
+    let position = sources.iter().position(|source| *source == index)?;
+    Some(if position == 0 { Extent::Around } else { Extent::Line })
+}
+
 /// A frame with its number, or the line that stands for others.
-enum Numbered {
-    Frame(u64, Row),
+enum Numbered<'a> {
+    Frame(u64, Row, Option<(&'a Frame, Extent)>),
     Others(Line),
 }
 
-impl Numbered {
+impl Numbered<'_> {
     fn frame(&self) -> Option<(u64, &Row)> {
         match self {
-            Numbered::Frame(number, row) => Some((*number, row)),
+            Numbered::Frame(number, row, _) => Some((*number, row)),
             Numbered::Others(_) => None,
         }
     }
 }
 
 /// The line that stands for frames that are not shown.
-fn others(part: &Part) -> Line {
+fn others(summary: &CrashSummary, thread: &Thread, part: &Part) -> Line {
     let frames = |count: u64| plural(count, "frame");
     let text = match part {
         Part::Shown { .. } => String::new(),
         Part::LeftOut(count) => format!("{} left out", frames(*count)),
+        Part::Machinery { frames, number, kind } => {
+            let run = thread.frames.get(frames.clone()).unwrap_or_default();
+            let last = number.saturating_add(run.len().saturating_sub(1) as u64);
+            format!("#{number}-#{last} {}", machinery::describe(summary, run, *kind))
+        }
         Part::Repeats { count, first, last, exact } => {
             let what = if *exact { "" } else { "the functions of " };
             let verb = if *count == 1 { "repeats" } else { "repeat" };
@@ -136,9 +189,17 @@ struct Layout {
     columns: usize,
 }
 
+impl Layout {
+    /// The columns before a name.
+    fn before(&self) -> usize {
+        INDENT.len() + 1 + self.number + 2
+    }
+}
+
 /// One frame, before its layout.
 struct Row {
     own: bool,
+    machinery: bool,
     guessed: bool,
     name: String,
     inlined: &'static str,
@@ -149,6 +210,7 @@ impl Row {
     fn new(summary: &CrashSummary, frame: &Frame) -> Row {
         Row {
             own: frame.in_app == Some(true),
+            machinery: machinery::is_machinery(frame),
             guessed: frames::guess(frame).is_some(),
             name: frames::name(frame),
             inlined: if frame.inlined { " [inlined]" } else { "" },
@@ -163,10 +225,13 @@ impl Row {
 
     fn lay_out(self, number: u64, layout: &Layout, lines: &mut Vec<Line>) {
         let name_width = self.width();
-        let before = INDENT.len() + 1 + layout.number + 2;
+        let before = layout.before();
         let number = format!("#{number:<width$}  ", width = layout.number);
-        let (name_style, location_style) =
-            if self.own { (Style::Strong, Style::Plain) } else { (Style::Plain, Style::Faint) };
+        let (name_style, location_style) = match (self.own, self.machinery) {
+            (true, _) => (Style::Strong, Style::Plain),
+            (false, true) => (Style::Faint, Style::Faint),
+            (false, false) => (Style::Plain, Style::Faint),
+        };
         let line = Line::default()
             .with(Style::Strong, if self.own { ">" } else { "" })
             .with(Style::Plain, if self.own { "" } else { " " })
