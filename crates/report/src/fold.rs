@@ -4,8 +4,6 @@ use std::ops::Range;
 
 use epitaph_summary::{Repeat, Thread};
 
-use crate::machinery::Kind;
-
 /// A part of a stack, in the order of its frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -38,6 +36,17 @@ pub(crate) enum Part {
         /// What they do.
         kind: Kind,
     },
+}
+
+/// What a run of machinery does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It ends the process.
+    Dying,
+    /// It calls what it was given.
+    Between,
+    /// It starts the thread.
+    Starting,
 }
 
 /// Divides a thread's stack. Without `fold`, all frames are shown that the summary has.

@@ -1,6 +1,6 @@
 //! One frame in words: its name and its place, as every format shows them.
 
-use epitaph_summary::{CrashSummary, Frame, Trust};
+use epitaph_summary::{CrashSummary, Frame, FrameRule, Trust};
 
 use crate::escape::clean;
 
@@ -39,6 +39,12 @@ pub(crate) fn function(frame: &Frame) -> Option<String> {
 /// Tells whether a frame is a signal trampoline's, which nobody called.
 pub(crate) fn is_trampoline(frame: &Frame) -> bool {
     frame.function.as_deref() == Some(TRAMPOLINE)
+}
+
+/// Tells whether a frame is machinery rather than a part of the story.
+pub(crate) fn is_machinery(frame: &Frame) -> bool {
+    frame.in_app != Some(true)
+        && matches!(frame.rule, Some(FrameRule::Cut | FrameRule::Skip | FrameRule::End))
 }
 
 /// Returns what a frame is called in a stack: `f`, `f+0x12` where only a symbol is known, or `??`.

@@ -1,10 +1,9 @@
-//! The one sentence that says what died of what, and where.
+//! The one sentence that says what died of what.
 
-use epitaph_summary::{Cause, Confidence, CrashSummary, Frame, Signal, Thread};
+use epitaph_summary::{Cause, Confidence, CrashSummary, Signal};
 
-use crate::escape::{begins_harmlessly, clean};
-use crate::frames::{self, Location};
-use crate::machinery::is_machinery;
+use crate::escape::{begins_harmlessly, brief, clean};
+use crate::frames::basename;
 
 /// The class of what isn't known beyond its signal.
 pub(crate) const UNKNOWN_SIGNAL: &str = "unknown_signal";
@@ -64,71 +63,10 @@ impl Headline {
     }
 }
 
-/// Where a crash is blamed on. All texts are clean.
-#[derive(Debug)]
-pub(crate) struct Place {
-    /// The function, without its offset.
-    pub(crate) function: Option<String>,
-    /// Where that is.
-    pub(crate) location: Option<Location>,
-}
-
-impl Place {
-    /// Returns the place that a summary blames; `None` if its stack says nothing.
-    pub(crate) fn of(summary: &CrashSummary) -> Option<Place> {
-        let (_, thread) = main_thread(summary)?;
-        let frame = thread.frames.get(blamed_frame(summary, thread)?)?;
-        let place = Place { function: frames::function(frame), location: frames::location(summary, frame) };
-        (place.function.is_some() || place.location.is_some()).then_some(place)
-    }
-
-    /// Returns `in f` and how its location is added: `at file:line` or `(module)`; or `at module+0x12`.
-    pub(crate) fn phrases(&self) -> (Option<String>, Option<String>) {
-        let function = self.function.as_ref().map(|function| format!("in {function}"));
-        let location = self.location.as_ref().map(|location| match location {
-            Location::Module(module) if function.is_some() => format!("({module})"),
-            other => format!("at {}", other.as_str()),
-        });
-        (function, location)
-    }
-
-    /// Returns `in f at file:line`.
-    pub(crate) fn phrase(&self) -> String {
-        let (function, location) = self.phrases();
-        [function, location].into_iter().flatten().collect::<Vec<_>>().join(" ")
-    }
-}
-
-/// Returns the thread whose story is told, with its index: the crashing one, or the first.
-pub(crate) fn main_thread(summary: &CrashSummary) -> Option<(usize, &Thread)> {
-    let crashed = summary.threads.iter().position(|thread| thread.crashed).unwrap_or(0);
-    summary.threads.get(crashed).map(|thread| (crashed, thread))
-}
-
-/// Returns the index of the frame to name.
-///
-/// That is the first of the program's own that has a name, or else has none; or else the first that isn't machinery. Where
-/// a signal handler ended the process, it is looked for in what the signal interrupted.
-pub(crate) fn blamed_frame(summary: &CrashSummary, thread: &Thread) -> Option<usize> {
-    let handled = summary.signal.as_ref().is_some_and(|signal| signal.after.is_some());
-    let handler = thread.frames.iter().position(frames::is_trampoline).filter(|_| handled);
-    let from = handler.map_or(0, |handler| handler + 1);
-    let candidates = || thread.frames.iter().enumerate().skip(from);
-    let first = |wanted: &dyn Fn(&Frame) -> bool| candidates().find(|(_, frame)| wanted(frame));
-    let own = |frame: &Frame| frame.in_app == Some(true);
-    let named = |frame: &Frame| frame.function.is_some();
-    first(&|frame| own(frame) && named(frame))
-        .or_else(|| first(&own))
-        .or_else(|| first(&|frame| named(frame) && !is_machinery(frame)))
-        .or_else(|| first(&named))
-        .or_else(|| candidates().next())
-        .map(|(index, _)| index)
-}
-
 /// Returns the name of the test that was running, clean.
 pub(crate) fn test_name(summary: &CrashSummary) -> Option<String> {
     let name = summary.test.as_ref().map(|test| test.name.as_str()).filter(|name| !name.is_empty())?;
-    Some(clean(&shortened(name, TEST_LIMIT)).into_owned())
+    Some(brief(name, TEST_LIMIT))
 }
 
 /// Says how it ended: `died of SIGABRT after SIGSEGV`.
@@ -156,7 +94,7 @@ pub(crate) fn cause_sentence(cause: &Cause) -> Option<String> {
         Some(Confidence::Medium) => "probably ",
         Some(_) => "perhaps ",
     };
-    Some(format!("{doubt}{}", clean(&shortened(sentence, CAUSE_LIMIT))))
+    Some(format!("{doubt}{}", brief(sentence, CAUSE_LIMIT)))
 }
 
 /// Returns what the program is called: its file's name, which unlike `comm` is not cut and not a thread's.
@@ -165,10 +103,10 @@ pub(crate) fn program(summary: &CrashSummary) -> Option<String> {
     let executable = process.and_then(|process| process.executable.as_deref());
     let main = summary.modules.iter().find(|module| module.main);
     let name = executable
-        .map(frames::basename)
+        .map(basename)
         .or_else(|| process?.name.as_deref())
         .or_else(|| main?.name.as_deref())
-        .or_else(|| main?.path.as_deref().map(frames::basename))?;
+        .or_else(|| main?.path.as_deref().map(basename))?;
     (!name.is_empty()).then(|| clean(name).into_owned())
 }
 
@@ -191,15 +129,6 @@ pub(crate) fn why(signal: &Signal) -> Option<String> {
         None => format!("sent by pid {pid}"),
     }));
     (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-/// Returns a text of at most `limit` characters, with `...` where its end was.
-pub(crate) fn shortened(text: &str, limit: usize) -> String {
-    if text.chars().nth(limit).is_none() {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(limit.saturating_sub(3)).collect();
-    format!("{kept}...")
 }
 
 #[cfg(test)]
@@ -256,19 +185,22 @@ mod tests {
     }
 
     #[test]
-    fn a_stripped_program_is_blamed_before_a_named_library() {
-        let library =
-            Frame { function: Some("__libc_start_main".into()), in_app: Some(false), ..Frame::default() };
-        let own = Frame { pc: Some(Hex(0x1189)), in_app: Some(true), ..Frame::default() };
+    fn a_cause_says_how_sure_it_is() {
         let mut summary = CrashSummary::new("0");
-        summary.threads = vec![Thread { frames: vec![own, library], ..Thread::default() }];
-        assert_eq!(Place::of(&summary).unwrap().phrase(), "at 0x1189");
-    }
-
-    #[test]
-    fn shortened_text_keeps_to_its_limit() {
-        assert_eq!(shortened("größer", 6), "größer");
-        assert_eq!(shortened("größeres", 6), "grö...");
-        assert_eq!(shortened("größeres", 2), "...");
+        summary.signal = Some(Signal {
+            name: Some("SIGSEGV".into()),
+            description: Some("access to address 0x0".into()),
+            ..Signal::default()
+        });
+        let mut told = |class: &str, confidence| {
+            summary.cause = Some(Cause::new(class, confidence, "use after free"));
+            Headline::of(&summary).why.unwrap()
+        };
+        assert_eq!(told("use_after_free", Confidence::High), "use after free");
+        assert_eq!(told("use_after_free", Confidence::Medium), "probably use after free");
+        assert_eq!(told("use_after_free", Confidence::Low), "perhaps use after free");
+        assert_eq!(told(UNKNOWN_SIGNAL, Confidence::Low), "access to address 0x0");
+        assert_eq!(told(NOT_A_CRASH, Confidence::High), "use after free");
+        assert_eq!(Headline::of(&summary).fate, "was dumped while it ran");
     }
 }

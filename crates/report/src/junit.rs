@@ -10,15 +10,14 @@ use std::io;
 use epitaph_summary::CrashSummary;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::escape::clean;
+use crate::escape::{brief, clean, shortened};
 use crate::facts::facts;
 use crate::frames;
-use crate::headline::{
-    Headline, Place, UNKNOWN_SIGNAL, main_thread, program, shortened, signal_name, test_name,
-};
+use crate::headline::{Headline, UNKNOWN_SIGNAL, program, signal_name, test_name};
 use crate::line::Line;
 use crate::modules;
 use crate::options::Options;
+use crate::place::{Place, main_thread};
 use crate::text;
 use crate::threads::Others;
 use crate::waits::Waits;
@@ -53,7 +52,7 @@ type Taken = HashMap<(String, String), u64>;
 /// Makes the case of one summary; `taken` holds the classes and names that are in use.
 fn case(summary: &CrashSummary, options: &Options, taken: &mut Taken) -> TestCase {
     let headline = Headline::of(summary).sentence();
-    let place = Place::of(summary).map(|place| place.phrase());
+    let place = Place::of(summary).map(|place| place.whole_phrase());
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     let message = [Some(headline), place].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let why = class(summary);
@@ -79,7 +78,7 @@ fn case(summary: &CrashSummary, options: &Options, taken: &mut Taken) -> TestCas
 fn subject(summary: &CrashSummary) -> Option<String> {
     let subject = summary.signature.as_ref().and_then(|signature| signature.subject.as_deref());
     let subject = subject.filter(|subject| !subject.is_empty());
-    subject.map(|subject| clean(&shortened(subject, NAME_LIMIT)).into_owned()).or_else(|| program(summary))
+    subject.map(|subject| brief(subject, NAME_LIMIT)).or_else(|| program(summary))
 }
 
 /// Why it died in a word: the cause's class, or else the signal.

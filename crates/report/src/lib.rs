@@ -57,6 +57,7 @@ mod markdown;
 mod memory_map;
 mod modules;
 mod options;
+mod place;
 mod quantity;
 mod source;
 mod stack;

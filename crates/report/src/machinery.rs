@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use epitaph_summary::{CrashSummary, Frame, FrameRule, Thread};
 
-use crate::fold::Part;
+use crate::escape::shortened;
+use crate::fold::{Kind, Part};
 use crate::frames;
-use crate::headline::shortened;
+use crate::place::is_abort;
 
 /// The fewest frames that one line stands for: two say more than such a line.
 const FEWEST: usize = 3;
@@ -17,25 +18,6 @@ const NAME_LIMIT: usize = 60;
 
 /// The most modules that are named in such a line.
 const MOST_MODULES: usize = 3;
-
-const SIGABRT: i32 = 6;
-
-/// What a run of machinery does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// It ends the process.
-    Dying,
-    /// It calls what it was given.
-    Between,
-    /// It starts the thread.
-    Starting,
-}
-
-/// Tells whether a frame is machinery rather than a part of the story.
-pub(crate) fn is_machinery(frame: &Frame) -> bool {
-    frame.in_app != Some(true)
-        && matches!(frame.rule, Some(FrameRule::Cut | FrameRule::Skip | FrameRule::End))
-}
 
 /// Replaces long runs of machinery among the shown parts of a stack. A stack without any of the program's own frames stays
 /// as it is: there, machinery is all that there is to see.
@@ -72,10 +54,6 @@ pub(crate) fn describe(summary: &CrashSummary, run: &[Frame], kind: Kind) -> Str
     }
     let modules = if modules.is_empty() { String::new() } else { format!(" ({})", modules.join(", ")) };
     format!("{what}{}{modules}", outermost.unwrap_or_default())
-}
-
-fn is_abort(summary: &CrashSummary) -> bool {
-    summary.signal.as_ref().is_some_and(|signal| signal.number == Some(SIGABRT))
 }
 
 /// Where the machinery lies in a stack.
@@ -142,6 +120,8 @@ mod tests {
 
     use super::*;
     use crate::fold;
+
+    const SIGABRT: i32 = 6;
 
     /// Frames by letters: `c`ut, `s`kip, `e`nd, `o`wn, `m`ain (own, and an end), `l`ibrary, `g`uessed, `t`rampoline.
     fn thread(letters: &str) -> Thread {

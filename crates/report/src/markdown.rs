@@ -8,13 +8,14 @@ use std::io;
 
 use epitaph_summary::CrashSummary;
 
-use crate::escape::{clean, code_span, fence, markdown};
+use crate::escape::{clean, code_span, fence, markdown, shortened};
 use crate::facts::facts;
 use crate::frames::Location;
-use crate::headline::{Headline, Place, shortened};
+use crate::headline::Headline;
 use crate::line::Line;
 use crate::modules;
 use crate::options::Options;
+use crate::place::Place;
 use crate::quantity::{grouped, plural};
 use crate::text;
 use crate::threads::Others;
@@ -160,7 +161,8 @@ fn headline(summary: &CrashSummary, follows: bool) -> String {
             Location::Source(place) | Location::Address(place) => format!("at {}", code(place)),
         });
         let function = place.function.as_ref().map(|function| format!("in {}", code(function)));
-        let phrases: Vec<String> = function.into_iter().chain(location).collect();
+        let inside = place.inside.as_ref().map(|inside| format!("inside {}", code(inside)));
+        let phrases: Vec<String> = [function, location, inside].into_iter().flatten().collect();
         format!("\n**Where:** {}\n", phrases.join(" "))
     });
     format!("{blank}## {test}{subject} {fate}{why}\n{}", place.unwrap_or_default())

@@ -8,9 +8,8 @@
 
 use epitaph_summary::{Access, CrashSummary, Hex, Region, RegionKind};
 
-use crate::escape::clean;
+use crate::escape::brief;
 use crate::frames::basename;
-use crate::headline::shortened;
 use crate::line::{Line, Style, width};
 use crate::quantity::{bytes, plural};
 
@@ -61,7 +60,7 @@ impl Known {
     fn of(region: &Region) -> Option<Known> {
         let (start, end) = (region.start?.0, region.end?.0);
         let permissions = region.permissions.as_deref().unwrap_or_default();
-        let permissions = clean(&shortened(permissions, 4)).into_owned();
+        let permissions = brief(permissions, 3);
         (start < end).then(|| Known { start, end, permissions, what: what(region) })
     }
 
@@ -117,7 +116,7 @@ fn distance(count: u64) -> String {
 /// What a region holds: `heap`, `stack, thread 4711`, `libc.so.6`.
 fn what(region: &Region) -> String {
     let name = region.name.as_deref().filter(|name| !name.is_empty());
-    let name = name.map(|name| clean(&shortened(basename(name), NAME_LIMIT)).into_owned());
+    let name = name.map(|name| brief(basename(name), NAME_LIMIT));
     let kind = match region.kind {
         Some(RegionKind::Heap) => "heap",
         Some(RegionKind::Stack) => "stack",

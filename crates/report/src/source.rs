@@ -8,8 +8,7 @@
 
 use epitaph_summary::{Frame, SourceLine};
 
-use crate::escape::clean;
-use crate::headline::shortened;
+use crate::escape::brief;
 use crate::line::{Line, Style};
 
 /// Lines before and after the one where it happened.
@@ -46,7 +45,7 @@ pub(crate) fn lines(frame: &Frame, extent: Extent, indent: usize) -> Vec<Line> {
     near.into_iter()
         .map(|line| {
             let text = line.text.trim_end().replace('\t', TAB);
-            let text = clean(&shortened(text.get(margin..).unwrap_or_default(), LIMIT)).into_owned();
+            let text = brief(text.get(margin..).unwrap_or_default(), LIMIT);
             let here = line.line == at;
             let (mark, style) = if here { ("=>", Style::Strong) } else { ("", Style::Faint) };
             let before = if here { indent.clone() } else { format!("{indent}  ") };

@@ -19,10 +19,10 @@ use epitaph_summary::{CrashSummary, Frame, Stop, Thread};
 use crate::escape::clean;
 use crate::fold::{self, Part};
 use crate::frames;
-use crate::headline::blamed_frame;
 use crate::line::{Line, Style, width};
 use crate::machinery;
 use crate::options::Options;
+use crate::place::blamed_frame;
 use crate::quantity::plural;
 use crate::source::{self, Extent};
 
@@ -210,7 +210,7 @@ impl Row {
     fn new(summary: &CrashSummary, frame: &Frame) -> Row {
         Row {
             own: frame.in_app == Some(true),
-            machinery: machinery::is_machinery(frame),
+            machinery: frames::is_machinery(frame),
             guessed: frames::guess(frame).is_some(),
             name: frames::name(frame),
             inlined: if frame.inlined { " [inlined]" } else { "" },

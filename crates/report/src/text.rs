@@ -11,12 +11,13 @@ use std::io;
 
 use epitaph_summary::{Basis, CrashSummary};
 
-use crate::escape::clean;
+use crate::escape::{brief, clean};
 use crate::facts::facts;
-use crate::headline::{Headline, Place, main_thread, shortened, signal_name};
+use crate::headline::{Headline, signal_name};
 use crate::line::{Line, Style, width, write_all};
 use crate::modules;
 use crate::options::Options;
+use crate::place::{Place, main_thread};
 use crate::stack;
 use crate::threads::{Others, title, total};
 use crate::waits::Waits;
@@ -90,15 +91,17 @@ fn story_lines(summary: &CrashSummary, options: &Options) -> Vec<Line> {
     lines
 }
 
-/// `in f at file:line`, on two lines where one is too short.
+/// `in f at file:line`, on two lines where one is too short, and what that had called.
 fn place_lines(place: &Place, columns: usize) -> Vec<Line> {
     let phrase = place.phrase();
-    match place.phrases() {
+    let mut lines = match place.phrases() {
         (Some(function), Some(location)) if 2 + width(&phrase) > columns => {
             vec![Line::plain("  ").with(Style::Strong, function), Line::plain(format!("  {location}"))]
         }
         _ => vec![Line::plain("  ").with(Style::Strong, phrase)],
-    }
+    };
+    lines.extend(place.inside.as_ref().map(|inside| Line::plain(format!("  inside {inside}"))));
+    lines
 }
 
 /// What the cause was concluded from.
@@ -185,5 +188,5 @@ pub(crate) fn signature(summary: &CrashSummary) -> Option<String> {
         Some(Basis::Address) => " (address)",
         _ => "",
     };
-    Some(format!("signature {}{basis}", clean(&shortened(hash, HASH_LIMIT))))
+    Some(format!("signature {}{basis}", brief(hash, HASH_LIMIT)))
 }

@@ -7,9 +7,9 @@ use std::hash::{Hash, Hasher};
 use epitaph_summary::{CrashSummary, Frame, Thread};
 
 use crate::escape::clean;
-use crate::headline::main_thread;
 use crate::line::{Line, Style};
 use crate::options::{Options, Threads};
+use crate::place::main_thread;
 use crate::quantity::{grouped, plural};
 use crate::stack::{self, Legend};
 use crate::waits::Waits;

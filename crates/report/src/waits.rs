@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use epitaph_summary::{CrashSummary, Thread, WaitsOn};
 
-use crate::escape::clean;
-use crate::headline::shortened;
+use crate::escape::brief;
 use crate::line::{Line, Style};
 use crate::quantity::{grouped, plural};
 
@@ -84,7 +83,7 @@ impl<'a> Waits<'a> {
         let Some(waits) = &thread.waits_on else {
             let call = thread.syscall.as_ref()?;
             let name = call.name.as_deref().filter(|name| !name.is_empty());
-            let name = name.map(|name| clean(&shortened(name, NAME_LIMIT)).into_owned());
+            let name = name.map(|name| brief(name, NAME_LIMIT));
             let name = name.or_else(|| call.number.map(|number| number.to_string()))?;
             return Some(format!("in the system call {name}"));
         };
@@ -94,7 +93,7 @@ impl<'a> Waits<'a> {
 
     /// `the mutex at 0x5580 that thread 3 (tid 4713) holds`.
     fn awaited(&self, thread: &Thread, waits: &WaitsOn) -> String {
-        let kind = clean(&shortened(&waits.kind, NAME_LIMIT)).into_owned();
+        let kind = brief(&waits.kind, NAME_LIMIT);
         if kind == "thread" {
             return match waits.owner_tid {
                 Some(tid) => format!("the end of {}", self.called(tid)),
@@ -114,7 +113,7 @@ impl<'a> Waits<'a> {
     fn called(&self, tid: u32) -> String {
         let Some((number, thread)) = self.numbers.get(&tid) else { return format!("thread of tid {tid}") };
         let name = thread.name.as_deref().filter(|name| !name.is_empty());
-        let name = name.map(|name| format!(", \"{}\"", clean(&shortened(name, NAME_LIMIT))));
+        let name = name.map(|name| format!(", \"{}\"", brief(name, NAME_LIMIT)));
         format!("thread {number} (tid {tid}{})", name.unwrap_or_default())
     }
 }

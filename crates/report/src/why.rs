@@ -9,10 +9,11 @@
 
 use epitaph_summary::{Access, AccessKind, Assertion, Cause, CrashSummary, Hex, Instruction, Panic};
 
-use crate::escape::clean;
-use crate::headline::{blamed_frame, cause_sentence, main_thread, shortened, signal_name, why};
+use crate::escape::{brief, shortened};
+use crate::headline::{cause_sentence, signal_name, why};
 use crate::line::{Line, Style};
 use crate::memory_map;
+use crate::place::{blamed_frame, main_thread};
 use crate::quantity::plural;
 
 /// The most lines of a message.
@@ -65,7 +66,7 @@ pub(crate) fn points(summary: &CrashSummary) -> Vec<Point> {
 
 /// Returns a text, clean and bounded.
 fn short(text: &str) -> String {
-    clean(&shortened(text, TEXT_LIMIT)).into_owned()
+    brief(text, TEXT_LIMIT)
 }
 
 /// What the program said, unless the headline has all of it.
