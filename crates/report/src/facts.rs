@@ -3,7 +3,7 @@
 use epitaph_summary::{Completeness, Core, CrashSummary, Process};
 
 use crate::escape::clean;
-use crate::headline::{Headline, signal_name, why};
+use crate::headline::{Headline, is_crash, signal_name, why};
 use crate::quantity::bytes;
 
 /// A fact: a label of ours, and a clean text.
@@ -71,10 +71,12 @@ fn process_line(summary: &CrashSummary) -> Option<String> {
     let pid = summary.process.as_ref().and_then(|process| process.pid);
     let arch = summary.system.as_ref().and_then(|system| system.arch.as_deref());
     let time = summary.time.as_deref();
+    let cause = summary.cause.as_ref();
+    let verb = if cause.is_none() || is_crash(summary) { "died" } else { "dumped" };
     joined([
         pid.map(|pid| format!("pid {pid}")),
         arch.map(|arch| clean(arch).into_owned()),
-        time.map(|time| format!("died {}", clean(time))),
+        time.map(|time| format!("{verb} {}", clean(time))),
     ])
 }
 

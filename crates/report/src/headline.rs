@@ -37,7 +37,7 @@ impl Headline {
         let why = cause
             .and_then(cause_sentence)
             .or_else(|| summary.signal.as_ref().filter(|signal| signal_name(signal).is_some()).and_then(why));
-        Headline { test: test_name(summary), subject: program(summary), fate: fate(summary, cause), why }
+        Headline { test: test_name(summary), subject: program(summary), fate: fate(summary), why }
     }
 
     /// Returns how the sentence begins: the test, if it is known.
@@ -69,8 +69,15 @@ pub(crate) fn test_name(summary: &CrashSummary) -> Option<String> {
     Some(brief(name, TEST_LIMIT))
 }
 
+/// Tells whether a signal ended the process, as far as is known: a core of a living one is no crash.
+pub(crate) fn is_crash(summary: &CrashSummary) -> bool {
+    let not_a_crash = summary.cause.as_ref().is_some_and(|cause| cause.class == NOT_A_CRASH);
+    !not_a_crash && summary.signal.as_ref().is_some_and(|signal| signal_name(signal).is_some())
+}
+
 /// Says how it ended: `died of SIGABRT after SIGSEGV`.
-fn fate(summary: &CrashSummary, cause: Option<&Cause>) -> String {
+fn fate(summary: &CrashSummary) -> String {
+    let cause = summary.cause.as_ref();
     let dumped_alive = summary.core.as_ref().and_then(|core| core.producer.as_deref()) == Some("gcore");
     let signal = summary.signal.as_ref();
     match signal.and_then(signal_name) {

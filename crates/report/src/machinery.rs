@@ -45,7 +45,9 @@ pub(crate) fn describe(summary: &CrashSummary, run: &[Frame], kind: Kind) -> Str
         Kind::Starting => "start of the thread",
     };
     let outermost = run.iter().rev().find_map(frames::function).filter(|_| kind != Kind::Starting);
-    let outermost = outermost.map(|name| format!(", up to {}", shortened(&name, NAME_LIMIT)));
+    // glibc's own name for what it calls within itself.
+    let plain = |name: String| shortened(name.trim_start_matches("__GI_"), NAME_LIMIT);
+    let outermost = outermost.map(|name| format!(", up to {}", plain(name)));
     let mut modules: Vec<String> = Vec::new();
     for name in run.iter().filter_map(|frame| frames::module_name(summary, frame)) {
         if !modules.contains(&name) && modules.len() < MOST_MODULES {

@@ -1,8 +1,8 @@
 //! A small map of the memory around the address of a failed access.
 //!
 //! ```text
-//!    0x7ffc1a2fe000-0x7ffc1a2ff000 ---  guard
-//! => 0x7ffc1a2feff8                     8 bytes before the end of the guard
+//!    0x7ffc1a2fe000-0x7ffc1a2ff000 ---  guard area
+//! => 0x7ffc1a2feff8                     8 bytes before its end
 //!    0x7ffc1a2ff000-0x7ffc1aaff000 rw-  stack, thread 4711
 //! ```
 
@@ -120,7 +120,7 @@ fn what(region: &Region) -> String {
     let kind = match region.kind {
         Some(RegionKind::Heap) => "heap",
         Some(RegionKind::Stack) => "stack",
-        Some(RegionKind::Guard) => "guard, which no access may touch",
+        Some(RegionKind::Guard) => "guard area",
         Some(RegionKind::Vdso) => "vDSO",
         Some(RegionKind::Anonymous) => "anonymous memory",
         _ => "",
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(
             map(regions, 0x6fff_fff8),
             [
-                "   0x6ffff000-0x70000000 rw-  guard, which no access may touch",
+                "   0x6ffff000-0x70000000 rw-  guard area",
                 "=> 0x6ffffff8                 8 bytes before its end",
                 "   0x70000000-0x70800000 rw-  stack, thread 4711",
             ]

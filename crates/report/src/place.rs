@@ -6,6 +6,9 @@ use crate::frames::{self, Location, is_machinery};
 
 const SIGABRT: i32 = 6;
 
+/// The signals of faults.
+const FAULTS: [&str; 6] = ["SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS"];
+
 /// Where a crash is blamed on. All texts are clean.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -89,13 +92,12 @@ fn first_frame(summary: &CrashSummary, thread: &Thread) -> usize {
 fn inside(summary: &CrashSummary, thread: &Thread, blamed: usize) -> Option<String> {
     let from = first_frame(summary, thread);
     let called = thread.frames.get(from..blamed)?;
-    // Without rules, nobody knows where an abort's machinery ends.
-    let ruled = called.iter().any(|frame| frame.rule == Some(FrameRule::Cut));
-    if from == 0 && !ruled && is_abort(summary) {
-        return None;
-    }
+    // What stands above is how it died or waited, unless it faulted there, or a rule tells where that ends.
     let last_cut =
         called.iter().rposition(|frame| frame.rule == Some(FrameRule::Cut)).map_or(0, |cut| cut + 1);
+    if from == 0 && last_cut == 0 && !faulted(summary) {
+        return None;
+    }
     let told = |frame: &&Frame| !is_machinery(frame) && !frames::is_trampoline(frame);
     let frame = called.get(last_cut..)?.iter().find(told)?;
     let location = frames::location(summary, frame);
@@ -104,6 +106,13 @@ fn inside(summary: &CrashSummary, thread: &Thread, blamed: usize) -> Option<Stri
         (Some(name), _) => Some(name),
         (None, location) => location.map(|location| location.as_str().to_owned()),
     }
+}
+
+/// Tells whether the thread brought the signal upon itself by what it executed.
+fn faulted(summary: &CrashSummary) -> bool {
+    let Some(signal) = &summary.signal else { return false };
+    let name = signal.name.as_deref().unwrap_or_default();
+    signal.sender_pid.is_none() && FAULTS.contains(&name)
 }
 
 /// Tells whether the process aborted, by itself or by another's hand.
@@ -142,6 +151,8 @@ mod tests {
             vec![frame("strlen", false, None), frame("g_strdup", false, None), frame("f", true, None)];
         summary.threads = vec![Thread { frames, ..Thread::default() }];
         let whole = |summary: &CrashSummary| Place::of(summary).unwrap().whole_phrase();
+        assert_eq!(whole(&summary), "in f");
+        summary.signal = Some(Signal { name: Some("SIGSEGV".into()), ..Signal::default() });
         assert_eq!(whole(&summary), "in f, inside strlen");
         // How it aborted is no place.
         summary.signal = Some(Signal { number: Some(SIGABRT), ..Signal::default() });

@@ -17,6 +17,9 @@ const AROUND: u32 = 2;
 /// The most characters of a line.
 const LIMIT: usize = 160;
 
+/// The fewest characters that a line is cut to: the most narrow terminal breaks it.
+const SHORTEST: usize = 20;
+
 /// How much of a frame's source is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
@@ -27,7 +30,10 @@ pub(crate) enum Extent {
 }
 
 /// Returns the lines beneath a frame; none where its source isn't known, or says nothing of its line.
-pub(crate) fn lines(frame: &Frame, extent: Extent, indent: usize) -> Vec<Line> {
+///
+/// They stand behind `indent` columns. In a terminal of `columns`, the one where it happened is broken to fit it, and the
+/// others are cut: the file has them whole.
+pub(crate) fn lines(frame: &Frame, extent: Extent, indent: usize, columns: Option<usize>) -> Vec<Line> {
     let Some(at) = frame.line else { return Vec::new() };
     let around = if extent == Extent::Around { AROUND } else { 0 };
     let near: Vec<&SourceLine> = frame
@@ -41,20 +47,28 @@ pub(crate) fn lines(frame: &Frame, extent: Extent, indent: usize) -> Vec<Line> {
     }
     let number = near.iter().map(|line| line.line.to_string().len()).max().unwrap_or(0);
     let margin = near.iter().filter_map(|line| margin(&line.text)).min().unwrap_or(0);
+    // The mark, the number, and what sets the text apart.
+    let before = indent + "=> ".len() + number + " | ".len();
+    let limit = columns.map_or(LIMIT, |columns| columns.saturating_sub(before).clamp(SHORTEST, LIMIT));
     let indent = " ".repeat(indent);
-    near.into_iter()
-        .map(|line| {
-            let text = line.text.trim_end().replace('\t', TAB);
-            let text = brief(text.get(margin..).unwrap_or_default(), LIMIT);
-            let here = line.line == at;
-            let (mark, style) = if here { ("=>", Style::Strong) } else { ("", Style::Faint) };
-            let before = if here { indent.clone() } else { format!("{indent}  ") };
-            Line::plain(before)
-                .with(Style::Alarm, mark)
-                .with(Style::Faint, format!(" {:>number$} |", line.line))
-                .with(style, if text.is_empty() { text } else { format!(" {text}") })
-        })
-        .collect()
+    let mut lines = Vec::with_capacity(near.len());
+    for line in near {
+        let text = line.text.trim_end().replace('\t', TAB);
+        let text = text.get(margin..).unwrap_or_default();
+        let source = format!(" {:>number$} |", line.line);
+        if line.line == at {
+            let marked = Line::plain(indent.as_str()).with(Style::Alarm, "=>").with(Style::Faint, source);
+            let marked = marked.with(Style::Strong, format!(" {}", brief(text, LIMIT)));
+            match columns {
+                Some(columns) => lines.extend(marked.wrapped(columns, before + 2)),
+                None => lines.push(marked),
+            }
+        } else {
+            let text = if text.is_empty() { String::new() } else { format!(" {}", brief(text, limit)) };
+            lines.push(Line::plain(format!("{indent}  ")).with(Style::Faint, format!("{source}{text}")));
+        }
+    }
+    lines
 }
 
 /// What a tab is shown as.
@@ -78,7 +92,7 @@ mod tests {
     }
 
     fn texts(frame: &Frame, extent: Extent) -> Vec<String> {
-        lines(frame, extent, 1).iter().map(Line::text).collect()
+        lines(frame, extent, 1, None).iter().map(Line::text).collect()
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!
 //! The signs are ASCII on purpose: some log viewers and Java agents still show anything else as `?`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use epitaph_summary::{CrashSummary, Frame, Stop, Thread};
 
@@ -88,7 +88,12 @@ pub(crate) fn story(summary: &CrashSummary, thread: &Thread, options: &Options) 
     let own = |index: &usize| {
         *index == blamed || thread.frames.get(*index).is_some_and(|it| it.in_app == Some(true))
     };
-    let sources: Vec<usize> = (blamed..thread.frames.len()).filter(own).take(MOST_SOURCES).collect();
+    let mut seen = HashSet::new();
+    let mut new = |index: &usize| {
+        thread.frames.get(*index).is_some_and(|frame| seen.insert((frame.file.as_deref(), frame.line)))
+    };
+    let sources: Vec<usize> =
+        (blamed..thread.frames.len()).filter(own).filter(&mut new).take(MOST_SOURCES).collect();
     lay_out(summary, thread, options, &sources)
 }
 
@@ -122,16 +127,18 @@ fn lay_out(summary: &CrashSummary, thread: &Thread, options: &Options, sources: 
         number: frames().next_back().map_or(0, |(number, _)| number).to_string().len(),
         name: frames().map(|(_, row)| row.width()).filter(|width| *width <= NAME_COLUMN).max().unwrap_or(0),
         columns: options.columns(),
+        terminal: options.width.is_some(),
     };
     let mut lines = Vec::with_capacity(rows.len() + 1);
     for row in rows {
         match row {
             Numbered::Frame(number, row, source) => {
                 row.lay_out(number, &layout, &mut lines);
-                let below = source.map(|(frame, extent)| source::lines(frame, extent, layout.before()));
+                let below = source
+                    .map(|(frame, extent)| source::lines(frame, extent, layout.before(), options.width));
                 lines.extend(below.unwrap_or_default());
             }
-            Numbered::Others(line) => lines.push(line),
+            Numbered::Others(line) => lines.extend(options.broken(line, layout.before())),
         }
     }
     lines.extend(end(thread));
@@ -187,6 +194,8 @@ struct Layout {
     name: usize,
     /// Width of the whole.
     columns: usize,
+    /// Whether that is a terminal's, which would break a longer line anywhere.
+    terminal: bool,
 }
 
 impl Layout {
@@ -244,8 +253,11 @@ impl Row {
             lines.push(line);
             return;
         };
-        let padding = layout.name.saturating_sub(name_width) + 2;
-        if name_width <= layout.name || before + name_width + padding + width(&location) <= layout.columns {
+        let aligned = layout.name.saturating_sub(name_width) + 2;
+        let room = layout.columns.saturating_sub(before + name_width + width(&location));
+        // A log has no end of the line; a terminal has, and what doesn't fit into its column still fits before it.
+        let padding = if layout.terminal || name_width > layout.name { aligned.min(room) } else { aligned };
+        if padding >= 2 {
             lines.push(line.with(Style::Plain, " ".repeat(padding)).with(location_style, location));
         } else {
             lines.push(line);

@@ -13,7 +13,7 @@ use epitaph_summary::{Basis, CrashSummary};
 
 use crate::escape::{brief, clean};
 use crate::facts::facts;
-use crate::headline::{Headline, signal_name};
+use crate::headline::{Headline, is_crash};
 use crate::line::{Line, Style, width, write_all};
 use crate::modules;
 use crate::options::Options;
@@ -109,15 +109,20 @@ fn why_lines(summary: &CrashSummary, options: &Options) -> Vec<Line> {
     labelled(why::points(summary), options)
 }
 
-/// Puts labels into a column before their lines.
+/// Puts labels before their lines: in a column, unless that would take too much of a narrow terminal.
 fn labelled(points: Vec<Point>, options: &Options) -> Vec<Line> {
-    let column = points.iter().map(|point| point.label.len()).max().unwrap_or(0);
-    let indent = column + 4;
+    let longest = points.iter().map(|point| point.label.len()).max().unwrap_or(0);
+    let in_column = longest + 4 <= options.columns() / 3;
+    let (column, indent) = if in_column { (longest, longest + 4) } else { (0, 4) };
     let mut out = Vec::new();
     for Point { label, lines } in points {
         let labels = std::iter::once(label).chain(std::iter::repeat(""));
         for (label, line) in labels.zip(lines) {
-            let label = Line::plain("  ").with(Style::Faint, format!("{label:<column$}  "));
+            let label = if column == 0 && label.is_empty() {
+                Line::plain("    ")
+            } else {
+                Line::plain("  ").with(Style::Faint, format!("{label:<column$}  "))
+            };
             out.extend(options.broken(label.followed_by(line), indent));
         }
     }
@@ -129,11 +134,11 @@ fn stack_lines(summary: &CrashSummary, options: &Options) -> Vec<Line> {
     let Some((index, thread)) = main_thread(summary) else { return Vec::new() };
     let stack = stack::story(summary, thread, options);
     let mut lines = Vec::new();
-    let died = summary.signal.as_ref().and_then(signal_name).is_some();
-    if died && !thread.crashed {
+    let crashed = is_crash(summary);
+    if crashed && !thread.crashed {
         lines.push(Line::plain("The core does not say which thread crashed."));
     }
-    lines.extend(options.broken(title(thread, index + 1, total(summary)), 2));
+    lines.extend(options.broken(title(thread, index + 1, total(summary), thread.crashed && crashed), 2));
     lines.extend(in_terminal(Waits::of(summary).lines(&[thread]), options));
     lines.extend(stack.lines);
     lines.extend(in_terminal(stack.legend.line(), options));

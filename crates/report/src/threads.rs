@@ -165,7 +165,7 @@ impl Members<'_> {
         let threads: Vec<&Thread> = self.threads.iter().map(|(_, thread)| *thread).collect();
         let waits = waits.lines(&threads);
         let title = match self.threads.as_slice() {
-            [(index, thread)] => title(thread, index + 1, total),
+            [(index, thread)] => title(thread, index + 1, total, thread.crashed),
             threads => {
                 let numbers: Vec<usize> = threads.iter().map(|(index, _)| index + 1).collect();
                 group_title(&ranges(&numbers), threads.len(), common_name(threads))
@@ -197,13 +197,13 @@ impl Members<'_> {
 /// Returns a thread's title: `Thread 1 of 4 (tid 4711, "worker") crashed:`.
 ///
 /// `number` counts from 1 in the summary's order.
-pub(crate) fn title(thread: &Thread, number: usize, total: u64) -> Line {
-    let of = if total > 1 && thread.crashed { format!(" of {}", grouped(total)) } else { String::new() };
+pub(crate) fn title(thread: &Thread, number: usize, total: u64, crashed: bool) -> Line {
+    let of = if total > 1 && crashed { format!(" of {}", grouped(total)) } else { String::new() };
     let mut notes = Vec::new();
     notes.extend(thread.tid.map(|tid| format!("tid {tid}")));
     notes.extend(quoted_name(thread));
     let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
-    let crashed = if thread.crashed { " crashed" } else { "" };
+    let crashed = if crashed { " crashed" } else { "" };
     Line::default().with(Style::Strong, format!("Thread {number}{of}{notes}{crashed}:"))
 }
 

@@ -53,7 +53,7 @@ impl<'a> Waits<'a> {
             format!("{count}{way}")
         });
         let more = (more > 0).then(|| format!("... and in {} ...", plural(more as u64, "more way")));
-        told.chain(more).map(|text| Line::plain("   ").with(Style::Faint, text)).collect()
+        told.chain(more).map(|text| Line::plain(format!("   {text}"))).collect()
     }
 
     /// Tells the rings of threads that wait for each other.
