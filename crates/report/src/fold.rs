@@ -43,7 +43,7 @@ pub(crate) enum Part {
 pub(crate) enum Kind {
     /// It ends the process.
     Dying,
-    /// It calls what it was given.
+    /// It is called by the program and calls the program.
     Between,
     /// It starts the thread.
     Starting,

@@ -36,6 +36,11 @@ pub(crate) fn function(frame: &Frame) -> Option<String> {
     (!name.is_empty()).then(|| clean(name).into_owned())
 }
 
+/// Returns a name without the mark of what glibc calls within itself: `abort` for `__GI_abort`.
+pub(crate) fn plain_name(name: &str) -> &str {
+    name.strip_prefix("__GI_").filter(|rest| !rest.is_empty()).unwrap_or(name)
+}
+
 /// Tells whether a frame is a signal trampoline's, which nobody called.
 pub(crate) fn is_trampoline(frame: &Frame) -> bool {
     frame.function.as_deref() == Some(TRAMPOLINE)

@@ -1,5 +1,5 @@
-//! Runs of frames that a rule knows as machinery: how a process died, or how a thread started. Where they are long, one
-//! line stands for them.
+//! Runs of frames that tell little: how a process died, how a thread started, and a library's between two of the program's
+//! own. Where they are long, one line stands for them.
 
 use std::ops::Range;
 
@@ -41,13 +41,12 @@ pub(crate) fn describe(summary: &CrashSummary, run: &[Frame], kind: Kind) -> Str
     let what = match kind {
         Kind::Dying if is_abort(summary) => "abort machinery",
         Kind::Dying => "machinery",
-        Kind::Between => "adapters",
+        Kind::Between => "library code",
         Kind::Starting => "start of the thread",
     };
     let outermost = run.iter().rev().find_map(frames::function).filter(|_| kind != Kind::Starting);
-    // glibc's own name for what it calls within itself.
-    let plain = |name: String| shortened(name.trim_start_matches("__GI_"), NAME_LIMIT);
-    let outermost = outermost.map(|name| format!(", up to {}", plain(name)));
+    let outermost =
+        outermost.map(|name| format!(", up to {}", shortened(frames::plain_name(&name), NAME_LIMIT)));
     let mut modules: Vec<String> = Vec::new();
     for name in run.iter().filter_map(|frame| frames::module_name(summary, frame)) {
         if !modules.contains(&name) && modules.len() < MOST_MODULES {
@@ -62,8 +61,12 @@ pub(crate) fn describe(summary: &CrashSummary, run: &[Frame], kind: Kind) -> Str
 struct Bounds {
     /// Index after the last frame of dying.
     dying: usize,
-    /// Index of the first frame of starting.
+    /// Index of the first frame of starting, which may be `main`: the program's own.
     starting: usize,
+    /// Index of the first of a library's, which nothing of the story called.
+    started: usize,
+    /// From the program's first own frame to its last.
+    own: Range<usize>,
     /// Whether the innermost frame may be folded: it may not where it is the one that faulted.
     innermost: bool,
 }
@@ -73,20 +76,29 @@ impl Bounds {
         let count = thread.frames.len();
         let ruled = |frame: &Frame, rule| frame.rule == Some(rule);
         let last_cut = thread.frames.iter().rposition(|frame| ruled(frame, FrameRule::Cut));
-        let first_end = thread.frames.iter().position(|frame| ruled(frame, FrameRule::End));
-        Bounds { dying: last_cut.map_or(0, |last| last + 1), starting: first_end.unwrap_or(count), innermost }
+        let end = |own: bool| {
+            let is_end = |frame: &Frame| ruled(frame, FrameRule::End) && (frame.in_app == Some(true)) == own;
+            thread.frames.iter().position(is_end).unwrap_or(count)
+        };
+        let (own, library) = (end(true), end(false));
+        let is_own = |frame: &Frame| frame.in_app == Some(true);
+        let last_own = thread.frames.iter().rposition(is_own).unwrap_or(0);
+        let between = thread.frames.iter().position(is_own).unwrap_or(count)..last_own.min(library);
+        let dying = last_cut.map_or(0, |last| last + 1);
+        Bounds { dying, starting: own.min(library), started: library, own: between, innermost }
     }
 
     /// What may be folded of a frame, if anything: neither a guess nor a signal handler's call.
     fn kind(&self, index: usize, frame: &Frame) -> Option<Kind> {
-        if frame.in_app == Some(true) || frames::guess(frame).is_some() || frames::is_trampoline(frame) {
+        let own = frame.in_app == Some(true) && index < self.started;
+        if own || frames::guess(frame).is_some() || frames::is_trampoline(frame) {
             return None;
         }
         match frame.rule {
             _ if index >= self.starting => Some(Kind::Starting),
             _ if index < self.dying => Some(Kind::Dying).filter(|_| index > 0 || self.innermost),
             Some(FrameRule::Skip) => Some(Kind::Between),
-            _ => None,
+            _ => Some(Kind::Between).filter(|_| self.own.contains(&index)),
         }
     }
 
@@ -161,6 +173,8 @@ mod tests {
     fn long_runs_of_machinery_are_folded() {
         assert_eq!(shown(SIGABRT, "cccooml"), "[Dying ccc]ooml");
         assert_eq!(shown(SIGABRT, "ccoomlll"), "ccoom[Starting lll]");
+        // A Rust program has a `main` beyond its own, of which it knows nothing.
+        assert_eq!(shown(SIGABRT, "oolelmll"), "ool[Starting elmll]");
         assert_eq!(shown(SIGABRT, "olclsosssom"), "olclsossso".replace("sss", "[Between sss]") + "m");
     }
 
@@ -168,6 +182,14 @@ mod tests {
     fn what_a_cut_frame_called_belongs_to_it() {
         assert_eq!(shown(SIGABRT, "llcom"), "[Dying llc]om");
         assert_eq!(shown(SIGABRT, "lllom"), "lllom");
+    }
+
+    #[test]
+    fn library_code_between_own_frames_is_folded() {
+        assert_eq!(shown(11, "lllollollls"), "lllollollls");
+        assert_eq!(shown(11, "lllolslom"), "lllo[Between lsl]om");
+        // Not where it isn't known whether the outer frames are own ones.
+        assert_eq!(shown(11, "lolll"), "lolll");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where it happened: the thread whose story is told, and the frame that is blamed.
 
-use epitaph_summary::{CrashSummary, Frame, FrameRule, Thread};
+use epitaph_summary::{AccessKind, CrashSummary, Frame, FrameRule, Hex, Thread};
 
 use crate::frames::{self, Location, is_machinery};
 
@@ -100,12 +100,22 @@ fn inside(summary: &CrashSummary, thread: &Thread, blamed: usize) -> Option<Stri
     }
     let told = |frame: &&Frame| !is_machinery(frame) && !frames::is_trampoline(frame);
     let frame = called.get(last_cut..)?.iter().find(told)?;
-    let location = frames::location(summary, frame);
-    match (frames::function(frame), location) {
-        (Some(name), Some(Location::Module(module))) => Some(format!("{name} ({module})")),
-        (Some(name), _) => Some(name),
-        (None, location) => location.map(|location| location.as_str().to_owned()),
+    // An inlined one is in the caller's module.
+    let module = frames::module_name(summary, frame).filter(|_| !frame.inlined);
+    let module = module.map(|module| format!(" ({module})")).unwrap_or_default();
+    match frames::function(frame) {
+        Some(name) => Some(format!("{}{}", frames::plain_name(&name), module)),
+        // Of a jump to nowhere, the cause tells the address.
+        None => frames::location(summary, frame)
+            .filter(|_| frame.module.is_some() || frame.pc != executed(summary))
+            .map(|location| location.as_str().to_owned()),
     }
+}
+
+/// Returns the address that could not be executed.
+fn executed(summary: &CrashSummary) -> Option<Hex> {
+    let access = summary.cause.as_ref()?.access.as_ref()?;
+    access.address.filter(|_| access.kind == Some(AccessKind::Execute))
 }
 
 /// Tells whether the thread brought the signal upon itself by what it executed.
@@ -122,7 +132,7 @@ pub(crate) fn is_abort(summary: &CrashSummary) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::{Hex, Signal};
+    use epitaph_summary::{Access, Cause, Confidence, Signal};
 
     use super::*;
     use crate::fixtures;
@@ -169,5 +179,21 @@ mod tests {
         assert_eq!(Place::of(&summary).unwrap().phrase(), "in compute at src/compute.c:310");
         summary.signal.as_mut().unwrap().after = None;
         assert_eq!(Place::of(&summary).unwrap().phrase(), "in on_alarm at src/timer.c:22");
+    }
+
+    #[test]
+    fn a_jump_to_nowhere_is_no_place() {
+        let nowhere = Frame { pc: Some(Hex(0)), ..Frame::default() };
+        let own = Frame { function: Some("f".into()), in_app: Some(true), ..Frame::default() };
+        let mut summary = CrashSummary::new("0");
+        summary.signal = Some(Signal { name: Some("SIGSEGV".into()), ..Signal::default() });
+        summary.threads = vec![Thread { frames: vec![nowhere, own], ..Thread::default() }];
+        let whole = |summary: &CrashSummary| Place::of(summary).unwrap().whole_phrase();
+        assert_eq!(whole(&summary), "in f, inside 0x0");
+        let mut cause = Cause::new("exec_null", Confidence::High, "call of a null function pointer");
+        cause.access =
+            Some(Access { kind: Some(AccessKind::Execute), address: Some(Hex(0)), ..Access::default() });
+        summary.cause = Some(cause);
+        assert_eq!(whole(&summary), "in f");
     }
 }

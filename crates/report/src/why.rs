@@ -58,7 +58,10 @@ pub(crate) fn points(summary: &CrashSummary) -> Vec<Point> {
     }
     add("before", before(summary).into_iter().collect());
     if let Some(cause) = &summary.cause {
-        add("evidence", sentences(cause.evidence.iter().map(|text| short(text))));
+        add(
+            "evidence",
+            sentences(cause.evidence.iter().filter(|text| !is_told(cause, text)).map(|text| short(text))),
+        );
     }
     add("also", sentences(summary.other_causes.iter().filter_map(other)));
     points
@@ -170,6 +173,13 @@ fn before(summary: &CrashSummary) -> Option<Line> {
     let why = why(first).map(|why| format!(": {}", shortened(&why, TEXT_LIMIT))).unwrap_or_default();
     let then = signal_name(signal).map(|name| format!("; then {name} ended it")).unwrap_or_default();
     Some(Line::plain(format!("{name}{why}{then}")))
+}
+
+/// Tells whether evidence says no more than the lines on instruction and access.
+fn is_told(cause: &Cause, evidence: &str) -> bool {
+    let text = cause.instruction.as_ref().and_then(|instruction| instruction.text.as_deref());
+    let of_instruction = |text: &str| evidence.starts_with(&format!("`{text}` "));
+    cause.access.is_some() && text.is_some_and(of_instruction)
 }
 
 /// Another cause's sentence.
