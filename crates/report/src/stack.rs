@@ -380,6 +380,35 @@ mod tests {
     }
 
     #[test]
+    fn a_story_shows_the_source_of_its_first_own_frames_once() {
+        let summary = crate::fixtures::assertion();
+        let mut thread = summary.threads[0].clone();
+        thread.frames.insert(6, thread.frames[5].clone());
+        let lines = |stack: Stack| -> Vec<String> { stack.lines.iter().map(Line::text).collect() };
+        let options = Options::default();
+        let told = lines(story(&summary, &thread, &options));
+        assert_eq!(told[0], "   ... #0-#4 abort machinery, up to __assert_fail (libc.so.6) ...");
+        let marked: Vec<&String> = told.iter().filter(|line| line.contains("=>")).collect();
+        assert_eq!(
+            marked,
+            ["       => 57 |     assert(queue->count > 0);", "       => 31 | queue_pop(&queue);"]
+        );
+        assert!(!lines(stack(&summary, &thread, &options)).iter().any(|line| line.contains(" | ")));
+        let unfolded = Options { fold: false, ..options };
+        assert!(lines(story(&summary, &thread, &unfolded))[0].contains("#0   __pthread_kill_implementation"));
+    }
+
+    #[test]
+    fn in_a_terminal_a_place_moves_left_before_it_moves_down() {
+        let (long, far) = ("f".repeat(30), "x".repeat(40));
+        let thread = Thread { frames: vec![frame(&long, "x.c"), frame("g", &far)], ..Thread::default() };
+        let at = |columns| texts(&thread, columns)[1].clone();
+        assert_eq!(at(90), format!("   #1  g{}  {far}:7", " ".repeat(29)));
+        assert_eq!(at(60), format!("   #1  g{}{far}:7", " ".repeat(10)));
+        assert_eq!(at(45), "   #1  g");
+    }
+
+    #[test]
     fn an_early_end_is_said() {
         let mut thread =
             Thread { frames: vec![frame("a", "x.c")], stop: Some(Stop::End), ..Thread::default() };

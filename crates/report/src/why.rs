@@ -202,3 +202,98 @@ fn sentences(all: impl Iterator<Item = String>) -> Vec<Line> {
     lines.extend((more > 0).then(|| Line::default().with(Style::Faint, format!("... {more} more ..."))));
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use epitaph_summary::{Confidence, Frame};
+
+    use super::*;
+    use crate::fixtures;
+
+    fn told(summary: &CrashSummary, label: &str) -> Vec<String> {
+        let point = points(summary).into_iter().find(|point| point.label == label);
+        point.map(|point| point.lines.iter().map(Line::text).collect()).unwrap_or_default()
+    }
+
+    fn with_message(sentence: &str, message: &str) -> CrashSummary {
+        let mut summary = CrashSummary::new("0");
+        let cause = Cause::new("x", Confidence::High, sentence);
+        summary.cause = Some(Cause { message: Some(message.to_owned()), ..cause });
+        summary
+    }
+
+    #[test]
+    fn a_message_keeps_its_lines_and_is_not_said_twice() {
+        assert_eq!(
+            told(&with_message("sentence", "one\n  two\u{1b}\n"), "message"),
+            ["| one", "|   two\\x1b"]
+        );
+        assert!(told(&with_message("Rust panic: boom", "boom\n"), "message").is_empty());
+        let many = told(&with_message("sentence", &"line\n".repeat(30)), "message");
+        assert_eq!((many.len(), many[20].as_str()), (21, "... 10 more lines ..."));
+    }
+
+    #[test]
+    fn registers_are_shown_only_of_the_instruction_that_failed() {
+        let mut summary = fixtures::wild_write();
+        // Of the handler's frame, only the base is known: the access tells it.
+        assert_eq!(told(&summary, "instruction"), ["mov %rax,0x10(%rdi), where rdi = 0x7f31a0041000"]);
+        let at = summary.cause.as_ref().unwrap().instruction.as_ref().unwrap().address;
+        summary.threads[0].frames[0].pc = at;
+        assert_eq!(
+            told(&summary, "instruction"),
+            ["mov %rax,0x10(%rdi), where rax = 0x7, rdi = 0x7f31a0041000"]
+        );
+        summary.cause.as_mut().unwrap().instruction.as_mut().unwrap().text = None;
+        assert!(told(&summary, "instruction")[0].starts_with("the bytes 48894710, where "));
+    }
+
+    #[test]
+    fn an_access_says_how_its_address_came_about() {
+        let access = |offset: i64| Access {
+            kind: Some(AccessKind::Read),
+            address: Some(Hex(0x18)),
+            size: Some(1),
+            base_register: Some("rdi".into()),
+            offset: Some(offset),
+            ..Access::default()
+        };
+        let text = |access: &Access| accessed(access).unwrap().text();
+        assert_eq!(text(&access(8)), "read of 1 byte at 0x18 (rdi + 0x8)");
+        assert_eq!(text(&access(-8)), "read of 1 byte at 0x18 (rdi - 0x8)");
+        assert_eq!(text(&access(i64::MIN)), "read of 1 byte at 0x18 (rdi - 0x8000000000000000)");
+        let bare = Access { address: Some(Hex(0x18)), ..Access::default() };
+        assert_eq!(text(&bare), "access at 0x18");
+        assert!(accessed(&Access::default()).is_none());
+    }
+
+    #[test]
+    fn a_place_is_told_where_the_frames_do_not_tell_it() {
+        let mut summary = fixtures::assertion();
+        assert!(told(&summary, "asserted").is_empty());
+        summary.threads[0].frames[5] =
+            Frame { file: None, line: None, ..summary.threads[0].frames[5].clone() };
+        assert_eq!(told(&summary, "asserted"), ["in queue_pop at src/queue.c:57"]);
+    }
+
+    #[test]
+    fn evidence_repeats_no_instruction_and_ends_somewhere() {
+        let mut summary = fixtures::wild_write();
+        let cause = summary.cause.as_mut().unwrap();
+        cause.evidence =
+            vec!["`mov %rax,0x10(%rdi)` writes 8 bytes".to_owned(), "`mov` is not it".to_owned()];
+        cause.evidence.extend((0..5).map(|number| format!("sentence {number}")));
+        let lines = told(&summary, "evidence");
+        assert_eq!(lines.len(), 5);
+        assert_eq!((lines[0].as_str(), lines[4].as_str()), ("- `mov` is not it", "... 2 more ..."));
+    }
+
+    #[test]
+    fn other_causes_are_told_with_their_doubts() {
+        let summary = fixtures::wild_write();
+        let also = told(&summary, "also");
+        assert_eq!(also, ["- perhaps the handler called abort() with a message: arena exhausted"]);
+        let before = told(&summary, "before");
+        assert_eq!(before, ["SIGSEGV: write to unmapped address 0x7f31a0041010; then SIGABRT ended it"]);
+    }
+}
