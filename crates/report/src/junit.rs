@@ -1,7 +1,7 @@
 //! JUnit XML, for the test tabs of CircleCI, GitLab and Jenkins: one failed test case per crash.
 //!
 //! Names are what those systems compare over time, so they hold no process id, address or time: the name of the test that
-//! died, or else where it crashed, and why. GitLab drops all but the first case of a name, so repeats are numbered. Everything else stands in the case's error and output:
+//! died, or else the title that equal crashes share, or else where it crashed, and why. GitLab drops all but the first case of a name, so repeats are numbered. Everything else stands in the case's error and output:
 //! GitLab reads neither outside of a case.
 
 use std::collections::HashMap;
@@ -63,7 +63,8 @@ fn case(summary: &CrashSummary, options: &Options, taken: &mut Taken) -> TestCas
         status.set_description(inert(&format!("\n{}\n", story.join("\n"))));
     }
     let subject = inert(&subject(summary).unwrap_or_else(|| "epitaph".to_owned()));
-    let name = test_name(summary).unwrap_or_else(|| case_name(summary, why.as_deref()));
+    let name = test_name(summary).or_else(|| title(summary));
+    let name = name.unwrap_or_else(|| case_name(summary, why.as_deref()));
     let name = unique(&subject, &inert(&name), taken);
     let mut case = TestCase::new(name, status);
     case.set_classname(subject);
@@ -88,6 +89,12 @@ fn class(summary: &CrashSummary) -> Option<String> {
         cause.filter(|class| !matches!(*class, "" | UNKNOWN_SIGNAL)).map(|class| clean(class).into_owned());
     let class = cause.or_else(|| summary.signal.as_ref().and_then(signal_name))?;
     Some(shortened(&class, CLASS_LIMIT))
+}
+
+/// The signature's title, which equal crashes share: `null_deref:read in Widget::draw`.
+fn title(summary: &CrashSummary) -> Option<String> {
+    let title = summary.signature.as_ref()?.title.as_deref().filter(|title| !title.is_empty())?;
+    Some(brief(title, NAME_LIMIT))
 }
 
 /// `crash in f (assertion)`; the module stands in for a function without a name.
@@ -161,6 +168,8 @@ fn inert(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use epitaph_summary::Cause;
+
     use super::*;
 
     #[test]
@@ -178,5 +187,23 @@ mod tests {
         assert_eq!(attachment("a]]\n[[ATTACHMENT|/etc/passwd"), None);
         assert_eq!(attachment("/etc/passwd"), None);
         assert_eq!(attachment("../secret"), None);
+    }
+
+    #[test]
+    fn a_case_is_named_by_its_test_or_by_what_equal_crashes_share() {
+        let mut summary = crate::fixtures::assertion();
+        let named = |summary: &CrashSummary| case(summary, &Options::default(), &mut Taken::new());
+        let name = |summary: &CrashSummary| named(summary).name.to_string();
+        assert_eq!(name(&summary), "QueueTest.PopEmpty");
+        summary.test = None;
+        assert_eq!(name(&summary), "crash in queue_pop (assertion)");
+        let signature = summary.signature.as_mut().unwrap();
+        signature.title = Some("assertion in queue_pop".into());
+        signature.subject = Some("worker-tests".into());
+        assert_eq!(name(&summary), "assertion in queue_pop");
+        assert_eq!(named(&summary).classname.unwrap().to_string(), "worker-tests");
+        (summary.signature, summary.cause) =
+            (None, Some(Cause { class: UNKNOWN_SIGNAL.into(), ..Cause::default() }));
+        assert_eq!(name(&summary), "crash in queue_pop (SIGABRT)");
     }
 }

@@ -100,18 +100,24 @@ impl<'a> Waits<'a> {
                 None => "the end of a thread".to_owned(),
             };
         }
+        let what = match kind.as_str() {
+            "once" => "end of an initialization".to_owned(),
+            "rwlock" => "read-write lock".to_owned(),
+            "condition" => "condition variable".to_owned(),
+            _ => kind,
+        };
         let at = waits.address.map(|address| format!(" at {address}")).unwrap_or_default();
         let owner = match waits.owner_tid {
             Some(tid) if Some(tid) == thread.tid => " that it holds itself".to_owned(),
             Some(tid) => format!(" that {} holds", self.called(tid)),
             None => String::new(),
         };
-        format!("the {kind}{at}{owner}")
+        format!("the {what}{at}{owner}")
     }
 
-    /// `thread 3 (tid 4713, "worker")`.
+    /// `thread 3 (tid 4713, "worker")`; its id alone where it is none of the summary's.
     fn called(&self, tid: u32) -> String {
-        let Some((number, thread)) = self.numbers.get(&tid) else { return format!("thread of tid {tid}") };
+        let Some((number, thread)) = self.numbers.get(&tid) else { return format!("tid {tid}") };
         let name = thread.name.as_deref().filter(|name| !name.is_empty());
         let name = name.map(|name| format!(", \"{}\"", brief(name, NAME_LIMIT)));
         format!("thread {number} (tid {tid}{})", name.unwrap_or_default())
@@ -162,7 +168,7 @@ mod tests {
             told(&summary, &[0]),
             ["   waits for the mutex at 0x5580 that thread 2 (tid 2, \"io\\x1b\") holds"]
         );
-        assert_eq!(told(&summary, &[2]), ["   waits for the end of thread of tid 9"]);
+        assert_eq!(told(&summary, &[2]), ["   waits for the end of tid 9"]);
         assert_eq!(told(&summary, &[3]), ["   in the system call poll"]);
         let mut own = four();
         own.threads[0] = waiting(1, "mutex", Some(1));
@@ -174,7 +180,7 @@ mod tests {
         let mut summary = four();
         summary.threads.extend((5..25).map(|tid| waiting(tid, "condition", None)));
         let all: Vec<usize> = (0..summary.threads.len()).collect();
-        assert_eq!(told(&summary, &all[4..]), ["   waiting for the condition at 0x5580"]);
+        assert_eq!(told(&summary, &all[4..]), ["   waiting for the condition variable at 0x5580"]);
         assert_eq!(told(&summary, &all)[3], "   ... and in 2 more ways ...");
         assert!(told(&summary, &all)[0].starts_with("   1 waiting for the mutex"));
     }
