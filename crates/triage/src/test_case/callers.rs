@@ -49,7 +49,12 @@ const RUNNERS: [Runner; 6] = [
         between: &[],
         name: |name| Some(name.strip_suffix("_fn").unwrap_or(name)),
     },
-    Runner { framework: "unity", calls: |name| name == "UnityDefaultTestRun", between: &[], name: |name| Some(name) },
+    Runner {
+        framework: "unity",
+        calls: |name| name == "UnityDefaultTestRun",
+        between: &[],
+        name: |name| Some(name),
+    },
 ];
 
 /// Finds the test that the outermost of a stack's runners calls.

@@ -4,13 +4,11 @@
 //! place of the test, path and line, further on; in version 3 what is pointed to may first be a `TestCaseHandle`, whose
 //! first word leads to it. The place says which record is that of the function whose frame is on the stack.
 
-use epitaph_elf::{Memory, Process};
 use epitaph_summary::{TestCase, Thread};
 
 use super::stack::pointers;
 use super::strings::{c_string, cxx_string};
 use super::{Scene, Source, function, test_case};
-use crate::scrub::read_from;
 
 const NAME: &str = "catch2";
 /// Parts of the names of tests' functions, in version 3, in version 2, and as a demangler leaves the latter.
@@ -20,8 +18,6 @@ const FUNCTIONS: [&str; 4] = [
     "C_A_T_C_H_T_E_S_T_",
     "C_A_T_C_H_T_E_M_P_L_A_T_E_",
 ];
-/// Bytes of a record in which its place is looked for: version 2 has two more strings and two lists before it.
-const RECORD: usize = 256;
 /// Most lines of a source file.
 const MOST_LINES: u64 = 1 << 24;
 /// Most pointers that are followed.
@@ -87,26 +83,18 @@ fn is_same_file(path: &str, other: &str) -> bool {
 
 /// Reads the record at an address, if there is one.
 fn record(scene: &Scene<'_>, address: u64) -> Option<Record> {
-    let (process, memory): (&Process, &dyn Memory) = (scene.process, scene.memory);
-    let (name, size) = cxx_string(process, memory, address)?;
-    let word = usize::from(process.arch.bits() / 8);
-    let bytes = read_from(memory, address.checked_add(size)?, RECORD);
-    let words = |offset: usize| {
-        let path = process.arch.word_in(&bytes, offset)?;
-        Some((path, process.arch.word_in(&bytes, offset + word)?))
-    };
-    let places = (0..bytes.len()).step_by(word).filter_map(words);
-    let mut places = places.filter(|(path, line)| *path != 0 && (1..MOST_LINES).contains(line));
-    places.find_map(|(path, line)| {
-        let file = c_string(memory, path).filter(|file| is_source(file))?;
+    let (process, memory) = (scene.process, scene.memory);
+    let (name, string) = cxx_string(process, memory, address)?;
+    let word = u64::from(process.arch.bits() / 8);
+    let number = |at: u64| process.arch.read_number(memory, at, word as u8).ok();
+    // Between name and place: in version 2 two strings and two vectors; in version 3 a view of a string, a string and a
+    // vector. Anything else is a string that has another one's place behind it.
+    let offsets = [3 * string + 6 * word, 2 * string + 5 * word];
+    offsets.into_iter().find_map(|offset| {
+        let place = address.checked_add(offset)?;
+        let line = number(place.checked_add(word)?).filter(|line| (1..MOST_LINES).contains(line))?;
+        let file = c_string(memory, number(place)?).filter(|file| file.contains('.'))?;
         Some(Record { name: name.clone(), file, line })
-    })
-}
-
-fn is_source(path: &str) -> bool {
-    let extension = path.rsplit_once('.').map(|(_, extension)| extension);
-    extension.is_some_and(|extension| {
-        extension.len() <= 4 && extension.starts_with(['c', 'C', 'h', 'H', 'i', 'm'])
     })
 }
 
