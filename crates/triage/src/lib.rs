@@ -27,6 +27,7 @@ mod parts;
 mod process;
 mod scrub;
 mod signal;
+mod sources;
 mod stacks;
 mod test_case;
 mod walker;
@@ -49,6 +50,7 @@ use crate::walker::Walker;
 
 pub use scrub::{MOST_LEARNED, Scrubber};
 pub use signal::signal_name;
+pub use sources::{FoundSources, SourcePlace, Sources};
 
 /// What is wanted of a triage.
 #[derive(Clone, Debug)]
@@ -66,6 +68,8 @@ pub struct Options {
     pub workers: Option<NonZero<usize>>,
     /// Find the files of all modules, not only of those that a stack leads through.
     pub all_files: bool,
+    /// Where source lines are had from; none are shown without.
+    pub sources: Option<Arc<dyn Sources>>,
     /// Rules on frames.
     pub rules: Arc<Rules>,
     /// Secrets to take out.
@@ -91,6 +95,7 @@ impl Default for Options {
             goroutines: 256,
             workers: None,
             all_files: false,
+            sources: None,
             rules: Arc::default(),
             masks: Masks::default(),
             time: None,
@@ -182,6 +187,9 @@ pub fn triage(
     summary.regions = explained.regions;
     let tests = test_case::Scene { process, memory: &memory, loaded: &loaded, start: &start };
     summary.test = test_case::find(&tests, summary.threads.first());
+    if let Some(sources) = &options.sources {
+        sources::add(&**sources, &mut summary);
+    }
     let mut partial = summary.clone();
     finish(&mut partial, &stacks, &loaded, &own_masks, options);
     observer.crashing_thread_done(&partial);
