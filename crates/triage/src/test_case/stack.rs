@@ -11,6 +11,9 @@ use crate::scrub::read_from;
 /// Most bytes of stack that are looked at: frameworks' own frames take a few KiB.
 const MOST: u64 = 32 << 10;
 
+/// Bytes below a frame's end in which it keeps its caller's registers: where the frame begins isn't always known.
+const SAVED: u64 = 128;
+
 /// Returns the addresses of the stack of the frames in `range` (indices, innermost first), as far as the walk found out
 /// where each ends.
 fn extent(frames: &[Frame], range: &Range<usize>) -> Option<Range<u64>> {
@@ -19,9 +22,10 @@ fn extent(frames: &[Frame], range: &Range<usize>) -> Option<Range<u64>> {
     };
     let inner = ends(frames.get(..range.start)?);
     let own = ends(frames.get(range.clone())?);
-    // Without a frame further in, the innermost one's own part isn't known; its registers are.
-    let start = inner.last().or(own.first()).copied()?;
-    let end = own.last().copied()?;
+    let (first, end) = (*own.first()?, *own.last()?);
+    // The frame further in may be of a signal handler, which may have a stack of its own.
+    let is_below = |inner: &u64| *inner < first && first - *inner < MOST;
+    let start = inner.last().copied().filter(is_below).unwrap_or(first.saturating_sub(SAVED));
     (start < end).then(|| start..end.min(start.saturating_add(MOST)))
 }
 
@@ -61,10 +65,19 @@ mod tests {
             [frame(Some(0x1000)), frame(None), frame(Some(0x1100)), frame(Some(0x1200)), frame(None)];
         assert_eq!(extent(&frames, &(1..3)), Some(0x1000..0x1100));
         assert_eq!(extent(&frames, &(2..5)), Some(0x1000..0x1200));
-        assert_eq!(extent(&frames, &(0..4)), Some(0x1000..0x1200));
+        assert_eq!(extent(&frames, &(0..4)), Some(0x1000 - SAVED..0x1200));
         assert_eq!(extent(&frames, &(4..5)), None);
         assert_eq!(extent(&frames, &(0..9)), None);
-        let far = [frame(Some(0x1000)), frame(Some(0x7fff_0000))];
-        assert_eq!(extent(&far, &(1..2)), Some(0x1000..0x1000 + MOST));
+    }
+
+    #[test]
+    fn the_stack_of_a_handler_is_another() {
+        let frame = |cfa: u64| Frame { cfa: Some(Hex(cfa)), ..Frame::default() };
+        for handler in [0x1000, 0x9000_0000] {
+            let frames = [frame(handler), frame(0x7fff_1000), frame(0x7fff_1100)];
+            assert_eq!(extent(&frames, &(1..3)), Some(0x7fff_1000 - SAVED..0x7fff_1100));
+        }
+        let deep = [frame(0x1000), frame(0x1100), frame(0x7fff_0000)];
+        assert_eq!(extent(&deep, &(1..3)), Some(0x1000..0x1000 + MOST));
     }
 }
