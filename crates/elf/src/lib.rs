@@ -50,7 +50,6 @@ mod stream;
 mod symbols;
 mod traces;
 mod unlisted;
-mod variables;
 
 pub use arch::{
     AARCH64, ARM, Arch, CodePiece, FrameRule, FromEntry, I386, Jump, MachineCode, PPC64LE, Place, RISCV64,

@@ -100,7 +100,38 @@ fn record(scene: &Scene<'_>, address: u64) -> Option<Record> {
 
 #[cfg(test)]
 mod tests {
+    use epitaph_testkit::core::machine::{I386, X86_64};
+
+    use super::super::testing::{BASE, Layout};
     use super::*;
+
+    #[test]
+    fn records_of_both_versions_are_read() {
+        for machine in [X86_64, I386] {
+            let read = |layout: &mut Layout| {
+                let file = layout.text("src/cart.cpp");
+                layout
+                    .words(&[file, 17])
+                    .see(|scene| record(scene, BASE))
+                    .map(|record| (record.name, record.line))
+            };
+            let expected = Some(("a cart, as such, costs nothing".to_owned(), 17));
+            let mut version_2 = Layout::new(machine);
+            version_2
+                .libstdcxx("a cart, as such, costs nothing")
+                .libstdcxx("Cart")
+                .libstdcxx("")
+                .words(&[0; 6]);
+            assert_eq!(read(&mut version_2), expected, "{}", machine.name);
+            let mut version_3 = Layout::new(machine);
+            version_3.libcxx("a cart, as such, costs nothing").words(&[0; 2]).libcxx("[cart]").words(&[0; 3]);
+            assert_eq!(read(&mut version_3), expected, "{}", machine.name);
+            // The class's name is a string as well, and has the same place behind it.
+            let mut within = Layout::new(machine);
+            within.libstdcxx("Cart").libstdcxx("").words(&[0; 6]);
+            assert_eq!(read(&mut within), None, "{}", machine.name);
+        }
+    }
 
     #[test]
     fn functions_of_tests_are_told_from_the_frameworks() {

@@ -63,3 +63,38 @@ fn record(scene: &Scene<'_>, address: u64, size: u64) -> Option<(String, u32, St
     let file = c_string(memory, arch.word_in(&bytes, 0)?).or_else(|| text(inside.to_vec()))?;
     file.contains('.').then_some((file, line, c_string(memory, name)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use epitaph_testkit::core::machine::{I386, X86_64};
+
+    use super::super::testing::{BASE, Layout};
+    use super::*;
+
+    #[test]
+    fn a_records_file_is_inside_or_pointed_to() {
+        for machine in [X86_64, I386] {
+            let expected = Some(("cart.cpp".to_owned(), 17, "a cart costs nothing".to_owned()));
+            let rest = |layout: &mut Layout| {
+                let name = layout.text("a cart costs nothing");
+                layout.bytes(&17_u32.to_le_bytes());
+                if machine.number == X86_64.number {
+                    layout.bytes(&[0; 4]);
+                }
+                layout.words(&[name]);
+            };
+            let mut inside = Layout::new(machine);
+            let mut text = *b"cart.cpp................";
+            text[8..].fill(0);
+            rest(inside.bytes(&text));
+            assert_eq!(inside.see(|scene| record(scene, BASE, STRING)), expected, "{}", machine.name);
+            let mut pointed = Layout::new(machine);
+            let file = pointed.text("cart.cpp");
+            rest(pointed.words(&[file]));
+            let word = if machine.number == X86_64.number { 8 } else { 4 };
+            assert_eq!(pointed.see(|scene| record(scene, BASE, word)), expected, "{}", machine.name);
+        }
+        let nothing = Layout::new(X86_64).words(&[0; 8]).see(|scene| record(scene, BASE, STRING));
+        assert_eq!(nothing, None);
+    }
+}

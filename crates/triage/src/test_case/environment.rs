@@ -91,7 +91,7 @@ fn list_pointer(scene: &Scene<'_>) -> Option<u64> {
     });
     main.chain(libraries).find_map(|(index, _)| {
         let object = scene.loaded.object(index)?;
-        let address = LIST.iter().find_map(|name| object.exported_data(name))?;
+        let address = LIST.iter().find_map(|name| object.variable(name))?;
         scene.loaded.bias(index).map(|bias| bias.wrapping_add(address))
     })
 }

@@ -22,6 +22,8 @@ mod gtest;
 mod objects;
 mod stack;
 mod strings;
+#[cfg(test)]
+mod testing;
 
 use epitaph_elf::{LoadedModules, Memory, Process};
 use epitaph_summary::{Frame, TestCase, Thread};

@@ -49,3 +49,45 @@ pub(super) fn text(bytes: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(bytes).ok()?;
     (!text.is_empty() && !text.contains(char::is_control)).then_some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use epitaph_testkit::core::machine::{I386, X86_64};
+
+    use super::super::testing::{BASE, Layout};
+    use super::*;
+
+    #[test]
+    fn strings_of_both_libraries_are_read() {
+        for machine in [X86_64, I386] {
+            for text in ["a", "pays", "fifteen letters", "pays by card, or in cash"] {
+                let word = u64::from(machine.number == X86_64.number) * 4 + 4;
+                let libstdcxx = Layout::new(machine)
+                    .libstdcxx(text)
+                    .see(|scene| cxx_string(scene.process, scene.memory, BASE));
+                assert_eq!(libstdcxx, Some((text.to_owned(), 2 * word + 16)), "libstdc++, {}", machine.name);
+                let libcxx = Layout::new(machine)
+                    .libcxx(text)
+                    .see(|scene| cxx_string(scene.process, scene.memory, BASE));
+                assert_eq!(libcxx, Some((text.to_owned(), 3 * word)), "libc++, {}", machine.name);
+            }
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_no_strings() {
+        for words in [
+            [0, 0, 0, 0],
+            [BASE, 5, 5, 0],
+            [BASE + 0x1000, u64::MAX, u64::MAX, 0],
+            [BASE + 0x3fff, 16, 16, 0],
+            [u64::MAX, u64::MAX, u64::MAX, u64::MAX],
+            [0x11, 16, 0x10, 0],
+            [0x08_08_08_08_08, 0, 0, 0],
+        ] {
+            let string =
+                Layout::new(X86_64).words(&words).see(|scene| cxx_string(scene.process, scene.memory, BASE));
+            assert_eq!(string, None, "{words:x?}");
+        }
+    }
+}

@@ -23,12 +23,13 @@ impl Observer for Early {
     }
 }
 
-fn test(framework: &str, name: &str, source: &str) -> Option<TestCase> {
-    Some(TestCase {
+/// The one test that is named, or none.
+fn test(framework: &str, name: &str, source: &str) -> Vec<TestCase> {
+    vec![TestCase {
         name: name.to_owned(),
         framework: Some(framework.to_owned()),
         source: Some(source.to_owned()),
-    })
+    }]
 }
 
 /// Tells whether a file of a framework is there; when not, says that the running test is skipped.
@@ -41,7 +42,7 @@ fn have_or_skip(file: &str) -> bool {
 }
 
 /// Lets a program die, and says which test its core names; a slim and scrubbed core of it names the same.
-fn named(name: &str, arguments: &'static [&'static str]) -> Option<Option<TestCase>> {
+fn named(name: &str, arguments: &'static [&'static str]) -> Option<Vec<TestCase>> {
     let program = program(name);
     let arguments = if arguments.is_empty() { program.arguments } else { arguments };
     let crash = Crash::of_or_skip(&Program { arguments, ..*program })?;
@@ -57,7 +58,7 @@ fn named(name: &str, arguments: &'static [&'static str]) -> Option<Option<TestCa
     if name != "gtest_thread" {
         assert_eq!(early.0, whole.test, "told early");
     }
-    Some(whole.test)
+    Some(whole.test.into_iter().collect())
 }
 
 #[test]
@@ -144,11 +145,14 @@ fn pytest_says_in_its_environment_which_test_it_runs() {
     let core = open(&crash.core);
     let files = FileSearch::new(SearchOptions::default());
     let summary = triage(core.process(), &core, &files, &Options::default(), &mut Silent).summary;
-    assert_eq!(summary.test, test("pytest", "test_cart.py::TestCart::test_pays[by card]", "environment"));
+    assert_eq!(
+        Vec::from_iter(summary.test),
+        test("pytest", "test_cart.py::TestCart::test_pays[by card]", "environment")
+    );
 }
 
 #[test]
 fn a_program_that_runs_no_test_names_none() {
     let Some(named) = named("null_deref", &[]) else { return };
-    assert_eq!(named, None);
+    assert_eq!(named, []);
 }
