@@ -31,6 +31,7 @@ mod sealed;
 mod seed;
 mod show;
 mod slim;
+mod sources;
 mod stream;
 mod support;
 mod surface;

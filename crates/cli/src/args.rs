@@ -56,6 +56,9 @@ pub(crate) struct SearchArgs {
     /// Use a program or library of another build rather than none: names and lines may be wrong
     #[arg(long, env = "EPITAPH_ALLOW_MISMATCH")]
     pub(crate) allow_mismatch: bool,
+    /// The folder that holds the sources, of which the lines around a crash are shown; this one if not given
+    #[arg(long, value_name = "DIR", env = "EPITAPH_SOURCE_ROOT")]
+    pub(crate) source_root: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) debuginfod: DebuginfodArgs,
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
@@ -16,6 +17,8 @@ use crate::args::SearchArgs;
 use crate::debuginfod::{self, Remote, UntilThreadsAreDone};
 use crate::environment;
 use crate::error::{Error, message, of_core};
+use crate::sources::SourceRoot;
+use crate::terminal;
 
 /// Lets the search for files ask the folders that a core came in, the nearest first.
 struct CameWith(Vec<Binaries>);
@@ -59,6 +62,7 @@ impl CameWithCore for CameWith {
 pub(crate) struct Examiner<'a> {
     search: &'a SearchArgs,
     debuginfod: Option<Debuginfod>,
+    sources: Option<SourceRoot>,
     options: Options,
 }
 
@@ -68,6 +72,7 @@ impl<'a> Examiner<'a> {
         Examiner {
             search,
             debuginfod,
+            sources: sources(search),
             options: Options { masks: environment::masks(), ..Options::default() },
         }
     }
@@ -118,6 +123,7 @@ impl<'a> Examiner<'a> {
         let told = opened.store.clone().unwrap_or_default();
         let options = Options {
             time: opened.died().and_then(rfc3339),
+            sources: self.sources.as_ref().map(|root| Arc::new(root.for_death_at(opened.died())) as _),
             process: told.process,
             signal: told.signal,
             collection: opened.store.as_ref().map(|store| Collection {
@@ -159,9 +165,21 @@ impl<'a> Examiner<'a> {
     }
 }
 
+/// Opens the folder that holds the sources; says so where one that was asked for isn't there.
+fn sources(search: &SearchArgs) -> Option<SourceRoot> {
+    let Some(root) = &search.source_root else { return SourceRoot::here() };
+    match SourceRoot::new(root) {
+        Ok(root) => Some(root),
+        Err(error) => {
+            terminal::warning(&format!("no source lines are shown: {}: {error}", root.display()));
+            None
+        }
+    }
+}
+
 /// Reads the summary that was kept with a core, and adds to a fresh one what only the old one can know: where the
-/// core came from, and names that need files which did not come along.
-pub(crate) fn with_kept(fresh: CrashSummary, kept: &Path) -> CrashSummary {
+/// core came from, names that need files which did not come along, source lines, and the test.
+pub(crate) fn with_kept(mut fresh: CrashSummary, kept: &Path) -> CrashSummary {
     let Some(kept) = read_summaries(kept).ok().and_then(|crashes| crashes.summaries.into_iter().next())
     else {
         return fresh;
@@ -173,7 +191,23 @@ pub(crate) fn with_kept(fresh: CrashSummary, kept: &Path) -> CrashSummary {
     if named(&kept) > named(&fresh) {
         return kept;
     }
-    CrashSummary { id: kept.id, time: kept.time, core: kept.core, collection: kept.collection, ..fresh }
+    for (thread, kept) in fresh.threads.iter_mut().zip(kept.threads) {
+        for (frame, kept) in thread.frames.iter_mut().zip(kept.frames) {
+            let is_same = (frame.pc, &frame.file, frame.line) == (kept.pc, &kept.file, kept.line);
+            if frame.source.is_empty() && is_same {
+                frame.source = kept.source;
+            }
+        }
+    }
+    CrashSummary {
+        id: kept.id,
+        time: kept.time,
+        core: kept.core,
+        collection: kept.collection,
+        // A slim core may lack the memory that named it, and a scrubbed one has no variables.
+        test: fresh.test.or(kept.test),
+        ..fresh
+    }
 }
 
 /// Says a time in UTC, to the second.

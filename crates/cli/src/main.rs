@@ -14,6 +14,7 @@ mod input;
 mod keep;
 mod progress;
 mod reduce;
+mod sources;
 mod terminal;
 
 use std::process::ExitCode;

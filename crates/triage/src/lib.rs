@@ -27,7 +27,9 @@ mod parts;
 mod process;
 mod scrub;
 mod signal;
+mod sources;
 mod stacks;
+mod test_case;
 mod walker;
 
 use std::collections::BTreeSet;
@@ -42,11 +44,13 @@ use epitaph_explain::{Scene, explain};
 use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning};
 use epitaph_unwind::{Keep, Limits, goroutines};
 
+use crate::scrub::Start;
 use crate::stacks::Stacks;
 use crate::walker::Walker;
 
 pub use scrub::{MOST_LEARNED, Scrubber};
 pub use signal::signal_name;
+pub use sources::{FoundSources, SourcePlace, Sources};
 
 /// What is wanted of a triage.
 #[derive(Clone, Debug)]
@@ -64,6 +68,8 @@ pub struct Options {
     pub workers: Option<NonZero<usize>>,
     /// Find the files of all modules, not only of those that a stack leads through.
     pub all_files: bool,
+    /// Where source lines are had from; none are shown without.
+    pub sources: Option<Arc<dyn Sources>>,
     /// Rules on frames.
     pub rules: Arc<Rules>,
     /// Secrets to take out.
@@ -89,6 +95,7 @@ impl Default for Options {
             goroutines: 256,
             workers: None,
             all_files: false,
+            sources: None,
             rules: Arc::default(),
             masks: Masks::default(),
             time: None,
@@ -161,7 +168,8 @@ pub fn triage(
     summary.warnings =
         process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
     summary.warnings.extend(emulator::warning(&loaded));
-    let own_masks = mask::of_process(process, &memory);
+    let start = Start::find(process, &memory);
+    let own_masks = mask::of_process(process, &start);
 
     let keep = (options.inner_frames > 0)
         .then_some(Keep { inner: options.inner_frames, outer: options.outer_frames });
@@ -177,12 +185,21 @@ pub fn triage(
     summary.cause = explained.cause;
     summary.other_causes = explained.others;
     summary.regions = explained.regions;
+    let tests = test_case::Scene { process, memory: &memory, loaded: &loaded, start: &start };
+    summary.test = test_case::find(&tests, summary.threads.first());
+    if let Some(sources) = &options.sources {
+        sources::add(&**sources, &mut summary);
+    }
     let mut partial = summary.clone();
     finish(&mut partial, &stacks, &loaded, &own_masks, options);
     observer.crashing_thread_done(&partial);
     drop(partial);
 
-    summary.threads.append(&mut stacks.others(process, others));
+    let mut others = stacks.others(process, others);
+    if let Some(test) = test_case::find_elsewhere(&tests, summary.test.as_ref(), &others) {
+        summary.test = Some(test);
+    }
+    summary.threads.append(&mut others);
     let wanted = if options.crashed_thread_only { 0 } else { options.goroutines };
     if wanted > 0
         && let Some(goroutines) = goroutines(process.arch, &loaded, &memory, wanted)

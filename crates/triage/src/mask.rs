@@ -1,6 +1,6 @@
 //! Takes secrets out of a summary, wherever text from the process is.
 
-use epitaph_elf::{Memory, Process};
+use epitaph_elf::Process;
 use epitaph_summary::{Assertion, Cause, CrashSummary, Exception, Masks, Panic};
 
 use crate::scrub::{Places, Start};
@@ -9,8 +9,7 @@ use crate::scrub::{Places, Start};
 const MOST_OF_PROCESS: usize = 256;
 
 /// Returns the masks for what a process said of itself: the values that its own environment and arguments call secret.
-pub(crate) fn of_process(process: &Process, memory: &dyn Memory) -> Masks {
-    let start = Start::find(process, memory);
+pub(crate) fn of_process(process: &Process, start: &Start) -> Masks {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let arguments = start.secret_arguments();
     let secrets = start.secret_variables().chain(arguments.iter().map(|(value, _)| *value));

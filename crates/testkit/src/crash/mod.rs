@@ -19,6 +19,7 @@ mod go_programs;
 mod pattern;
 mod programs;
 mod run;
+mod test_programs;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ pub use go_programs::GO_PROGRAMS;
 pub use pattern::PatternGuard;
 pub use programs::{PROGRAMS, Program, program, sources_folder};
 pub use run::{Built, without_core_limit};
+pub use test_programs::TEST_PROGRAMS;
 
 use crate::skip;
 

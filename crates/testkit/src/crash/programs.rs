@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::go_programs::GO_PROGRAMS;
+use super::test_programs::TEST_PROGRAMS;
 
 /// Marks a word of a build step as a file of `testdata/programs`.
 pub(super) const SOURCE_MARK: char = '@';
@@ -53,16 +54,19 @@ pub fn sources_folder() -> PathBuf {
 /// # Panics
 /// When there is none.
 pub fn program(name: &str) -> &'static Program {
-    PROGRAMS
-        .iter()
-        .chain(GO_PROGRAMS)
+    every_table()
         .find(|program| program.name == name)
         .unwrap_or_else(|| panic!("no program {name:?} in the table"))
 }
 
+/// Goes through the tables.
+fn every_table() -> impl Iterator<Item = &'static Program> {
+    PROGRAMS.iter().chain(GO_PROGRAMS).chain(TEST_PROGRAMS)
+}
+
 pub(super) const SIGABRT: i32 = 6;
 const SIGFPE: i32 = 8;
-const SIGSEGV: i32 = 11;
+pub(super) const SIGSEGV: i32 = 11;
 
 /// The frames of `inlined.c`, two levels of recursion deep.
 const INLINED: &[&str] = &["weigh", "weigh_all", "score", "score", "score", "rank", "main"];
@@ -286,15 +290,14 @@ mod tests {
 
     #[test]
     fn the_table_and_the_folder_and_the_readme_agree() {
-        let listed: BTreeSet<String> =
-            PROGRAMS.iter().chain(GO_PROGRAMS).flat_map(Program::sources).map(str::to_owned).collect();
+        let listed: BTreeSet<String> = every_table().flat_map(Program::sources).map(str::to_owned).collect();
         let there: BTreeSet<String> = std::fs::read_dir(sources_folder())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         assert_eq!(listed, there);
         let readme = std::fs::read_to_string(sources_folder().join("../README.md")).unwrap();
-        for program in PROGRAMS.iter().chain(GO_PROGRAMS) {
+        for program in every_table() {
             let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` |", program.name)));
             let row = row.unwrap_or_else(|| panic!("testdata/README.md has no row for {}", program.name));
             for step in program.build {
@@ -310,7 +313,7 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let names: BTreeSet<&str> = PROGRAMS.iter().chain(GO_PROGRAMS).map(|program| program.name).collect();
-        assert_eq!(names.len(), PROGRAMS.len() + GO_PROGRAMS.len());
+        let names: BTreeSet<&str> = every_table().map(|program| program.name).collect();
+        assert_eq!(names.len(), every_table().count());
     }
 }

@@ -6,7 +6,7 @@ use epitaph_elf::{Memory, MemoryError};
 const GRAIN: u64 = 512;
 
 /// Reads up to `len` bytes from `address` on: those before the first that can't be read.
-pub(super) fn read_from(memory: &dyn Memory, address: u64, len: usize) -> Vec<u8> {
+pub(crate) fn read_from(memory: &dyn Memory, address: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len.min(usize::try_from(u64::MAX - address).unwrap_or(usize::MAX))];
     while !bytes.is_empty() {
         let Err(error) = memory.read(address, &mut bytes) else { break };

@@ -29,7 +29,8 @@ use epitaph_elf::{CoreFile, ProcessInfo, Redact};
 use epitaph_summary::Masks;
 use memchr::memmem::Finder;
 
-use around::{read_before, read_from};
+use around::read_before;
+pub(crate) use around::read_from;
 use named::{LONGEST_NAME, LONGEST_VALUE, assigned_secrets, secret_arguments};
 use patterns::Patterns;
 pub(crate) use places::Places;

@@ -56,16 +56,29 @@ impl Start {
         }
     }
 
+    /// The arguments, the program's own name first.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        self.arguments.iter().filter_map(|range| self.bytes.get(range.clone()))
+    }
+
+    /// The value that a variable had at the start.
+    pub(crate) fn variable(&self, name: &[u8]) -> Option<&[u8]> {
+        self.variables().find_map(|variable| variable.strip_prefix(name)?.strip_prefix(b"="))
+    }
+
     /// The values of the variables that are named like secrets.
     pub(crate) fn secret_variables(&self) -> impl Iterator<Item = &[u8]> {
+        self.variables().filter_map(secret_variable)
+    }
+
+    fn variables(&self) -> impl Iterator<Item = &[u8]> {
         let environment = self.bytes.get(self.environment.clone()).unwrap_or_default();
-        environment.split(|byte| *byte == 0).filter_map(secret_variable)
+        environment.split(|byte| *byte == 0)
     }
 
     /// The values that arguments name as secret, and where they are, by address.
     pub(crate) fn secret_arguments(&self) -> Vec<(&[u8], Range<u64>)> {
-        let arguments = self.arguments.iter().filter_map(|range| self.bytes.get(range.clone()));
-        let secrets = secret_arguments(arguments).into_iter().filter_map(|(index, offset)| {
+        let secrets = secret_arguments(self.arguments()).into_iter().filter_map(|(index, offset)| {
             let range = self.arguments.get(index)?;
             let range = range.start + offset..range.end;
             Some((self.bytes.get(range.clone())?, self.addresses(range)))

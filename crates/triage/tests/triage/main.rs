@@ -22,3 +22,5 @@ mod shrinking;
 mod signals;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod test_case;
