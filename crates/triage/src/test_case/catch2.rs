@@ -11,12 +11,13 @@ use super::strings::{c_string, cxx_string};
 use super::{Scene, Source, function, test_case};
 
 const NAME: &str = "catch2";
-/// Parts of the names of tests' functions, in version 3, in version 2, and as a demangler leaves the latter.
-const FUNCTIONS: [&str; 4] = [
+/// Parts of the names of tests' functions: of version 3, of version 2 from 2.12 on, and of those before.
+const FUNCTIONS: [&str; 5] = [
     "CATCH2_INTERNAL_TEST",
     "CATCH2_INTERNAL_TEMPLATE_TEST",
     "C_A_T_C_H_T_E_S_T_",
-    "C_A_T_C_H_T_E_M_P_L_A_T_E_",
+    "C_A_T_C_H_T_E_M_P_L_A_T_E_T_E_S_T_",
+    "C_A_T_C_H____T_E_S_T____",
 ];
 /// Most lines of a source file.
 const MOST_LINES: u64 = 1 << 24;
@@ -138,6 +139,7 @@ mod tests {
         for test in [
             "CATCH2_INTERNAL_TEST_0",
             "(anonymous namespace)::C_A_T_C_H_T_E_S_T_5::test",
+            "____C_A_T_C_H____T_E_S_T____0",
             "C_A_T_C_H_T_E_M_P_L_A_T_E_T_E_S_T_F_U_N_C_7<int>",
         ] {
             assert!(is_test(test), "{test}");

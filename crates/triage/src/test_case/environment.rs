@@ -21,10 +21,13 @@ struct Variable {
     test: fn(&str) -> Option<&str>,
 }
 
-/// The nearest to a single test first.
-const VARIABLES: [Variable; 3] = [
-    // Set and changed in pytest's own process (src/_pytest/runner.py); its children inherit it.
-    Variable { framework: "pytest", name: b"PYTEST_CURRENT_TEST", test: |value| Some(without_phase(value)) },
+/// Set and changed in pytest's own process (src/_pytest/runner.py); its children inherit it.
+const PYTEST: Variable =
+    Variable { framework: "pytest", name: b"PYTEST_CURRENT_TEST", test: |value| Some(without_phase(value)) };
+
+/// What a process inherits, the nearest to a single test first.
+const INHERITED: [Variable; 3] = [
+    PYTEST,
     // nexte.st, "Environment variables nextest sets".
     Variable { framework: "nextest", name: b"NEXTEST_TEST_NAME", test: |value| Some(value) },
     // Bazel, test encyclopedia, "Initial conditions": a target, which may hold many tests.
@@ -35,17 +38,21 @@ const VARIABLES: [Variable; 3] = [
     },
 ];
 
-/// Finds the test that a runner's variable names.
-pub(super) fn find(scene: &Scene<'_>) -> Option<TestCase> {
-    VARIABLES.iter().find_map(|variable| {
-        let value = if variable.framework == "pytest" && is_python(scene) {
-            current(scene, variable.name)
-        } else {
-            scene.start.variable(variable.name).map(<[u8]>::to_vec)
-        };
-        let value = String::from_utf8(value?).ok()?;
-        test_case(variable.framework, Source::Environment, (variable.test)(&value)?)
-    })
+impl Variable {
+    fn test_case(&self, value: Vec<u8>) -> Option<TestCase> {
+        let value = String::from_utf8(value).ok()?;
+        test_case(self.framework, Source::Environment, (self.test)(&value)?)
+    }
+}
+
+/// Finds the test that a Python interpreter runs by what pytest has told it last.
+pub(super) fn own(scene: &Scene<'_>) -> Option<TestCase> {
+    is_python(scene).then(|| PYTEST.test_case(current(scene, PYTEST.name)?))?
+}
+
+/// Finds the test that a runner's variable names, among those that the process was started with.
+pub(super) fn inherited(scene: &Scene<'_>) -> Option<TestCase> {
+    INHERITED.iter().find_map(|variable| variable.test_case(scene.start.variable(variable.name)?.to_vec()))
 }
 
 /// `file.py::test_name (call)`, where the brackets hold what of the test was being done.
@@ -73,7 +80,7 @@ fn current(scene: &Scene<'_>, name: &[u8]) -> Option<Vec<u8>> {
         let variable = arch.read_number(scene.memory, at, word).ok().filter(|variable| *variable != 0)?;
         let mut start = vec![0; name.len() + 1];
         if scene.memory.read(variable, &mut start).is_ok() && start.strip_prefix(name) == Some(b"=") {
-            return Some(read_string(scene.memory, variable + start.len() as u64, LONGEST));
+            return Some(read_string(scene.memory, variable.checked_add(start.len() as u64)?, LONGEST));
         }
         at = at.checked_add(u64::from(word))?;
     }

@@ -9,7 +9,7 @@ use super::{Scene, Source, function, test_case};
 use crate::scrub::read_from;
 
 const NAME: &str = "go-test";
-/// What runs a test or a subtest, and a benchmark, and the frames around it that belong to it.
+/// What runs a test or a subtest, a benchmark, and a fuzz test: its first argument is the record.
 const RUNNERS: [&str; 3] = ["testing.tRunner", "testing.(*B).runN", "testing.fRunner"];
 /// What names of tests begin with (`go help testfunc`).
 const KINDS: [&str; 4] = ["Test", "Benchmark", "Fuzz", "Example"];

@@ -3,9 +3,10 @@
 //! What tells it, the surest first:
 //!
 //! 1. the crashing thread's frames, and the framework's own record of the test that they lead to in memory;
-//! 2. arguments that choose one test, such as `--gtest_filter=Cart.Pays`;
-//! 3. variables that a runner sets for each test;
-//! 4. the frames of other threads, where all of them that run tests run the same one.
+//! 2. what pytest tells its own process of the test that it runs;
+//! 3. arguments that choose one test, such as `--gtest_filter=Cart.Pays`;
+//! 4. the frames of other threads, where all of them that run tests run the same one;
+//! 5. variables that a runner sets for the processes of each test.
 //!
 //! It is *not* a search: a process that has no frame of a framework costs a look at its frames, arguments and
 //! variables; records are looked for only where a framework's own frames point. A name that can't be told apart from
@@ -74,8 +75,9 @@ const FRAMEWORKS: [Recognizer; 6] =
 pub(crate) fn find(scene: &Scene<'_>, first: Option<&Thread>) -> Option<TestCase> {
     first
         .and_then(|thread| by_frames(scene, thread))
+        .or_else(|| environment::own(scene))
         .or_else(|| arguments::find(scene))
-        .or_else(|| environment::find(scene))
+        .or_else(|| environment::inherited(scene))
 }
 
 /// Finds the test by the other threads, where nothing surer than a variable was `found`: one that a test has started

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use epitaph_elf::{CoreFile, SlimCore, SlimOptions};
 use epitaph_summary::{CrashSummary, Masks, TestCase};
 use epitaph_symbols::{FileSearch, SearchOptions};
-use epitaph_testkit::crash::{Crash, Program, program};
+use epitaph_testkit::crash::{Built, CoresHere, Crash, Program, or_skip, program, without_core_limit};
 use epitaph_testkit::skip::skipped;
 use epitaph_triage::{Observer, Options, Scrubber, Silent, triage};
 
@@ -149,6 +149,29 @@ fn pytest_says_in_its_environment_which_test_it_runs() {
         Vec::from_iter(summary.test),
         test("pytest", "test_cart.py::TestCart::test_pays[by card]", "environment")
     );
+}
+
+#[test]
+fn a_program_that_a_runner_starts_names_the_runners_test() {
+    let Some(here) = or_skip(CoresHere::acquire()) else { return };
+    let pytest = ("PYTEST_CURRENT_TEST", "t/test_cart.py::test_pays[x] (call)");
+    for (variable, arguments, expected) in [
+        (pytest, &[][..], test("pytest", "t/test_cart.py::test_pays[x]", "environment")),
+        (("NEXTEST_TEST_NAME", "cart::pays"), &[], test("nextest", "cart::pays", "environment")),
+        (("TEST_TARGET", "//shop:cart_test"), &[], test("bazel", "//shop:cart_test", "environment")),
+        (("TEST_TARGET", "shop"), &[], Vec::new()),
+        // The nearest to the process counts.
+        (pytest, &["--gtest_filter=Cart.Pays"], test("gtest", "Cart.Pays", "arguments")),
+    ] {
+        let Some(built) = or_skip(Built::of(program("null_deref"))) else { return };
+        let mut command = without_core_limit(&built.exe);
+        command.env_clear().env("PATH", "/usr/bin:/bin").env(variable.0, variable.1);
+        command.args(arguments).current_dir(&built.work).status().unwrap();
+        let core = open(&CoresHere::core_in(&built.work).unwrap());
+        let summary = summary(&core, &FileSearch::new(SearchOptions::default()));
+        assert_eq!(Vec::from_iter(summary.test), expected, "{variable:?} {arguments:?}");
+    }
+    drop(here);
 }
 
 #[test]
