@@ -48,6 +48,7 @@ mod share;
 mod slim;
 mod stream;
 mod symbols;
+mod system_call;
 mod traces;
 mod unlisted;
 
@@ -82,3 +83,4 @@ pub use segment::Segment;
 pub use slim::{KeptBytes, SlimCore, SlimError, SlimOptions, SlimReport, Slimmed};
 pub use stream::{KeptCore, NotKept, StreamEnd, StreamLimits, keep};
 pub use symbols::{Binding, Symbol, SymbolKind, SymbolTable};
+pub use system_call::SystemCall;

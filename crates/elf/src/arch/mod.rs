@@ -17,6 +17,7 @@ use crate::header::{Class, Endian};
 use crate::memory::{Memory, MemoryError};
 use crate::process::Thread;
 use crate::registers::Registers;
+use crate::system_call::CallAbi;
 
 pub use aarch64::AARCH64;
 pub use arm::ARM;
@@ -59,6 +60,8 @@ pub struct Arch {
     pub register_names: &'static [(u16, &'static str)],
     /// Where `NT_PRSTATUS` keeps the registers.
     pub(crate) prstatus: PrStatus,
+    /// How the kernel is called.
+    pub(crate) calls: CallAbi,
     /// Takes what a thread's other notes say, given type and descriptor.
     pub(crate) more_registers: fn(u32, &[u8], &mut Thread),
     /// Recovers the caller of a function that has only just been called: its return address has not been moved.
@@ -146,6 +149,14 @@ impl Arch {
     #[inline]
     pub fn wrap(&self, address: u64) -> u64 {
         self.class.wrap(address)
+    }
+
+    /// Takes a word as wide as an address for a number with a sign.
+    pub(crate) fn signed(&self, word: u64) -> i64 {
+        match self.class {
+            Class::Elf32 => i64::from(word as u32 as i32),
+            Class::Elf64 => word as i64,
+        }
     }
 
     /// Reads a word as wide as an address.
