@@ -12,11 +12,13 @@ mod fault;
 mod scene;
 mod steps;
 mod syscalls;
+mod waits;
 
 use epitaph_summary::{Cause, Region};
 
 pub use fault::Fault;
 pub use scene::Scene;
+pub use waits::{Call, Holder, Ring, ThreadState, Wait, WaitKind, Waits, waits};
 
 /// What is known of why a process died.
 #[derive(Clone, Debug, Default)]

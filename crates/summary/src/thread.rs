@@ -63,7 +63,7 @@ pub struct Syscall {
 /// What a thread waited for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitsOn {
-    /// `mutex`, `rwlock`, `condition`, `semaphore`, `thread` (its end), `once`; `futex` where it isn't known.
+    /// `mutex`, `rwlock`, `condition`, `semaphore`, `barrier`, `thread` (its end), `once`; `futex` where it isn't known.
     pub kind: String,
     /// Where the lock lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +71,9 @@ pub struct WaitsOn {
     /// The thread that holds it (or whose end is waited for).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_tid: Option<u32>,
+    /// Whether that is none of the process's threads: it has ended, or another process shares the lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_gone: Option<bool>,
 }
 
 /// A recursion: frames that repeat themselves. The first cycle is among the thread's `frames`; the others follow it, there

@@ -28,6 +28,7 @@ mod process;
 mod scrub;
 mod signal;
 mod stacks;
+mod threads;
 mod walker;
 
 use std::collections::BTreeSet;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use epitaph_elf::{
     BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, SignalInfo,
 };
-use epitaph_explain::{Scene, explain};
+use epitaph_explain::{Scene, explain, waits};
 use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning};
 use epitaph_unwind::{Keep, Limits, goroutines};
 
@@ -173,7 +174,10 @@ pub fn triage(
     let others = if options.crashed_thread_only && crashed { &[] } else { others };
     summary.threads = first.iter().map(|thread| stacks.first(process, thread, crashed)).collect();
     summary.modules = modules::describe(&loaded, stacks.touched());
-    let explained = explain(&Scene::new(process, &memory, &loaded, &summary));
+    let waits = waits(process, &memory, &loaded);
+    threads::add_waits(&mut summary.threads, &waits.threads);
+    summary.deadlocks = threads::deadlocks(process, &waits);
+    let explained = explain(&Scene::new(process, &memory, &loaded, &summary, &waits));
     summary.cause = explained.cause;
     summary.other_causes = explained.others;
     summary.regions = explained.regions;
@@ -182,7 +186,9 @@ pub fn triage(
     observer.crashing_thread_done(&partial);
     drop(partial);
 
-    summary.threads.append(&mut stacks.others(process, others));
+    let mut others = stacks.others(process, others);
+    threads::add_waits(&mut others, waits.threads.get(1..).unwrap_or_default());
+    summary.threads.append(&mut others);
     let wanted = if options.crashed_thread_only { 0 } else { options.goroutines };
     if wanted > 0
         && let Some(goroutines) = goroutines(process.arch, &loaded, &memory, wanted)
