@@ -1,5 +1,6 @@
 //! One core, from its file to its summary.
 
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::time::SystemTime;
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
 use epitaph_elf::{BuildId, CoreFile, Locate};
 use epitaph_store::Debuginfod;
-use epitaph_summary::{Collection, Core, CrashSummary, Warning};
+use epitaph_summary::{Collection, Confidence, Core, CrashSummary, Warning};
 use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
@@ -173,7 +174,28 @@ pub(crate) fn with_kept(fresh: CrashSummary, kept: &Path) -> CrashSummary {
     if named(&kept) > named(&fresh) {
         return kept;
     }
+    let fresh = with_surer_cause(fresh, &kept);
     CrashSummary { id: kept.id, time: kept.time, core: kept.core, collection: kept.collection, ..fresh }
+}
+
+/// Takes the cause, and what depends on it, from the summary that was made of the whole core, where that one was surer.
+fn with_surer_cause(fresh: CrashSummary, kept: &CrashSummary) -> CrashSummary {
+    let sureness = |summary: &CrashSummary| {
+        let confidence = summary.cause.as_ref().map(|cause| cause.confidence.unwrap_or(Confidence::Unknown));
+        // None is less than any degree, and the surest degree is the least.
+        confidence.map(Reverse)
+    };
+    if sureness(kept) <= sureness(&fresh) {
+        return fresh;
+    }
+    CrashSummary {
+        cause: kept.cause.clone(),
+        other_causes: kept.other_causes.clone(),
+        regions: kept.regions.clone(),
+        deadlocks: kept.deadlocks.clone(),
+        signature: kept.signature.clone(),
+        ..fresh
+    }
 }
 
 /// Says a time in UTC, to the second.

@@ -85,7 +85,7 @@ impl SystemCall {
         let mut arguments = abi.arguments.map(|register| thread.registers.get(register));
         if let [first, ..] = &mut arguments
             && !again
-            && abi.arguments.first() == Some(&abi.result)
+            && arch.first_argument() == abi.result
         {
             *first = thread.call.first_argument;
         }

@@ -33,11 +33,13 @@ mod walker;
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use epitaph_elf::{
-    BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, SignalInfo,
+    BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, Recording,
+    SignalInfo,
 };
 use epitaph_explain::{Scene, explain, waits};
 use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning};
@@ -48,6 +50,10 @@ use crate::walker::Walker;
 
 pub use scrub::{MOST_LEARNED, Scrubber};
 pub use signal::signal_name;
+
+/// Most pages that are remembered of those that were read to explain a death, and of those that were read to find out what
+/// threads waited for: 4 MiB each.
+const MOST_READ_FOR_CAUSE: usize = 1024;
 
 /// What is wanted of a triage.
 #[derive(Clone, Debug)]
@@ -125,6 +131,9 @@ pub struct Triaged {
     pub summary: CrashSummary,
     /// The files that it was made with, and that explain it on another machine.
     pub files: Vec<ModuleFile>,
+    /// The memory that told why the process died and what its threads waited for, besides what its stacks
+    /// were walked by: a smaller core that keeps it is explained alike.
+    pub read_for_cause: Vec<Range<u64>>,
 }
 
 /// A file of a module.
@@ -174,10 +183,12 @@ pub fn triage(
     let others = if options.crashed_thread_only && crashed { &[] } else { others };
     summary.threads = first.iter().map(|thread| stacks.first(process, thread, crashed)).collect();
     summary.modules = modules::describe(&loaded, stacks.touched());
-    let waits = waits(process, &memory, &loaded);
+    let of_waits = Recording::new(&memory, MOST_READ_FOR_CAUSE);
+    let waits = waits(process, &of_waits, &loaded);
     threads::add_waits(&mut summary.threads, &waits.threads);
     summary.deadlocks = threads::deadlocks(process, &waits);
-    let explained = explain(&Scene::new(process, &memory, &loaded, &summary, &waits));
+    let of_cause = Recording::new(&memory, MOST_READ_FOR_CAUSE);
+    let explained = explain(&Scene::new(process, &of_cause, &loaded, &summary, &waits));
     summary.cause = explained.cause;
     summary.other_causes = explained.others;
     summary.regions = explained.regions;
@@ -201,7 +212,8 @@ pub fn triage(
         if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };
     summary.modules = modules::describe(&loaded, &searched);
     finish(&mut summary, &stacks, &loaded, &own_masks, options);
-    Triaged { summary, files: modules::files(&loaded, &searched) }
+    let read_for_cause = of_cause.pages().chain(of_waits.pages()).collect();
+    Triaged { summary, files: modules::files(&loaded, &searched), read_for_cause }
 }
 
 /// Adds what went wrong on the way, and takes the secrets out.

@@ -145,6 +145,12 @@ impl Arch {
         Arch::of(u16::try_from(audit & !(BITS_64 | LITTLE)).ok()?, class, endian)
     }
 
+    /// DWARF number of the register of a system call's first argument.
+    pub(crate) fn first_argument(&self) -> u16 {
+        let [first, ..] = self.calls.arguments;
+        first
+    }
+
     /// Bits of an address.
     pub fn bits(&self) -> u8 {
         self.class.word() * 8

@@ -22,3 +22,7 @@ mod shrinking;
 mod signals;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod waits;
+#[cfg(test)]
+mod waits_crafted;
