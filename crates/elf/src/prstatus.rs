@@ -81,6 +81,7 @@ pub(crate) fn thread(arch: &Arch, desc: &[u8]) -> Option<Thread> {
                 Number::Register(..) | Number::Immediate(..) => None,
             },
             first_argument: arch.calls.kept_argument.and_then(value),
+            result: arch.calls.kept_result.and_then(value),
         },
     })
 }

@@ -20,6 +20,8 @@ pub(crate) struct CallAbi {
     pub(crate) result: u16,
     /// Index in `pr_reg` of the first argument, where its register gets the result and the kernel keeps it.
     pub(crate) kept_argument: Option<usize>,
+    /// Index in `pr_reg` of the result, where its register may get a positive number for an error (Power).
+    pub(crate) kept_result: Option<usize>,
 }
 
 /// Where the number of a call is.
@@ -39,6 +41,7 @@ pub(crate) struct KeptCall {
     /// Its number; absent where the kernel handled none, or doesn't keep it.
     pub(crate) number: Option<u64>,
     pub(crate) first_argument: Option<u64>,
+    pub(crate) result: Option<u64>,
 }
 
 /// A system call that a thread had made.
@@ -89,18 +92,19 @@ impl SystemCall {
         {
             *first = thread.call.first_argument;
         }
-        let result = thread.registers.get(abi.result).map(|result| arch.signed(result));
+        let result =
+            thread.call.result.or_else(|| thread.registers.get(abi.result)).map(|result| arch.signed(result));
         Some(SystemCall { number, arguments, interrupted: again || result.is_some_and(is_interruption) })
     }
 }
 
-/// Tells whether a result says that the call was interrupted. Power has errors as positive numbers.
+/// Tells whether a result says that the call was interrupted.
 fn is_interruption(result: i64) -> bool {
     const EINTR: i64 = 4;
     const ERESTARTSYS: i64 = 512;
     const ERESTARTNOINTR: i64 = 513;
     const ERESTARTNOHAND: i64 = 514;
     const ERESTART_RESTARTBLOCK: i64 = 516;
-    let restarted = [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK];
-    result == -EINTR || restarted.iter().any(|error| result == -error || result == *error)
+    [EINTR, ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK]
+        .contains(&result.saturating_neg())
 }

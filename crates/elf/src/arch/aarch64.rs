@@ -84,6 +84,7 @@ pub static AARCH64: Arch = Arch {
         arguments: [0, 1, 2, 3, 4, 5],
         result: 0,
         kept_argument: None,
+        kept_result: None,
     },
     more_registers,
     after_call: |registers, _| link_register(&AARCH64, registers),

@@ -62,6 +62,7 @@ pub static ARM: Arch = Arch {
         arguments: [0, 1, 2, 3, 4, 5],
         result: 0,
         kept_argument: Some(17),
+        kept_result: None,
     },
     more_registers: |_, _, _| {},
     after_call: |registers, _| link_register(&ARM, registers),

@@ -54,6 +54,7 @@ pub static I386: Arch = Arch {
         arguments: [3, 1, 2, 6, 7, EBP],
         result: 0,
         kept_argument: None,
+        kept_result: None,
     },
     more_registers: |_, _, _| {},
     after_call: |registers, memory| return_address_on_stack(&I386, registers, memory),

@@ -79,12 +79,13 @@ pub static PPC64LE: Arch = Arch {
         (CTR, "ctr"),
     ],
     prstatus: PrStatus { size: 504, order: &ORDER, tls: Some(13) },
-    // r0, sc or scv 0; r3 to r8; r3, and orig_gpr3
+    // r0, sc or scv 0; r3 to r8; r3, orig_gpr3, result
     calls: CallAbi {
         number: Number::Register(0, &[&[0x02, 0x00, 0x00, 0x44], &[0x01, 0x00, 0x00, 0x44]]),
         arguments: [3, 4, 5, 6, 7, 8],
         result: 3,
         kept_argument: Some(34),
+        kept_result: Some(43),
     },
     more_registers: |_, _, _| {},
     after_call: |registers, _| link_register(&PPC64LE, registers),

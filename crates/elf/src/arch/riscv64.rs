@@ -80,6 +80,7 @@ pub static RISCV64: Arch = Arch {
         arguments: [10, 11, 12, 13, 14, 15],
         result: 10,
         kept_argument: None,
+        kept_result: None,
     },
     more_registers: |_, _, _| {},
     after_call: |registers, _| link_register(&RISCV64, registers),

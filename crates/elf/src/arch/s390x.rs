@@ -73,6 +73,7 @@ pub static S390X: Arch = Arch {
         arguments: [2, 3, 4, 5, 6, 7],
         result: 2,
         kept_argument: Some(26),
+        kept_result: None,
     },
     more_registers,
     after_call: |registers, _| link_register(&S390X, registers),

@@ -72,6 +72,7 @@ pub static X86_64: Arch = Arch {
         arguments: [5, 4, 1, 10, 8, 9],
         result: 0,
         kept_argument: None,
+        kept_result: None,
     },
     more_registers: |_, _, _| {},
     after_call: |registers, memory| saved::return_address_on_stack(&X86_64, registers, memory),
