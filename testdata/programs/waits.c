@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define MOST 4
@@ -68,6 +67,11 @@ static void *take_and_read(void *argument) {
 
 static void *take_and_end(void *argument) {
     pthread_mutex_lock(&locks[0]);
+    return argument;
+}
+
+static void *print(void *argument) {
+    puts("this is not printed");
     return argument;
 }
 
@@ -143,9 +147,11 @@ static void watch(long threads) {
     int watched = getpid();
     if (fork())
         return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (int asleep = 0; asleep < 5; usleep(20000))
+    for (int asleep = 0; asleep < 5; usleep(20000)) {
+        if (getppid() != watched)
+            _exit(0);
         asleep = sleeps(watched, threads) ? asleep + 1 : 0;
+    }
     kill(watched, SIGABRT);
     _exit(0);
 }
@@ -154,7 +160,7 @@ int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "ring";
     count = argc > 2 ? atol(argv[2]) : 2;
     int held = !strcmp(mode, "crowd") || !strcmp(mode, "inherit");
-    long threads = !strcmp(mode, "self") || !strcmp(mode, "orphan") ? 1
+    long threads = !strcmp(mode, "self") || !strcmp(mode, "orphan") || !strcmp(mode, "print") ? 1
                    : !strcmp(mode, "kinds")                         ? 4
                    : !strcmp(mode, "timed")                         ? 2
                                                                     : count + held;
@@ -185,6 +191,9 @@ int main(int argc, char **argv) {
         start(wait_semaphore, 0);
         start(wait_barrier, 0);
         last = start(take_twice, 0);
+    } else if (!strcmp(mode, "print")) {
+        flockfile(stdout);
+        pthread_join(start(print, 0), 0);
     } else if (!strcmp(mode, "timed")) {
         pthread_mutex_lock(&locks[0]);
         start(take_for_an_hour, 0);

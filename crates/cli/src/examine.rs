@@ -203,3 +203,31 @@ fn rfc3339(time: SystemTime) -> Option<String> {
     let time = jiff::Timestamp::try_from(time).ok()?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epitaph_summary::Cause;
+
+    fn summary(cause: Option<(&str, Confidence)>) -> CrashSummary {
+        let cause = cause.map(|(class, confidence)| Cause::new(class, confidence, class));
+        CrashSummary { cause, ..CrashSummary::new("0") }
+    }
+
+    #[test]
+    fn the_surer_cause_counts_and_of_two_the_fresh_one() {
+        let (high, medium, low) = (Confidence::High, Confidence::Medium, Confidence::Low);
+        for (fresh, kept, expected) in [
+            (Some(("fresh", low)), Some(("kept", high)), "kept"),
+            (Some(("fresh", medium)), Some(("kept", high)), "kept"),
+            (None, Some(("kept", low)), "kept"),
+            (Some(("fresh", high)), Some(("kept", high)), "fresh"),
+            (Some(("fresh", high)), Some(("kept", low)), "fresh"),
+            (Some(("fresh", low)), None, "fresh"),
+            (Some(("fresh", low)), Some(("kept", Confidence::Unknown)), "fresh"),
+        ] {
+            let counts = with_surer_cause(summary(fresh), &summary(kept)).cause.unwrap();
+            assert_eq!(counts.class, expected, "{fresh:?} {kept:?}");
+        }
+    }
+}

@@ -132,6 +132,9 @@ fn activity(scene: &Scene<'_>, index: usize, depth: usize) -> String {
     let Some(state) = scene.waits.threads.get(index) else { return "is not known".to_owned() };
     let Some(wait) = &state.wait else { return call_text(state) };
     let what = match (wait.kind, wait.holder) {
+        (_, Some(Holder::Living { index: holder, .. })) if holder == index => {
+            "a lock that it holds itself".to_owned()
+        }
         (WaitKind::Mutex | WaitKind::ReadWriteLock, Some(Holder::Living { tid, .. })) => {
             format!("a lock that thread {tid} holds")
         }

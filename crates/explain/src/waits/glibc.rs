@@ -1,7 +1,7 @@
 //! What glibc's primitives look like from the futex that a thread waits on. Layouts: sysdeps/nptl/bits/struct_mutex.h,
 //! struct_rwlock.h and thread-shared-types.h (x86's have the same fields at the same offsets); what is waited for with
 //! which value: nptl/pthread_mutex_lock.c, pthread_rwlock_common.c, pthread_cond_wait.c, sem_waitcommon.c,
-//! pthread_barrier_wait.c, pthread_once.c, pthread_join_common.c. Unchanged since 2.25, but where it is said.
+//! pthread_barrier_wait.c, pthread_join_common.c. Unchanged since 2.25, but where it is said.
 //!
 //! A recognizer looks at every field that it knows a rule for, and says nothing where one doesn't fit.
 
@@ -19,9 +19,12 @@ const KIND_BITS: u32 = 3 | ROBUST | INHERIT | 64 | SHARED | 256 | 512;
 /// Most threads that can wait for one thing; a larger count is none.
 const MOST_WAITING: u32 = 1 << 20;
 
+/// What the word of a plain lock holds where somebody waits for it: sysdeps/nptl/lowlevellock.h.
+const CONTENDED: u32 = 2;
+
 /// Every recognizer.
-pub(super) const ALL: [super::Recognizer; 8] =
-    [mutex, marked_mutex, joined, read_write_lock, semaphore, condition, barrier, once];
+pub(super) const ALL: [super::Recognizer; 9] =
+    [mutex, marked_mutex, stream_lock, joined, read_write_lock, semaphore, condition, barrier, once];
 
 /// The fields of `struct __pthread_mutex_s` behind its lock word.
 struct Mutex {
@@ -54,9 +57,8 @@ impl Mutex {
     }
 }
 
-/// `pthread_mutex_lock`: 2 says that somebody waits (sysdeps/nptl/lowlevellock.h).
+/// `pthread_mutex_lock`.
 fn mutex(futex: &Futex, place: Place<'_>, threads: &Threads<'_>, waiting: u32) -> Option<Wait> {
-    const CONTENDED: u32 = 2;
     let timed = futex.operation == Operation::WaitBitset && futex.timed;
     if !timed && futex.operation != Operation::Wait
         || futex.expected != CONTENDED
@@ -83,6 +85,17 @@ fn marked_mutex(futex: &Futex, place: Place<'_>, threads: &Threads<'_>, waiting:
         && word & FUTEX_TID == mutex.owner
         && mutex.kind & (ROBUST | INHERIT) & mark != 0;
     if fits { mutex.wait(place, threads, waiting) } else { None }
+}
+
+/// The lock of a `FILE` (`_IO_lock_t`, sysdeps/nptl/stdio-lock.h): word, count, and the owner's thread record.
+fn stream_lock(futex: &Futex, place: Place<'_>, threads: &Threads<'_>, waiting: u32) -> Option<Wait> {
+    if futex.operation != Operation::Wait || !futex.private || futex.expected != CONTENDED {
+        return None;
+    }
+    let (word, count) = (place.int(0)?, place.int(4)?);
+    let owner = threads.process.threads.get(threads.with_record_at(place.word(8)?)?)?;
+    let fits = word == CONTENDED && (1..MOST_WAITING).contains(&count) && owner.tid != waiting;
+    fits.then(|| Wait::held(WaitKind::Mutex, place, Holder::of(owner.tid, threads)))
 }
 
 /// `pthread_join` waits until the kernel clears the thread id in the joined thread's record.
@@ -207,8 +220,8 @@ fn barrier(futex: &Futex, place: Place<'_>, _: &Threads<'_>, _: u32) -> Option<W
     fits.then(|| Wait::unheld(WaitKind::Barrier, place.at(-4)))
 }
 
-/// The variable that says that a local static is being initialized (libstdc++, libsupc++/guard.cc), and `pthread_once`'s:
-/// pending, and somebody waits.
+/// The variable that says that a local static is being initialized (libstdc++, libsupc++/guard.cc): pending, and somebody
+/// waits.
 fn once(futex: &Futex, place: Place<'_>, _: &Threads<'_>, _: u32) -> Option<Wait> {
     const GUARD_PENDING_AND_WAITED_FOR: u32 = 1 << 8 | 1 << 16;
     let is_guard = futex.expected == GUARD_PENDING_AND_WAITED_FOR && !futex.private;

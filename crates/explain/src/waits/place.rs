@@ -81,6 +81,11 @@ impl<'a> Place<'a> {
         self.process.arch.read_number(self.memory, address, 4).ok().map(|value| value as u32)
     }
 
+    /// Reads a word as wide as an address that many bytes on.
+    pub(super) fn word(self, offset: i64) -> Option<u64> {
+        self.process.arch.read_word(self.memory, self.address.wrapping_add_signed(offset)).ok()
+    }
+
     /// Reads 8 bytes that many bytes on.
     pub(super) fn long(self, offset: i64) -> Option<u64> {
         let address = self.address.wrapping_add_signed(offset);

@@ -93,6 +93,16 @@ fn a_thread_that_is_waited_for_can_hold_up_who_waits() {
 }
 
 #[test]
+fn a_stream_s_lock_is_one() {
+    let Some(summary) = hung(&["print"]) else { return };
+    let [main, printing] = summary.threads.as_slice() else { panic!("{}", summary.threads.len()) };
+    assert_eq!(waits_on(printing), ("mutex", main.tid));
+    assert_eq!(waits_on(main), ("thread", printing.tid));
+    let sentence = "killed by the watchdog while two threads wait for each other";
+    assert_eq!(cause(&summary), ("deadlock", Confidence::High, sentence));
+}
+
+#[test]
 fn a_wait_that_ends_by_itself_is_no_sure_deadlock() {
     let Some(summary) = hung(&["timed"]) else { return };
     let (class, confidence, sentence) = cause(&summary);
