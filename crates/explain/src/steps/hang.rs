@@ -6,35 +6,36 @@ use super::sent::{self, End};
 use crate::scene::Scene;
 use crate::waits::{Holder, Ring, ThreadState, Wait, WaitKind};
 
+/// The class of deadlocks.
+pub(super) const DEADLOCK: &str = "deadlock";
 /// Most threads of a deadlock that are listed one by one.
 const MOST_LISTED: usize = 8;
 /// Most threads from whom a sentence goes on to the one that they wait for.
 const MOST_FOLLOWED: usize = 2;
 
-/// Recognizes a deadlock in a process that somebody ended or looked at.
+/// Recognizes a deadlock in a process that somebody ended.
 pub(super) fn deadlock(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
-    let end = End::of(scene)?;
+    let end = End::of(scene).filter(|end| *end != End::Alive)?;
     let ring = scene.waits.rings.first()?;
     let signal = sent::signal_name(scene);
-    let who = describe(scene, ring);
-    let summary = match end {
-        End::Alive => format!("deadlock: {who}"),
-        _ => format!("{} while {who}", end.text(&signal)),
-    };
-    let mut cause = Cause::new("deadlock", confidence(scene, ring), summary);
+    let summary = format!("{} while {}", end.text(&signal), describe(scene, ring));
+    let mut cause = Cause::new(DEADLOCK, confidence(scene, ring), summary);
     cause.evidence = ring_evidence(scene, ring);
     cause.evidence.push(end.evidence(&signal));
     Some(cause)
 }
 
-/// Recognizes a deadlock beside another cause: the process ended itself, perhaps because of it.
+/// Recognizes a deadlock beside another cause: the process lives on, or ended itself, perhaps because of it.
 pub(super) fn beside(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     let ring = scene.waits.rings.first()?;
-    if found.iter().any(|cause| cause.class == "deadlock") {
+    if found.iter().any(|cause| cause.class == DEADLOCK) {
         return None;
     }
-    let mut cause =
-        Cause::new("deadlock", Confidence::Medium, format!("deadlock: {}", describe(scene, ring)));
+    let confidence = match End::of(scene) {
+        Some(End::Alive) => confidence(scene, ring),
+        _ => Confidence::Medium,
+    };
+    let mut cause = Cause::new(DEADLOCK, confidence, format!("deadlock: {}", describe(scene, ring)));
     cause.evidence = ring_evidence(scene, ring);
     Some(cause)
 }
@@ -106,9 +107,12 @@ fn wait_text(wait: &Wait, own: Option<u32>) -> String {
     }
 }
 
-/// Says what the process was doing, as the end of a sentence that goes on with "while": what many threads wait for, or
-/// else what the first one does.
+/// Says what the process was doing, as the end of a sentence that goes on with "while": a deadlock, or what many threads
+/// wait for, or else what the first one does.
 pub(super) fn doing(scene: &Scene<'_>) -> Option<String> {
+    if let Some(ring) = scene.waits.rings.first() {
+        return Some(describe(scene, ring));
+    }
     if let Some(crowd) = scene.waits.largest_crowd().filter(|crowd| crowd.count > 1) {
         let (count, holder) = (crowd.count, tid(scene, crowd.holder)?);
         let what = match crowd.wait.kind {

@@ -77,7 +77,7 @@ impl End {
     /// Says it in few words, as the beginning of a sentence.
     pub(super) fn text(self, signal: &str) -> String {
         match self {
-            End::Alive => "the core is of a living process".to_owned(),
+            End::Alive => "no crash".to_owned(),
             End::Watchdog(_) => "killed by the watchdog".to_owned(),
             End::Killed(sender) => format!("killed by {} ({signal})", sender.text()),
             End::Terminal => format!("killed from its terminal ({signal})"),
@@ -127,7 +127,7 @@ pub(super) fn signal_name(scene: &Scene<'_>) -> String {
 }
 
 /// Recognizes processes that somebody else ended, and those that live on.
-pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
+pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     let end = End::of(scene)?;
     let signal = signal_name(scene);
     // A core without a signal may have lost it, unless a debugger wrote it.
@@ -135,11 +135,13 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
         End::Alive if scene.process.producer != Some("gcore") => Confidence::Medium,
         _ => Confidence::High,
     };
-    let doing = hang::doing(scene);
-    let while_doing = doing.map(|doing| format!(" while {doing}")).unwrap_or_default();
-    let summary = match end {
-        End::Alive => format!("no crash: {}, written{while_doing}", end.text(&signal)),
-        _ => format!("{}{while_doing}", end.text(&signal)),
+    let text = end.text(&signal);
+    let told = found.iter().any(|cause| cause.class == hang::DEADLOCK);
+    let summary = match (end, hang::doing(scene).filter(|_| !told)) {
+        (_, None) => text,
+        (End::Alive, Some(doing)) if scene.waits.rings.is_empty() => format!("{text}: {doing}"),
+        (End::Alive, Some(doing)) => format!("{text}, but a deadlock: {doing}"),
+        (_, Some(doing)) => format!("{text} while {doing}"),
     };
     let mut cause = Cause::new(end.class(), confidence, summary);
     cause.evidence.push(end.evidence(&signal));
