@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #define MOST 4
+/* Bytes of the heap that the locks are in the middle of: more than is kept of a heap whatever is in it. */
+#define HEAP (4 << 20)
 
-static pthread_mutex_t locks[MOST];
+static pthread_mutex_t *locks;
 static pthread_rwlock_t rwlocks[2] = {PTHREAD_RWLOCK_INITIALIZER, PTHREAD_RWLOCK_INITIALIZER};
 static pthread_barrier_t ready;
 static pthread_t starter;
@@ -28,6 +30,9 @@ static void init_locks(int type, int robust, int protocol) {
         pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
     if (protocol)
         pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+    char *heap = malloc(HEAP);
+    memset(heap, 1, HEAP);
+    locks = (pthread_mutex_t *)(heap + HEAP / 2);
     for (int index = 0; index < MOST; index++)
         pthread_mutex_init(&locks[index], &attributes);
 }
