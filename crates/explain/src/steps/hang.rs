@@ -10,8 +10,6 @@ use crate::waits::{Holder, Ring, ThreadState, Wait, WaitKind};
 pub(super) const DEADLOCK: &str = "deadlock";
 /// Most threads of a deadlock that are listed one by one.
 const MOST_LISTED: usize = 8;
-/// Most threads from whom a sentence goes on to the one that they wait for.
-const MOST_FOLLOWED: usize = 2;
 
 /// Recognizes a deadlock in a process that somebody ended.
 pub(super) fn deadlock(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
@@ -119,7 +117,10 @@ pub(super) fn doing(scene: &Scene<'_>) -> Option<String> {
             WaitKind::Thread => format!("the end of thread {holder}"),
             _ => format!("a lock that thread {holder} holds"),
         };
-        return Some(format!("{count} threads wait for {what}, which {}", activity(scene, crowd.holder, 1)));
+        return Some(format!(
+            "{count} threads wait for {what}, which {}",
+            activity(scene, crowd.holder, false)
+        ));
     }
     let first = scene.process.threads.first()?;
     let is_main = scene.process.info.as_ref().is_some_and(|info| info.pid == first.tid);
@@ -128,11 +129,12 @@ pub(super) fn doing(scene: &Scene<'_>) -> Option<String> {
         (_, true) => "its main thread".to_owned(),
         _ => format!("thread {}", first.tid),
     };
-    Some(format!("{who} {}", activity(scene, 0, 0)))
+    Some(format!("{who} {}", activity(scene, 0, true)))
 }
 
-/// Says what a thread does: it waits, perhaps for another one, which does something; or it runs.
-fn activity(scene: &Scene<'_>, index: usize, depth: usize) -> String {
+/// Says what a thread does: it waits, or it runs; where it waits for another one, what that one does, if so much is to be
+/// told.
+fn activity(scene: &Scene<'_>, index: usize, further: bool) -> String {
     let Some(state) = scene.waits.threads.get(index) else { return "is not known".to_owned() };
     let Some(wait) = &state.wait else { return call_text(state) };
     let what = match (wait.kind, wait.holder) {
@@ -155,10 +157,8 @@ fn activity(scene: &Scene<'_>, index: usize, depth: usize) -> String {
         (WaitKind::Futex, _) => "a futex".to_owned(),
     };
     match wait.holder {
-        Some(Holder::Living { index: holder, .. })
-            if wait.sure && holder != index && depth < MOST_FOLLOWED =>
-        {
-            format!("waits for {what}, which {}", activity(scene, holder, depth + 1))
+        Some(Holder::Living { index: holder, .. }) if further && wait.sure && holder != index => {
+            format!("waits for {what}, which {}", activity(scene, holder, false))
         }
         _ => format!("waits for {what}"),
     }

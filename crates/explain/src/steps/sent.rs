@@ -101,7 +101,7 @@ impl Sender {
         match self {
             Sender::Parent(pid) => format!("its parent, process {pid}"),
             Sender::Process(pid) => format!("process {pid}"),
-            Sender::Outside => "somebody outside of its PID namespace, or the kernel".to_owned(),
+            Sender::Outside => "somebody outside of its PID namespace".to_owned(),
         }
     }
 }

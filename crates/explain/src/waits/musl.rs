@@ -5,9 +5,6 @@ use super::futex::{Futex, Operation};
 use super::place::{Place, Threads};
 use super::{FUTEX_TID, FUTEX_WAITERS, Holder, MOST_PIDS, Wait, WaitKind};
 
-/// Bytes of `struct pthread` in which its `detach_state` is, on each side of the thread pointer.
-const RECORD: u64 = 512;
-
 /// Every recognizer.
 pub(super) const ALL: [super::Recognizer; 2] = [mutex, joined];
 
@@ -36,7 +33,8 @@ fn mutex(futex: &Futex, place: Place<'_>, threads: &Threads<'_>, waiting: u32) -
     }
 }
 
-/// `pthread_join` waits while the joined thread's `detach_state` says that it can be joined.
+/// `pthread_join` waits while the joined thread's `detach_state` says that it can be joined. It follows the thread's id and
+/// its `errno`.
 fn joined(futex: &Futex, place: Place<'_>, threads: &Threads<'_>, waiting: u32) -> Option<Wait> {
     const JOINABLE: u32 = 2;
     let joined = threads.process.threads.get(threads.with_record_at(place.address())?)?;
@@ -45,6 +43,6 @@ fn joined(futex: &Futex, place: Place<'_>, threads: &Threads<'_>, waiting: u32) 
         && futex.expected == JOINABLE
         && place.int(0)? == JOINABLE
         && joined.tid != waiting
-        && joined.tls.is_some_and(|tls| tls.abs_diff(place.address()) < RECORD);
+        && place.int(-8)? == joined.tid;
     fits.then(|| Wait::held(WaitKind::Thread, place, Holder::of(joined.tid, threads)))
 }

@@ -149,7 +149,7 @@ fn who_ended_a_process_is_told() {
             Siginfo::sent(8, -1, 0, 0),
             Some(999),
             "killed_by_other",
-            "killed by somebody outside of its PID namespace, or the kernel (SIGFPE) while it waits in system call 999",
+            "killed by somebody outside of its PID namespace (SIGFPE) while it waits in system call 999",
         ),
         (
             Siginfo::fault(3, 0x80, 0),
