@@ -18,6 +18,9 @@ use crate::debuginfod::{self, Remote, UntilThreadsAreDone};
 use crate::environment;
 use crate::error::{Error, message, of_core};
 
+/// The code of the warning that memory was asked for which had passed by.
+pub(crate) const NOT_KEPT: &str = "core_not_kept";
+
 /// Lets the search for files ask the folders that a core came in, the nearest first.
 struct CameWith(Vec<Binaries>);
 
@@ -150,7 +153,7 @@ impl<'a> Examiner<'a> {
                  compressed, is read at random",
                 opened.path.display()
             );
-            triaged.summary.warnings.push(Warning::new("core_not_kept", options.masks.apply(&text)));
+            triaged.summary.warnings.push(Warning::new(NOT_KEPT, options.masks.apply(&text)));
         }
         if let Some(damage) = opened.damage_so_far() {
             let text = format!("{}: {damage}", opened.path.display());

@@ -7,6 +7,20 @@
 //!
 //! Corrupt heaps and stacks are the normal case here: every pointer that is followed is checked and every read bounded, and
 //! a cause says how sure it is.
+//!
+//! ```no_run
+//! use epitaph_elf::{CoreFile, LoadedModules, Locate, Module};
+//! use epitaph_explain::{Scene, explain, waits};
+//! use epitaph_summary::CrashSummary;
+//!
+//! fn tell(core: &CoreFile, files: &dyn Locate, summary: &CrashSummary) {
+//!     let process = core.process();
+//!     let loaded = LoadedModules::new(Module::all(process, core), process.arch, files);
+//!     let waits = waits(process, core, &loaded);
+//!     let explained = explain(&Scene::new(process, core, &loaded, summary, &waits));
+//!     println!("{:?}; deadlocks: {:?}", explained.cause, waits.rings);
+//! }
+//! ```
 
 mod fault;
 mod scene;

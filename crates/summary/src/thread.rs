@@ -41,7 +41,7 @@ pub struct Thread {
     /// Registers of the innermost frame by their usual names; kept for the crashing thread only.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub registers: std::collections::BTreeMap<String, Hex>,
-    /// The system call that it was in.
+    /// The system call that it was in, or had just made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub syscall: Option<Syscall>,
     /// What it waited for.
@@ -65,7 +65,7 @@ pub struct Syscall {
 pub struct WaitsOn {
     /// `mutex`, `rwlock`, `condition`, `semaphore`, `barrier`, `thread` (its end), `once`; `futex` where it isn't known.
     pub kind: String,
-    /// Where the lock lies.
+    /// Where the lock lies; of a thread's end, the word that tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Hex>,
     /// The thread that holds it (or whose end is waited for).

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use epitaph_bundle::{OpenLimits, OpenedCore, save_core, write_core};
 use epitaph_elf::{CoreFile, SlimCore, SlimOptions, SlimReport};
-use epitaph_triage::Silent;
+use epitaph_triage::{Silent, Triaged};
 
 use crate::args::{DebuginfodArgs, SearchArgs, SlimArgs};
 use crate::environment;
 use crate::error::{Error, message, of_core};
-use crate::examine::Examiner;
+use crate::examine::{Examiner, NOT_KEPT};
 use crate::exit::Exit;
 use crate::reduce::{secrets_left, slim_core, wants};
 use crate::{input, terminal};
@@ -45,15 +45,19 @@ pub(crate) fn run(args: &SlimArgs) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// Finds the memory that tells why the process died. Only files of this machine are looked at; a core that can't be
-/// triaged is made slim all the same.
+/// Finds the memory that tells why the process died, and says if a pipe has carried some of it past. Only files of this
+/// machine are looked at; a core that can't be triaged is made slim all the same.
 fn read_for_cause(opened: &OpenedCore) -> Vec<Range<u64>> {
     let search = SearchArgs {
         debuginfod: DebuginfodArgs { no_debuginfod: true, ..DebuginfodArgs::default() },
         ..SearchArgs::default()
     };
     let examined = Examiner::new(&search).crashed_thread_only(true).examine(opened, None, &mut Silent);
-    examined.map(|triaged| triaged.read_for_cause).unwrap_or_default()
+    let Ok(Triaged { summary, read_for_cause, .. }) = examined else { return Vec::new() };
+    for warning in summary.warnings.iter().filter(|warning| warning.code == NOT_KEPT) {
+        terminal::warning(&warning.text);
+    }
+    read_for_cause
 }
 
 /// Writes the slim core; returns the size of the file, where it became one.
