@@ -47,7 +47,11 @@ pub(super) enum Sender {
 impl End {
     /// Tells how the process ended; `None` where a fault or the process itself ended it, or where that isn't known.
     pub(super) fn of(scene: &Scene<'_>) -> Option<End> {
-        let Some(fault) = &scene.fault else { return Some(End::Alive) };
+        let Some(fault) = &scene.fault else {
+            // A core that has lost its threads has lost its signal as well, unless somebody else told it.
+            let told = scene.summary.signal.as_ref().and_then(|signal| signal.number).unwrap_or(0);
+            return (told == 0 && !scene.process.threads.is_empty()).then_some(End::Alive);
+        };
         let number = fault.signal.number;
         // What stops a process doesn't end it: a debugger or the kernel's cgroup freezer wrote down where it was.
         if (SIGSTOP..=SIGTTOU).contains(&number) {

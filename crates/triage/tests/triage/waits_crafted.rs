@@ -179,4 +179,11 @@ fn a_core_without_a_signal_is_of_a_living_process() {
     assert_eq!(cause.class, "not_a_crash");
     // Whoever wrote it may have left the signal out.
     assert_eq!(cause.confidence, Some(Confidence::Medium));
+    // Of one without threads, not even that is known.
+    for builder in [CoreBuilder::new(), CoreBuilder::new().siginfo(Siginfo::sent(6, 0, 42, 0))] {
+        assert_eq!(
+            summary(&built(&builder), &Nothing).cause.filter(|cause| cause.class == "not_a_crash"),
+            None
+        );
+    }
 }
