@@ -20,6 +20,7 @@ mod companions;
 mod concurrent;
 mod debuginfod;
 mod evidence;
+mod explained;
 mod fixtures;
 mod hostile;
 mod oracle;

@@ -42,7 +42,7 @@ pub(crate) enum Command {
 }
 
 /// Where the files of crashed programs are looked for.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct SearchArgs {
     /// The program that crashed, if it is not where the core says
     #[arg(long, value_name = "FILE", env = "EPITAPH_EXE")]
@@ -64,7 +64,7 @@ pub(crate) struct SearchArgs {
 }
 
 /// How debuginfod servers are asked for files that are not on this machine.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct DebuginfodArgs {
     /// A debuginfod server to ask for files that are not here, instead of those in DEBUGINFOD_URLS (may be repeated)
     #[arg(long, value_name = "URL", env = "EPITAPH_DEBUGINFOD", value_delimiter = ' ')]

@@ -1,5 +1,6 @@
 //! One core, from its file to its summary.
 
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::SystemTime;
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
 use epitaph_elf::{BuildId, CoreFile, Locate};
 use epitaph_store::Debuginfod;
-use epitaph_summary::{Collection, Core, CrashSummary, Warning};
+use epitaph_summary::{Collection, Confidence, Core, CrashSummary, Warning};
 use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
@@ -19,6 +20,9 @@ use crate::environment;
 use crate::error::{Error, message, of_core};
 use crate::sources::SourceRoot;
 use crate::terminal;
+
+/// The code of the warning that memory was asked for which had passed by.
+pub(crate) const NOT_KEPT: &str = "core_not_kept";
 
 /// Lets the search for files ask the folders that a core came in, the nearest first.
 struct CameWith(Vec<Binaries>);
@@ -155,7 +159,7 @@ impl<'a> Examiner<'a> {
                  compressed, is read at random",
                 opened.path.display()
             );
-            triaged.summary.warnings.push(Warning::new("core_not_kept", options.masks.apply(&text)));
+            triaged.summary.warnings.push(Warning::new(NOT_KEPT, options.masks.apply(&text)));
         }
         if let Some(damage) = opened.damage_so_far() {
             let text = format!("{}: {damage}", opened.path.display());
@@ -179,7 +183,7 @@ fn sources(search: &SearchArgs) -> Option<SourceRoot> {
 
 /// Reads the summary that was kept with a core, and adds to a fresh one what only the old one can know: where the
 /// core came from, names that need files which did not come along, source lines, and the test.
-pub(crate) fn with_kept(mut fresh: CrashSummary, kept: &Path) -> CrashSummary {
+pub(crate) fn with_kept(fresh: CrashSummary, kept: &Path) -> CrashSummary {
     let Some(kept) = read_summaries(kept).ok().and_then(|crashes| crashes.summaries.into_iter().next())
     else {
         return fresh;
@@ -191,6 +195,7 @@ pub(crate) fn with_kept(mut fresh: CrashSummary, kept: &Path) -> CrashSummary {
     if named(&kept) > named(&fresh) {
         return kept;
     }
+    let mut fresh = with_surer_cause(fresh, &kept);
     for (thread, kept) in fresh.threads.iter_mut().zip(kept.threads) {
         for (frame, kept) in thread.frames.iter_mut().zip(kept.frames) {
             let is_same = (frame.pc, &frame.file, frame.line) == (kept.pc, &kept.file, kept.line);
@@ -210,8 +215,56 @@ pub(crate) fn with_kept(mut fresh: CrashSummary, kept: &Path) -> CrashSummary {
     }
 }
 
+/// Takes the cause, and what depends on it, from the summary that was made of the whole core, where that one was surer.
+fn with_surer_cause(fresh: CrashSummary, kept: &CrashSummary) -> CrashSummary {
+    let sureness = |summary: &CrashSummary| {
+        let confidence = summary.cause.as_ref().map(|cause| cause.confidence.unwrap_or(Confidence::Unknown));
+        // None is less than any degree, and the surest degree is the least.
+        confidence.map(Reverse)
+    };
+    if sureness(kept) <= sureness(&fresh) {
+        return fresh;
+    }
+    CrashSummary {
+        cause: kept.cause.clone(),
+        other_causes: kept.other_causes.clone(),
+        regions: kept.regions.clone(),
+        deadlocks: kept.deadlocks.clone(),
+        signature: kept.signature.clone(),
+        ..fresh
+    }
+}
+
 /// Says a time in UTC, to the second.
 fn rfc3339(time: SystemTime) -> Option<String> {
     let time = jiff::Timestamp::try_from(time).ok()?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epitaph_summary::Cause;
+
+    fn summary(cause: Option<(&str, Confidence)>) -> CrashSummary {
+        let cause = cause.map(|(class, confidence)| Cause::new(class, confidence, class));
+        CrashSummary { cause, ..CrashSummary::new("0") }
+    }
+
+    #[test]
+    fn the_surer_cause_counts_and_of_two_the_fresh_one() {
+        let (high, medium, low) = (Confidence::High, Confidence::Medium, Confidence::Low);
+        for (fresh, kept, expected) in [
+            (Some(("fresh", low)), Some(("kept", high)), "kept"),
+            (Some(("fresh", medium)), Some(("kept", high)), "kept"),
+            (None, Some(("kept", low)), "kept"),
+            (Some(("fresh", high)), Some(("kept", high)), "fresh"),
+            (Some(("fresh", high)), Some(("kept", low)), "fresh"),
+            (Some(("fresh", low)), None, "fresh"),
+            (Some(("fresh", low)), Some(("kept", Confidence::Unknown)), "fresh"),
+        ] {
+            let counts = with_surer_cause(summary(fresh), &summary(kept)).cause.unwrap();
+            assert_eq!(counts.class, expected, "{fresh:?} {kept:?}");
+        }
+    }
 }

@@ -128,7 +128,7 @@ fn unread(opened: &OpenedCore, error: &Error) -> Triaged {
         ..Core::default()
     });
     summary.warnings.push(Warning::new("core_not_read", masks.apply(&error.to_string())));
-    Triaged { summary, files: Vec::new() }
+    Triaged { summary, files: Vec::new(), read_for_cause: Vec::new() }
 }
 
 /// Seals the crashes into the folder, and rewrites its reports.
@@ -203,7 +203,8 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
 }
 
 fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, Error> {
-    let Told { opened, triaged: Triaged { mut summary, files }, collection, identity } = crash;
+    let Told { opened, triaged, collection, identity } = crash;
+    let Triaged { mut summary, files, read_for_cause } = triaged;
     summary.collection = Some(collection);
     let process = summary.process.as_ref();
     let executable = process
@@ -223,7 +224,7 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, E
             part: file.part,
         })
         .collect();
-    let core = to_keep(&opened, args, &mut summary);
+    let core = to_keep(&opened, args, read_for_cause, &mut summary);
     let bar = progress::bytes("keeping", core.size(&opened));
     let mut request = SealRequest::new(&id, summary).with_progress(|done, _| bar.set_position(done));
     if args.core != KeepCore::None {

@@ -1,5 +1,6 @@
 //! What is kept of a core: all of it or what debuggers need, with its secrets or without.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use epitaph_bundle::{OpenedCore, Reduction};
@@ -86,8 +87,14 @@ impl ToKeep {
 /// Codes of the warnings of [`to_keep`] that are not told otherwise.
 pub(crate) const REDUCING: [&str; 2] = ["core_kept_whole", "core_secrets_left"];
 
-/// Prepares what is kept of a core; what can't be done is a warning in its summary.
-pub(crate) fn to_keep(opened: &OpenedCore, args: &KeepArgs, summary: &mut CrashSummary) -> ToKeep {
+/// Prepares what is kept of a core, a slim one with the memory that told its `cause`; what can't be done is a warning in
+/// its summary.
+pub(crate) fn to_keep(
+    opened: &OpenedCore,
+    args: &KeepArgs,
+    cause: Vec<Range<u64>>,
+    summary: &mut CrashSummary,
+) -> ToKeep {
     let (slim, scrub, or_raw) = match Plan::of(args, opened) {
         Plan::Nothing => return ToKeep::Nothing,
         Plan::Raw => return ToKeep::Raw,
@@ -97,7 +104,7 @@ pub(crate) fn to_keep(opened: &OpenedCore, args: &KeepArgs, summary: &mut CrashS
     let mut warn = |code: &str, text: String| {
         summary.warnings.push(Warning::new(code, environment::masks().apply(&text)));
     };
-    match reduce(opened, slim, scrub) {
+    match reduce(opened, slim.then_some(cause), scrub) {
         Ok(core) => {
             if core.left_out > 0 {
                 warn("core_secrets_left", secrets_left(opened, core.left_out));
@@ -136,12 +143,12 @@ pub(crate) struct ReducedCore {
     left_out: usize,
 }
 
-/// Makes of a core what is kept of it.
-fn reduce(opened: &OpenedCore, slim: bool, scrub: bool) -> Result<ReducedCore, Error> {
+/// Makes of a core what is kept of it: a slim one, if it is said what else that keeps.
+fn reduce(opened: &OpenedCore, slim: Option<Vec<Range<u64>>>, scrub: bool) -> Result<ReducedCore, Error> {
     let core = CoreFile::open(opened.source.clone()).map_err(|error| of_core(&opened.path, error))?;
     let core = Arc::new(core);
-    if slim {
-        let (slim, left_out) = slim_core(&core, &SlimOptions::default(), scrub)?;
+    if let Some(also) = slim {
+        let (slim, left_out) = slim_core(&core, &SlimOptions { also, ..SlimOptions::default() }, scrub)?;
         let made_of = &slim.report().made_of;
         let left =
             Slim { original_size: Some(made_of.original_size), dropped_bytes: Some(made_of.dropped_bytes) };

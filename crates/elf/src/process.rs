@@ -7,6 +7,7 @@ use crate::arch::Arch;
 use crate::auxv::AuxVector;
 use crate::registers::Registers;
 use crate::slim::Slimmed;
+use crate::system_call::KeptCall;
 
 /// A dead process.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct Thread {
     pub registers: Registers,
     /// The thread pointer's base (x86: `fs_base`), where it is known.
     pub tls: Option<u64>,
+    /// What the kernel keeps of the system call that it was in.
+    pub(crate) call: KeptCall,
 }
 
 /// A range of addresses that a file was mapped to (`NT_FILE`).

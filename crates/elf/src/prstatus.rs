@@ -8,11 +8,15 @@ use crate::arch::Arch;
 use crate::header::Class;
 use crate::process::{FileMapping, ProcessInfo, SignalInfo, Thread};
 use crate::registers::Registers;
+use crate::system_call::{KeptCall, Number};
 
 /// `pr_psargs`
 const ARGS: usize = 80;
 /// `pr_fname`
 const NAME: usize = 16;
+
+/// What the kernel keeps in the place of a call's number where it handled none (x86: `orig_ax`).
+const NO_CALL: i64 = -1;
 
 /// Offsets in `struct elf_prstatus`: those of all architectures of a class.
 struct Status {
@@ -71,6 +75,14 @@ pub(crate) fn thread(arch: &Arch, desc: &[u8]) -> Option<Thread> {
         signal: arch.endian.u16_at(desc, offsets.signal)?,
         registers,
         tls: layout.tls.and_then(value),
+        call: KeptCall {
+            number: match arch.calls.number {
+                Number::Kept(index) => value(index).filter(|number| arch.signed(*number) != NO_CALL),
+                Number::Register(..) | Number::Immediate(..) => None,
+            },
+            first_argument: arch.calls.kept_argument.and_then(value),
+            result: arch.calls.kept_result.and_then(value),
+        },
     })
 }
 

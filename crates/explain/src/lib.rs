@@ -7,15 +7,32 @@
 //!
 //! Corrupt heaps and stacks are the normal case here: every pointer that is followed is checked and every read bounded, and
 //! a cause says how sure it is.
+//!
+//! ```no_run
+//! use epitaph_elf::{CoreFile, LoadedModules, Locate, Module};
+//! use epitaph_explain::{Scene, explain, waits};
+//! use epitaph_summary::CrashSummary;
+//!
+//! fn tell(core: &CoreFile, files: &dyn Locate, summary: &CrashSummary) {
+//!     let process = core.process();
+//!     let loaded = LoadedModules::new(Module::all(process, core), process.arch, files);
+//!     let waits = waits(process, core, &loaded);
+//!     let explained = explain(&Scene::new(process, core, &loaded, summary, &waits));
+//!     println!("{:?}; deadlocks: {:?}", explained.cause, waits.rings);
+//! }
+//! ```
 
 mod fault;
 mod scene;
 mod steps;
+mod syscalls;
+mod waits;
 
 use epitaph_summary::{Cause, Region};
 
 pub use fault::Fault;
 pub use scene::Scene;
+pub use waits::{Call, Holder, Ring, ThreadState, Wait, WaitKind, Waits, waits};
 
 /// What is known of why a process died.
 #[derive(Clone, Debug, Default)]

@@ -4,6 +4,7 @@ use epitaph_elf::{LoadedModules, Memory, Process};
 use epitaph_summary::{CrashSummary, Frame, Thread};
 
 use crate::fault::Fault;
+use crate::waits::Waits;
 
 /// All that an explanation may look at.
 #[derive(Clone)]
@@ -16,6 +17,8 @@ pub struct Scene<'a> {
     pub loaded: &'a LoadedModules<'a>,
     /// What is known so far: the process, the signal, and its first thread, walked and named.
     pub summary: &'a CrashSummary,
+    /// What each thread waits for.
+    pub waits: &'a Waits,
     /// The fault; `None` where no signal ended the process (a core of a living one).
     pub fault: Option<Fault>,
 }
@@ -33,8 +36,9 @@ impl<'a> Scene<'a> {
         memory: &'a dyn Memory,
         loaded: &'a LoadedModules<'a>,
         summary: &'a CrashSummary,
+        waits: &'a Waits,
     ) -> Scene<'a> {
-        Scene { process, memory, loaded, summary, fault: Fault::of(process) }
+        Scene { process, memory, loaded, summary, waits, fault: Fault::of(process) }
     }
 
     /// Returns the thread whose story is told.

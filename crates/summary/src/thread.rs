@@ -41,7 +41,7 @@ pub struct Thread {
     /// Registers of the innermost frame by their usual names; kept for the crashing thread only.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub registers: std::collections::BTreeMap<String, Hex>,
-    /// The system call that it was in.
+    /// The system call that it was in, or had just made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub syscall: Option<Syscall>,
     /// What it waited for.
@@ -63,14 +63,17 @@ pub struct Syscall {
 /// What a thread waited for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitsOn {
-    /// `mutex`, `rwlock`, `condition`, `semaphore`, `thread` (its end), `once`; `futex` where it isn't known.
+    /// `mutex`, `rwlock`, `condition`, `semaphore`, `barrier`, `thread` (its end), `once`; `futex` where it isn't known.
     pub kind: String,
-    /// Where the lock lies.
+    /// Where the lock lies; of a thread's end, the word that tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Hex>,
     /// The thread that holds it (or whose end is waited for).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_tid: Option<u32>,
+    /// Whether that is none of the process's threads: it has ended, or another process shares the lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_gone: Option<bool>,
 }
 
 /// A recursion: frames that repeat themselves. The first cycle is among the thread's `frames`; the others follow it, there

@@ -30,17 +30,20 @@ mod signal;
 mod sources;
 mod stacks;
 mod test_case;
+mod threads;
 mod walker;
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use epitaph_elf::{
-    BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, SignalInfo,
+    BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, Recording,
+    SignalInfo,
 };
-use epitaph_explain::{Scene, explain};
+use epitaph_explain::{Scene, explain, waits};
 use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning};
 use epitaph_unwind::{Keep, Limits, goroutines};
 
@@ -51,6 +54,10 @@ use crate::walker::Walker;
 pub use scrub::{MOST_LEARNED, Scrubber};
 pub use signal::signal_name;
 pub use sources::{FoundSources, SourcePlace, Sources};
+
+/// Most pages that are remembered of those that were read to explain a death, and of those that were read to find out what
+/// threads waited for: 4 MiB each.
+const MOST_READ_FOR_CAUSE: usize = 1024;
 
 /// What is wanted of a triage.
 #[derive(Clone, Debug)]
@@ -131,6 +138,9 @@ pub struct Triaged {
     pub summary: CrashSummary,
     /// The files that it was made with, and that explain it on another machine.
     pub files: Vec<ModuleFile>,
+    /// The memory that told why the process died and what its threads waited for, besides what its stacks
+    /// were walked by: a smaller core that keeps it is explained alike.
+    pub read_for_cause: Vec<Range<u64>>,
 }
 
 /// A file of a module.
@@ -181,7 +191,12 @@ pub fn triage(
     let others = if options.crashed_thread_only && crashed { &[] } else { others };
     summary.threads = first.iter().map(|thread| stacks.first(process, thread, crashed)).collect();
     summary.modules = modules::describe(&loaded, stacks.touched());
-    let explained = explain(&Scene::new(process, &memory, &loaded, &summary));
+    let of_waits = Recording::new(&memory, MOST_READ_FOR_CAUSE);
+    let waits = waits(process, &of_waits, &loaded);
+    threads::add_waits(&mut summary.threads, &waits.threads);
+    summary.deadlocks = threads::deadlocks(process, &waits);
+    let of_cause = Recording::new(&memory, MOST_READ_FOR_CAUSE);
+    let explained = explain(&Scene::new(process, &of_cause, &loaded, &summary, &waits));
     summary.cause = explained.cause;
     summary.other_causes = explained.others;
     summary.regions = explained.regions;
@@ -199,6 +214,7 @@ pub fn triage(
     if let Some(test) = test_case::find_elsewhere(&tests, summary.test.as_ref(), &others) {
         summary.test = Some(test);
     }
+    threads::add_waits(&mut others, waits.threads.get(1..).unwrap_or_default());
     summary.threads.append(&mut others);
     let wanted = if options.crashed_thread_only { 0 } else { options.goroutines };
     if wanted > 0
@@ -212,7 +228,8 @@ pub fn triage(
         if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };
     summary.modules = modules::describe(&loaded, &searched);
     finish(&mut summary, &stacks, &loaded, &own_masks, options);
-    Triaged { summary, files: modules::files(&loaded, &searched) }
+    let read_for_cause = of_cause.pages().chain(of_waits.pages()).collect();
+    Triaged { summary, files: modules::files(&loaded, &searched), read_for_cause }
 }
 
 /// Adds what went wrong on the way, and takes the secrets out.

@@ -1,15 +1,18 @@
 //! `epitaph slim`: make a small core of a large one.
 
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use epitaph_bundle::{OpenLimits, OpenedCore, save_core, write_core};
 use epitaph_elf::{CoreFile, SlimCore, SlimOptions, SlimReport};
+use epitaph_triage::{Silent, Triaged};
 
-use crate::args::SlimArgs;
+use crate::args::{DebuginfodArgs, SearchArgs, SlimArgs};
 use crate::environment;
 use crate::error::{Error, message, of_core};
+use crate::examine::{Examiner, NOT_KEPT};
 use crate::exit::Exit;
 use crate::reduce::{secrets_left, slim_core, wants};
 use crate::{input, terminal};
@@ -29,7 +32,8 @@ pub(crate) fn run(args: &SlimArgs) -> Result<Exit, Error> {
     for defect in &core.process().defects {
         terminal::warning(&format!("{}: {defect}", args.core.display()));
     }
-    let options = SlimOptions { budget: args.budget, ..SlimOptions::default() };
+    let options =
+        SlimOptions { budget: args.budget, also: read_for_cause(&opened), ..SlimOptions::default() };
     let of_this_core = |error: Error| error.context(args.core.display().to_string());
     let scrub = wants(args.scrub, environment::in_ci());
     let (slim, left_out) = slim_core(&Arc::new(core), &options, scrub).map_err(of_this_core)?;
@@ -39,6 +43,21 @@ pub(crate) fn run(args: &SlimArgs) -> Result<Exit, Error> {
     let written = write(&slim, &opened, &args.output)?;
     tell(args, slim.report(), slim.size(), written);
     Ok(Exit::Done)
+}
+
+/// Finds the memory that tells why the process died, and says if a pipe has carried some of it past. Only files of this
+/// machine are looked at; a core that can't be triaged is made slim all the same.
+fn read_for_cause(opened: &OpenedCore) -> Vec<Range<u64>> {
+    let search = SearchArgs {
+        debuginfod: DebuginfodArgs { no_debuginfod: true, ..DebuginfodArgs::default() },
+        ..SearchArgs::default()
+    };
+    let examined = Examiner::new(&search).crashed_thread_only(true).examine(opened, None, &mut Silent);
+    let Ok(Triaged { summary, read_for_cause, .. }) = examined else { return Vec::new() };
+    for warning in summary.warnings.iter().filter(|warning| warning.code == NOT_KEPT) {
+        terminal::warning(&warning.text);
+    }
+    read_for_cause
 }
 
 /// Writes the slim core; returns the size of the file, where it became one.
@@ -79,6 +98,7 @@ fn tell(args: &SlimArgs, report: &SlimReport, size: u64, written: Option<u64>) {
     let parts = [
         ("stacks", kept.stacks),
         ("threads", kept.threads),
+        ("cause", kept.cause),
         ("modules", kept.modules),
         ("data", kept.data),
         ("small mappings", kept.small),

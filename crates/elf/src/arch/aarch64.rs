@@ -12,6 +12,7 @@ use crate::memory::Memory;
 use crate::note::{NT_ARM_PAC_MASK, NT_ARM_TLS};
 use crate::process::Thread;
 use crate::registers::Registers;
+use crate::system_call::{CallAbi, Number};
 
 const FP: u16 = 29;
 const LR: u16 = 30;
@@ -77,6 +78,14 @@ pub static AARCH64: Arch = Arch {
     ],
     // `struct user_pt_regs` (linux/arch/arm64/include/uapi/asm/ptrace.h), and pstate
     prstatus: PrStatus { size: 392, order: &ORDER, tls: None },
+    // x8, svc #0; x0 to x5; x0
+    calls: CallAbi {
+        number: Number::Register(8, &[&[0x01, 0x00, 0x00, 0xd4]]),
+        arguments: [0, 1, 2, 3, 4, 5],
+        result: 0,
+        kept_argument: None,
+        kept_result: None,
+    },
     more_registers,
     after_call: |registers, _| link_register(&AARCH64, registers),
     follows_call: branch::follows_call,

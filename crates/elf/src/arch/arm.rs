@@ -9,6 +9,7 @@ use super::{Arch, PrStatus, SignalReturn};
 use crate::header::{Class, Endian};
 use crate::memory::Memory;
 use crate::registers::Registers;
+use crate::system_call::{CallAbi, Number};
 
 const FP: u16 = 11;
 const SP: u16 = 13;
@@ -55,6 +56,14 @@ pub static ARM: Arch = Arch {
     ],
     // `struct pt_regs` (linux/arch/arm/include/uapi/asm/ptrace.h): r0 to r15, cpsr, orig_r0
     prstatus: PrStatus { size: 148, order: &ORDER, tls: None },
+    // r7, svc #0 in each of the instruction sets; r0 to r5; r0, and orig_r0
+    calls: CallAbi {
+        number: Number::Register(7, &[&[0x00, 0x00, 0x00, 0xef], &[0x00, 0xdf]]),
+        arguments: [0, 1, 2, 3, 4, 5],
+        result: 0,
+        kept_argument: Some(17),
+        kept_result: None,
+    },
     more_registers: |_, _, _| {},
     after_call: |registers, _| link_register(&ARM, registers),
     follows_call: branch::follows_call,

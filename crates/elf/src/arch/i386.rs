@@ -9,6 +9,7 @@ use super::{Arch, NONE, PrStatus, SignalReturn, x86_64};
 use crate::header::{Class, Endian};
 use crate::memory::Memory;
 use crate::registers::Registers;
+use crate::system_call::{CallAbi, Number};
 
 const ESP: u16 = 4;
 const EBP: u16 = 5;
@@ -46,6 +47,14 @@ pub static I386: Arch = Arch {
         size: 144,
         order: &[3, 1, 2, 6, 7, EBP, 0, NONE, NONE, NONE, NONE, NONE, EIP, NONE, NONE, ESP],
         tls: None,
+    },
+    // orig_eax; ebx ecx edx esi edi ebp; eax
+    calls: CallAbi {
+        number: Number::Kept(11),
+        arguments: [3, 1, 2, 6, 7, EBP],
+        result: 0,
+        kept_argument: None,
+        kept_result: None,
     },
     more_registers: |_, _, _| {},
     after_call: |registers, memory| return_address_on_stack(&I386, registers, memory),

@@ -17,6 +17,7 @@ use crate::header::{Class, Endian};
 use crate::memory::{Memory, MemoryError};
 use crate::process::Thread;
 use crate::registers::Registers;
+use crate::system_call::CallAbi;
 
 pub use aarch64::AARCH64;
 pub use arm::ARM;
@@ -59,6 +60,8 @@ pub struct Arch {
     pub register_names: &'static [(u16, &'static str)],
     /// Where `NT_PRSTATUS` keeps the registers.
     pub(crate) prstatus: PrStatus,
+    /// How the kernel is called.
+    pub(crate) calls: CallAbi,
     /// Takes what a thread's other notes say, given type and descriptor.
     pub(crate) more_registers: fn(u32, &[u8], &mut Thread),
     /// Recovers the caller of a function that has only just been called: its return address has not been moved.
@@ -132,6 +135,22 @@ impl Arch {
             .find(|arch| arch.machine == machine && arch.class == class && arch.endian == endian)
     }
 
+    /// Returns the architecture that an `AUDIT_ARCH_…` value (linux/include/uapi/linux/audit.h) names: its ELF machine, with
+    /// flags for 64 bits and for little-endian.
+    pub fn audited(audit: u32) -> Option<&'static Arch> {
+        const BITS_64: u32 = 1 << 31;
+        const LITTLE: u32 = 1 << 30;
+        let class = if audit & BITS_64 == 0 { Class::Elf32 } else { Class::Elf64 };
+        let endian = if audit & LITTLE == 0 { Endian::Big } else { Endian::Little };
+        Arch::of(u16::try_from(audit & !(BITS_64 | LITTLE)).ok()?, class, endian)
+    }
+
+    /// DWARF number of the register of a system call's first argument.
+    pub(crate) fn first_argument(&self) -> u16 {
+        let [first, ..] = self.calls.arguments;
+        first
+    }
+
     /// Bits of an address.
     pub fn bits(&self) -> u8 {
         self.class.word() * 8
@@ -146,6 +165,14 @@ impl Arch {
     #[inline]
     pub fn wrap(&self, address: u64) -> u64 {
         self.class.wrap(address)
+    }
+
+    /// Takes a word as wide as an address for a number with a sign.
+    pub(crate) fn signed(&self, word: u64) -> i64 {
+        match self.class {
+            Class::Elf32 => i64::from(word as u32 as i32),
+            Class::Elf64 => word as i64,
+        }
     }
 
     /// Reads a word as wide as an address.
@@ -181,5 +208,20 @@ impl Arch {
             Endian::Little => u64::from_le_bytes(bytes),
             Endian::Big => u64::from_be_bytes(bytes),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audits_names_of_architectures_are_known() {
+        for (audit, arch) in
+            [(0xc000_003e, "x86_64"), (0x4000_0003, "i386"), (0xc000_00b7, "aarch64"), (0x8000_0016, "s390x")]
+        {
+            assert_eq!(Arch::audited(audit).map(|arch| arch.name), Some(arch), "{audit:#x}");
+        }
+        assert!(Arch::audited(0x3e).is_none() && Arch::audited(u32::MAX).is_none());
     }
 }

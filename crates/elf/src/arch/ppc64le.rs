@@ -10,6 +10,7 @@ use super::{Arch, NONE, PrStatus, SignalReturn};
 use crate::header::{Class, Endian};
 use crate::memory::Memory;
 use crate::registers::Registers;
+use crate::system_call::{CallAbi, Number};
 
 const SP: u16 = 1;
 const LR: u16 = 65;
@@ -78,6 +79,14 @@ pub static PPC64LE: Arch = Arch {
         (CTR, "ctr"),
     ],
     prstatus: PrStatus { size: 504, order: &ORDER, tls: Some(13) },
+    // r0, sc or scv 0; r3 to r8; r3, orig_gpr3, result
+    calls: CallAbi {
+        number: Number::Register(0, &[&[0x02, 0x00, 0x00, 0x44], &[0x01, 0x00, 0x00, 0x44]]),
+        arguments: [3, 4, 5, 6, 7, 8],
+        result: 3,
+        kept_argument: Some(34),
+        kept_result: Some(43),
+    },
     more_registers: |_, _, _| {},
     after_call: |registers, _| link_register(&PPC64LE, registers),
     follows_call: branch::follows_call,

@@ -9,6 +9,7 @@ use super::{Arch, PrStatus, SignalReturn};
 use crate::header::{Class, Endian};
 use crate::memory::Memory;
 use crate::registers::Registers;
+use crate::system_call::{CallAbi, Number};
 
 const RA: u16 = 1;
 const SP: u16 = 2;
@@ -73,6 +74,14 @@ pub static RISCV64: Arch = Arch {
     ],
     // `struct user_regs_struct` (linux/arch/riscv/include/uapi/asm/ptrace.h); tp is the thread pointer
     prstatus: PrStatus { size: 376, order: &ORDER, tls: Some(4) },
+    // a7, ecall; a0 to a5; a0
+    calls: CallAbi {
+        number: Number::Register(17, &[&[0x73, 0x00, 0x00, 0x00]]),
+        arguments: [10, 11, 12, 13, 14, 15],
+        result: 10,
+        kept_argument: None,
+        kept_result: None,
+    },
     more_registers: |_, _, _| {},
     after_call: |registers, _| link_register(&RISCV64, registers),
     follows_call: branch::follows_call,

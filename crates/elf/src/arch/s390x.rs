@@ -12,6 +12,7 @@ use crate::memory::Memory;
 use crate::note::NT_FPREGSET;
 use crate::process::Thread;
 use crate::registers::Registers;
+use crate::system_call::{CallAbi, Number};
 
 const LINK: u16 = 14;
 const SP: u16 = 15;
@@ -65,6 +66,14 @@ pub static S390X: Arch = Arch {
         size: 336,
         order: &[NONE, PC, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, LINK, SP],
         tls: Some(18),
+    },
+    // svc n, or r1; r2 to r7; r2, and orig_gpr2
+    calls: CallAbi {
+        number: Number::Immediate(0x0a, 1),
+        arguments: [2, 3, 4, 5, 6, 7],
+        result: 2,
+        kept_argument: Some(26),
+        kept_result: None,
     },
     more_registers,
     after_call: |registers, _| link_register(&S390X, registers),

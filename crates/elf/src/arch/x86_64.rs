@@ -18,6 +18,7 @@ use super::{Arch, MachineCode, NONE, PrStatus, SignalReturn, saved};
 use crate::header::{Class, Endian};
 use crate::memory::Memory;
 use crate::registers::Registers;
+use crate::system_call::{CallAbi, Number};
 
 const RBP: u16 = 6;
 const RSP: u16 = 7;
@@ -64,6 +65,14 @@ pub static X86_64: Arch = Arch {
         size: 336,
         order: &[15, 14, 13, 12, RBP, 3, 11, 10, 9, 8, 0, 2, 1, 4, 5, NONE, RIP, NONE, NONE, RSP],
         tls: Some(21),
+    },
+    // orig_rax; rdi rsi rdx r10 r8 r9; rax
+    calls: CallAbi {
+        number: Number::Kept(15),
+        arguments: [5, 4, 1, 10, 8, 9],
+        result: 0,
+        kept_argument: None,
+        kept_result: None,
     },
     more_registers: |_, _, _| {},
     after_call: |registers, memory| saved::return_address_on_stack(&X86_64, registers, memory),

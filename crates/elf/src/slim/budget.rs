@@ -5,6 +5,7 @@
 pub(super) enum Reason {
     Modules,
     Threads,
+    Cause,
     Stacks,
     Data,
     Small,
@@ -18,6 +19,8 @@ pub struct KeptBytes {
     pub modules: u64,
     /// The threads library's records, and thread-local variables beside them.
     pub threads: u64,
+    /// What the caller asked for: what tells why the process died.
+    pub cause: u64,
     /// Stacks, from the stack pointer on.
     pub stacks: u64,
     /// Data of programs and libraries.
@@ -31,13 +34,14 @@ pub struct KeptBytes {
 impl KeptBytes {
     /// All of them together.
     pub fn total(&self) -> u64 {
-        self.modules + self.threads + self.stacks + self.data + self.small + self.pointed
+        self.modules + self.threads + self.cause + self.stacks + self.data + self.small + self.pointed
     }
 
     pub(super) fn add(&mut self, why: Reason, bytes: u64) {
         let sum = match why {
             Reason::Modules => &mut self.modules,
             Reason::Threads => &mut self.threads,
+            Reason::Cause => &mut self.cause,
             Reason::Stacks => &mut self.stacks,
             Reason::Data => &mut self.data,
             Reason::Small => &mut self.small,

@@ -1,17 +1,14 @@
 //! What says which files were mapped: kept, because whoever reads the slim core asks for the same.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::PAGE;
 use super::budget::Reason;
 use super::kept::{Kept, held_at};
 use crate::core_file::CoreFile;
 use crate::link_map::{self, LONGEST_PATH};
-use crate::memory::{Memory, MemoryError, read_string};
+use crate::memory::read_string;
 use crate::module::Module;
-use crate::segment::Segment;
+use crate::recording::Recording;
 
 /// Bytes of `struct link_map` with the C library's own fields (glibc, include/link.h): the threads library's debugging
 /// interface reads where a file's thread-local variables are.
@@ -24,7 +21,7 @@ const LARGEST_VDSO: u64 = 1 << 20;
 /// Keeps what is read in order to find the modules, by finding them; returns them, and whether there was room.
 pub(super) fn keep(core: &CoreFile, kept: &mut Kept<'_>) -> (Vec<Module>, bool) {
     let process = core.process();
-    let recording = Recording::of(core);
+    let recording = Recording::new(core, usize::MAX);
     let linked = link_map::read(process, &recording);
     if let Some(name) = process.auxv.executable_name() {
         read_string(&recording, name, LONGEST_PATH);
@@ -37,7 +34,7 @@ pub(super) fn keep(core: &CoreFile, kept: &mut Kept<'_>) -> (Vec<Module>, bool) 
         room &= kept.add(file.entry..file.entry.saturating_add(LINK_MAP), Reason::Modules);
         room &= kept.add(file.dynamic..file.dynamic.saturating_add(DYNAMIC), Reason::Modules);
     }
-    let recording = Recording::of(core);
+    let recording = Recording::new(core, usize::MAX);
     let modules = Module::all(process, &recording);
     // Where no list names the modules, every segment is looked at. What is no module's is not needed to see that.
     let is_of_module = |page: &Range<u64>| {
@@ -55,41 +52,4 @@ pub(super) fn keep(core: &CoreFile, kept: &mut Kept<'_>) -> (Vec<Module>, bool) 
         room &= kept.add(vdso.range(), Reason::Modules);
     }
     (modules, room)
-}
-
-/// Memory that remembers which of its pages were read.
-struct Recording<'a> {
-    core: &'a CoreFile,
-    pages: RefCell<BTreeSet<u64>>,
-}
-
-impl<'a> Recording<'a> {
-    fn of(core: &'a CoreFile) -> Recording<'a> {
-        Recording { core, pages: RefCell::default() }
-    }
-
-    fn pages(self) -> impl Iterator<Item = Range<u64>> {
-        self.pages
-            .into_inner()
-            .into_iter()
-            .map(|page| page * PAGE..page.saturating_add(1).saturating_mul(PAGE))
-    }
-}
-
-impl Memory for Recording<'_> {
-    fn read(&self, address: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
-        self.core.read(address, buf)?;
-        if let Some(last) = (buf.len() as u64).checked_sub(1) {
-            self.pages.borrow_mut().extend(address / PAGE..=address.saturating_add(last) / PAGE);
-        }
-        Ok(())
-    }
-
-    fn is_executable(&self, address: u64) -> bool {
-        self.core.is_executable(address)
-    }
-
-    fn regions(&self) -> &[Segment] {
-        self.core.segments()
-    }
 }

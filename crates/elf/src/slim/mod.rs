@@ -44,20 +44,22 @@ pub(crate) use note::{NT_SLIM, OWNER, Region, SlimNote};
 use layout::{Extent, Layout};
 
 /// Bytes of a page: what is kept is kept in pages.
-const PAGE: u64 = 4096;
+pub(crate) const PAGE: u64 = 4096;
 
 /// What a slim core is to be.
 #[derive(Clone)]
 pub struct SlimOptions {
     /// Most bytes of memory that are kept, without headers and notes. Stacks come first.
     pub budget: u64,
+    /// Addresses to keep besides what the rules say, as far as the budget allows: what tells why the process died.
+    pub also: Vec<Range<u64>>,
     /// Overwrites secrets in whatever is read of the slim core.
     pub redact: Option<Arc<dyn Redact>>,
 }
 
 impl Default for SlimOptions {
     fn default() -> SlimOptions {
-        SlimOptions { budget: 32 << 20, redact: None }
+        SlimOptions { budget: 32 << 20, also: Vec::new(), redact: None }
     }
 }
 
@@ -65,6 +67,7 @@ impl std::fmt::Debug for SlimOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SlimOptions")
             .field("budget", &self.budget)
+            .field("also", &self.also.len())
             .field("redact", &self.redact.is_some())
             .finish()
     }

@@ -44,6 +44,9 @@ pub(super) fn plan(core: &CoreFile, options: &SlimOptions) -> Plan {
         room &= kept.add(record, Reason::Threads);
     }
     kept.allow(budget.saturating_sub(2 * reserve));
+    for range in &options.also {
+        room &= kept.add(range.clone(), Reason::Cause);
+    }
     let regions = Regions::new(core.process(), &modules, core.segments());
     room &= regions.keep_data(&mut kept);
     kept.allow((kept.total() + budget / PART).min(budget.saturating_sub(2 * reserve)));

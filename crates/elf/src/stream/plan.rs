@@ -14,6 +14,8 @@ use crate::share::{RED_ZONE, fair_limit};
 const ENDS: u64 = 64 << 10;
 /// Bytes on each side of a pointer that are kept with what it points to.
 const AROUND: u64 = 4 << 10;
+/// Bytes on each side of a word that a thread may wait for: the lock that it is a part of.
+const LOCK: u64 = 64;
 /// The largest vDSO; it is of two pages in fact.
 const LARGEST_VDSO: u64 = 1 << 20;
 /// Mapped files' data that is kept whole.
@@ -23,6 +25,9 @@ const LARGEST_DATA: u64 = 8 << 20;
 const LARGEST_RECORDS: u64 = 256 << 10;
 /// Anonymous memory that is kept whole: stacks of threads, small heaps, the dynamic linker's records.
 const LARGEST_SMALL: u64 = 1 << 20;
+/// Of that, what is no stack or heap, and may be what a library put aside for whoever reads the core: its last words
+/// (glibc's `__abort_msg`), a log's end.
+const LARGEST_NOTE: u64 = 16 << 10;
 /// Of larger memory, what is kept of its start (an early heap holds the records of what `dlopen` loaded) …
 const HEAD: u64 = 256 << 10;
 /// … and of its end, where a stack begins.
@@ -152,12 +157,17 @@ impl Wanted<'_> {
         in_file(segment, sp.saturating_sub(RED_ZONE)..segment.end())
     }
 
-    /// The code that runs, and the thread's own data. Of the crashing thread, whatever a register points to: it is
+    /// The code that runs, the thread's own data, and the lock that it may wait for (futex(2) has its address as first
+    /// argument). Of the crashing thread, whatever a register points to: it is
     /// where the bad value came from.
     fn add_pointers(&mut self, process: &Process, thread: &Thread, worth: Worth) {
         let pc = thread.registers.get(process.arch.pc);
         for address in pc.into_iter().chain(thread.tls) {
             self.add_around(worth, address);
+        }
+        let argument = process.arch.first_argument();
+        if let Some(lock) = thread.registers.get(argument).filter(|_| worth != Worth::Crash) {
+            self.add_memory(Worth::Data, lock, lock.saturating_sub(LOCK)..lock.saturating_add(LOCK));
         }
         if worth == Worth::Crash {
             for (number, _) in process.arch.register_names {
@@ -188,6 +198,7 @@ impl Wanted<'_> {
             let worth = match (data, records) {
                 (_, true) => Worth::Records,
                 (true, _) => Worth::Data,
+                (false, _) if size <= LARGEST_NOTE => Worth::Data,
                 (false, _) => Worth::Small,
             };
             let largest = if of_file { LARGEST_DATA } else { LARGEST_SMALL };

@@ -34,4 +34,6 @@ mod stream;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod system_calls;
+#[cfg(test)]
 mod unlisted;

@@ -159,6 +159,22 @@ const I386_NAMES: &[&str] = &[
 ];
 
 #[test]
+fn what_is_asked_for_is_kept_besides() {
+    let full = core(&x86_64());
+    let asked = LARGE.start + 0x12_3456;
+    assert!(slim(&full).read(asked, &mut [0]).is_err());
+    // The second is not there at all.
+    let options =
+        SlimOptions { also: vec![asked..asked + 8, 0xdead_0000..0xdeae_0000], ..SlimOptions::default() };
+    let made = SlimCore::new(&full, &options).unwrap();
+    assert_eq!(made.report().kept.cause, 0x1000);
+    assert!(!made.report().over_budget);
+    let slim = open(bytes(&made)).unwrap();
+    assert_eq!(read_vec(&slim, asked, 8), read_vec(&full, asked, 8));
+    check(&full, &slim);
+}
+
+#[test]
 fn a_slim_core_of_a_slim_core_is_the_same() {
     let full = core(&x86_64());
     let once = slim(&full);

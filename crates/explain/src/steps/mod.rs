@@ -1,6 +1,8 @@
 //! The steps of an explanation, in the order of their precedence. Each recognizes one family of causes.
 
+mod hang;
 mod plain;
+mod sent;
 
 use epitaph_summary::Cause;
 
@@ -10,7 +12,7 @@ use crate::scene::Scene;
 type Step = fn(&Scene<'_>, &[Cause]) -> Option<Cause>;
 
 /// All steps.
-const ALL: &[Step] = &[plain::find];
+const ALL: &[Step] = &[hang::deadlock, sent::find, plain::find, hang::beside];
 
 /// Takes all steps.
 pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {

@@ -138,6 +138,10 @@ pub const PROGRAMS: &[Program] = &[
         SIGABRT,
         &["abort", "settle", "main"],
     ),
+    Program {
+        arguments: &["ring", "3"],
+        ..plain("waits", &["gcc -g -O0 -pthread -o exe @waits.c"], SIGABRT, &["main"])
+    },
     plain(
         "plugin",
         &["gcc -g -O0 -fPIC -shared -o plugin.so @plugin.c", "gcc -g -O0 -o exe @plugin_host.c -ldl"],

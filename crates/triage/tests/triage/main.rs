@@ -24,3 +24,7 @@ mod signals;
 mod support;
 #[cfg(test)]
 mod test_case;
+#[cfg(test)]
+mod waits;
+#[cfg(test)]
+mod waits_crafted;
