@@ -16,7 +16,7 @@ use crate::inflate::{Codec, Compressed, InflateError, Inflated};
 use crate::link_map::MOST_DYNAMIC;
 use crate::note::{NT_GNU_BUILD_ID, Notes};
 use crate::segment::Segment;
-use crate::symbols::{Symbol, SymbolTable, code_symbols};
+use crate::symbols::{Symbol, SymbolTable, code_symbols, variable};
 
 /// Most section headers that are read.
 const MOST_SECTIONS: u64 = 1 << 18;
@@ -318,15 +318,29 @@ impl Object {
 
     /// Walks the defined symbols of a table that code may be at.
     pub fn symbols(&self, table: SymbolTable) -> impl Iterator<Item = Symbol<'_>> {
+        let (table, names) = self.symbol_table(table);
+        code_symbols(&table, names, self.header.machine)
+    }
+
+    /// Returns the address (before the load bias) of the variable of this name, as the linker knows it: one that is
+    /// exported, or else any that `.symtab` names.
+    pub fn variable(&self, name: &[u8]) -> Option<u64> {
+        [SymbolTable::Dynamic, SymbolTable::Static].into_iter().find_map(|table| {
+            let (table, names) = self.symbol_table(table);
+            variable(&table, names, name)
+        })
+    }
+
+    /// Returns a symbol table and the bytes of its names; an empty one where there is none.
+    fn symbol_table(&self, table: SymbolTable) -> (Symtab<'_>, &[u8]) {
         let (symbols, names) = match table {
             SymbolTable::Static => (".symtab", ".strtab"),
             SymbolTable::Dynamic => (".dynsym", ".dynstr"),
         };
         let bytes = |name| self.section(name).ok().flatten().unwrap_or_default();
-        let (symbols, names) = (bytes(symbols), bytes(names));
+        let symbols = bytes(symbols);
         let count = symbols.len() / self.symbol_size();
-        let table = Symtab::parse(symbols, 0, count, self.ctx()).unwrap_or_default();
-        code_symbols(&table, names, self.header.machine)
+        (Symtab::parse(symbols, 0, count, self.ctx()).unwrap_or_default(), bytes(names))
     }
 
     fn find(&self, name: &str) -> Option<&Section> {

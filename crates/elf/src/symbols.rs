@@ -1,7 +1,9 @@
 //! Symbol tables.
 
 use goblin::elf::header::{EM_AARCH64, EM_ARM, EM_RISCV};
-use goblin::elf::sym::{STB_GLOBAL, STB_GNU_UNIQUE, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, Symtab};
+use goblin::elf::sym::{
+    STB_GLOBAL, STB_GNU_UNIQUE, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT, Symtab,
+};
 
 /// One of an object's two symbol tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +60,29 @@ pub enum Binding {
     Local,
 }
 
+/// Section index of an undefined symbol.
+const SHN_UNDEF: usize = 0;
+
+/// Finds the variable of this name in a table: its address, before the load bias.
+pub(crate) fn variable(table: &Symtab<'_>, names: &[u8], name: &[u8]) -> Option<u64> {
+    let is_named = |at: usize| {
+        let rest = names.get(at..).and_then(|names| names.strip_prefix(name));
+        rest.is_some_and(|rest| rest.first() == Some(&0))
+    };
+    table
+        .iter()
+        .find(|symbol| {
+            symbol.st_type() == STT_OBJECT && symbol.st_shndx != SHN_UNDEF && is_named(symbol.st_name)
+        })
+        .map(|symbol| symbol.st_value)
+}
+
 /// Walks the defined symbols of a table that code may be at, in file order.
 pub(crate) fn code_symbols<'a>(
     table: &Symtab<'a>,
     names: &'a [u8],
     machine: u16,
 ) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
-    /// Section index of an undefined symbol.
-    const SHN_UNDEF: usize = 0;
     /// Section index of an absolute symbol, which no code is at.
     const SHN_ABS: usize = 0xfff1;
     table.iter().filter_map(move |symbol| {

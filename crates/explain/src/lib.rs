@@ -9,7 +9,11 @@
 //! a cause says how sure it is.
 
 mod fault;
+mod names;
+mod peek;
+mod runtime;
 mod scene;
+mod sentence;
 mod steps;
 
 use epitaph_summary::{Cause, Region};

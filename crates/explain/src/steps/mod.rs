@@ -1,5 +1,8 @@
 //! The steps of an explanation, in the order of their precedence. Each recognizes one family of causes.
 
+mod abort;
+mod cxx;
+mod glibc;
 mod plain;
 
 use epitaph_summary::Cause;
@@ -10,7 +13,7 @@ use crate::scene::Scene;
 type Step = fn(&Scene<'_>, &[Cause]) -> Option<Cause>;
 
 /// All steps.
-const ALL: &[Step] = &[plain::find];
+const ALL: &[Step] = &[cxx::find, glibc::find, abort::find, plain::find];
 
 /// Takes all steps.
 pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {

@@ -1,0 +1,150 @@
+//! The C++ exception that a thread handles (Itanium C++ ABI: Exception Handling, 2.2; the headers of libstdc++ in
+//! `unwind-cxx.h`, of libc++abi in `cxa_exception.h`).
+
+use super::thread_local;
+use crate::peek::Peek;
+use crate::runtime::cxx_type;
+
+/// `exception_class` of libstdc++, `GNUCC++` and a zero; the last byte is 1 in one that was thrown again from an
+/// `exception_ptr`.
+const GNU: u64 = 0x474e_5543_432b_2b00;
+/// The same of libc++abi: `CLNGC++`.
+const CLANG: u64 = 0x434c_4e47_432b_2b00;
+/// Bytes of `_Unwind_Exception`, after which the thrown object lies.
+const UNWIND_HEADER: u64 = 32;
+/// Most exceptions that one thread handles at a time, as far as they are counted.
+const MOST_NESTED: u32 = 64;
+
+/// The C++ library that threw an exception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Library {
+    /// libstdc++
+    Gnu,
+    /// libc++abi, and with it libc++
+    Llvm,
+}
+
+/// A thrown exception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Thrown {
+    /// Whose it is.
+    pub(crate) library: Library,
+    /// Address of its type's `std::type_info`.
+    pub(crate) type_info: u64,
+    /// Address of the thrown object.
+    pub(crate) object: u64,
+    /// How many others were being handled when it was thrown.
+    pub(crate) nested: u32,
+}
+
+/// Where the headers of a runtime's exceptions keep what is needed, in bytes from the header's start.
+struct Layout {
+    /// Whose exceptions these are.
+    library: Library,
+    /// What `exception_class` is, its last byte 0.
+    class: u64,
+    /// The `_Unwind_Exception`, at whose start `exception_class` is.
+    unwind: u64,
+    /// `exceptionType`
+    type_info: u64,
+    /// `nextException`
+    next: u64,
+    /// `primaryException` of one that was thrown again.
+    primary: u64,
+    /// Whether one that was thrown again has its type in its own header.
+    own_type: bool,
+}
+
+/// The layouts for this size of words. libc++abi's 32-bit ones are not known here, nor those of the ARM EHABI.
+fn layouts(word: u64) -> &'static [Layout] {
+    const WIDE: [Layout; 2] = [
+        Layout {
+            library: Library::Gnu,
+            class: GNU,
+            unwind: 80,
+            type_info: 0,
+            next: 32,
+            primary: 0,
+            own_type: false,
+        },
+        Layout {
+            library: Library::Llvm,
+            class: CLANG,
+            unwind: 96,
+            type_info: 16,
+            next: 48,
+            primary: 8,
+            own_type: true,
+        },
+    ];
+    const NARROW: [Layout; 1] = [Layout {
+        library: Library::Gnu,
+        class: GNU,
+        unwind: 48,
+        type_info: 0,
+        next: 16,
+        primary: 0,
+        own_type: false,
+    }];
+    if word == 8 { &WIDE } else { &NARROW }
+}
+
+/// Finds the exception that a thread handled last (`__cxa_eh_globals::caughtExceptions`), given its thread pointer.
+/// Where its runtime keeps that variable isn't asked: every thread-local word that points to an exception's header,
+/// and is followed by a small number (`uncaughtExceptions`), is the one.
+pub(crate) fn caught(peek: Peek<'_>, arch: &str, thread_pointer: u64) -> Option<Thrown> {
+    thread_local::blocks(peek, arch, thread_pointer).into_iter().find_map(|block| {
+        peek.words(block.start, block.end)
+            .filter(|(_, header)| *header != 0 && header.is_multiple_of(peek.word_size()))
+            .filter(|(place, _)| {
+                peek.number(place + peek.word_size(), 4).is_some_and(|count| count < 1 << 16)
+            })
+            .find_map(|(_, header)| thrown(peek, header))
+    })
+}
+
+/// Finds an exception that words on the stack point to, from `start` to `end`: to its `_Unwind_Exception`, or to the
+/// object behind it.
+pub(crate) fn on_stack(peek: Peek<'_>, start: u64, end: u64) -> Option<Thrown> {
+    let layouts = layouts(peek.word_size());
+    peek.words(start, end).filter(|(_, word)| *word != 0 && word.is_multiple_of(peek.word_size())).find_map(
+        |(_, word)| {
+            let unwinds = [Some(word), word.checked_sub(UNWIND_HEADER)];
+            unwinds.into_iter().flatten().find_map(|unwind| {
+                let class = peek.number(unwind, 8)? & !0xff;
+                let layout = layouts.iter().find(|layout| layout.class == class)?;
+                thrown(peek, unwind.checked_sub(layout.unwind)?)
+            })
+        },
+    )
+}
+
+/// Takes an address for that of an exception's header.
+fn thrown(peek: Peek<'_>, header: u64) -> Option<Thrown> {
+    let (layout, again) = layout_at(peek, header)?;
+    let object = if again {
+        peek.word(header.checked_add(layout.primary)?)?
+    } else {
+        header.checked_add(layout.unwind + UNWIND_HEADER)?
+    };
+    let typed =
+        if again && !layout.own_type { object.checked_sub(layout.unwind + UNWIND_HEADER)? } else { header };
+    let type_info = peek.word(typed.checked_add(layout.type_info)?)?;
+    cxx_type::mangled_name(peek, type_info)?;
+    let mut nested = 0;
+    let mut next = peek.word(header.checked_add(layout.next)?);
+    while let Some(at) = next.filter(|at| *at != 0 && nested < MOST_NESTED) {
+        let Some((layout, _)) = layout_at(peek, at) else { break };
+        nested += 1;
+        next = at.checked_add(layout.next).and_then(|slot| peek.word(slot));
+    }
+    Some(Thrown { library: layout.library, type_info, object, nested })
+}
+
+/// Returns the layout of the header at an address, and whether its exception was thrown again.
+fn layout_at(peek: Peek<'_>, header: u64) -> Option<(&'static Layout, bool)> {
+    layouts(peek.word_size()).iter().find_map(|layout| {
+        let class = peek.number(header.checked_add(layout.unwind)?, 8)?;
+        (class & !1 == layout.class).then_some((layout, class & 1 == 1))
+    })
+}
