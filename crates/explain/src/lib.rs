@@ -9,8 +9,10 @@
 //! a cause says how sure it is.
 
 mod fault;
+mod hunt;
 mod names;
 mod peek;
+mod remnant;
 mod runtime;
 mod scene;
 mod sentence;

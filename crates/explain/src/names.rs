@@ -17,8 +17,7 @@ impl<'a> Names<'a> {
         Names(frames.get(..MOST).unwrap_or(frames))
     }
 
-    /// Returns the index of the innermost frame of one of these functions. A name that ends in `*` stands for all that
-    /// begin so.
+    /// Returns the index of the innermost frame of one of these functions. A `*` in a name stands for any text.
     pub(crate) fn find(self, functions: &[&str]) -> Option<usize> {
         self.0.iter().position(|frame| is_one_of(frame, functions))
     }
@@ -42,6 +41,11 @@ impl<'a> Names<'a> {
         self.0
     }
 
+    /// Returns where the frame of this index begins: where the one ends that it called.
+    pub(crate) fn start_of(self, index: usize) -> Option<u64> {
+        self.0.get(..index)?.iter().rev().find_map(|frame| frame.cfa).map(|cfa| cfa.0)
+    }
+
     /// Returns where the machine frame ends that the frame of this index is in: the stack pointer before the call of its
     /// function.
     pub(crate) fn end_of(self, index: usize) -> Option<u64> {
@@ -53,8 +57,8 @@ impl<'a> Names<'a> {
 pub(crate) fn is_one_of(frame: &Frame, functions: &[&str]) -> bool {
     let names = [frame.function.as_deref(), frame.raw_name.as_deref()];
     names.into_iter().flatten().map(essential).any(|name| {
-        functions.iter().any(|function| match function.strip_suffix('*') {
-            Some(start) => name.starts_with(start),
+        functions.iter().any(|function| match function.split_once('*') {
+            Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
             None => name == *function,
         })
     })

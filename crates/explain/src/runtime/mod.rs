@@ -6,4 +6,5 @@ pub(crate) mod cxx_thrown;
 pub(crate) mod cxx_type;
 pub(crate) mod cxx_what;
 pub(crate) mod globals;
+pub(crate) mod rust_panic;
 pub(crate) mod thread_local;

@@ -4,6 +4,8 @@ mod abort;
 mod cxx;
 mod glibc;
 mod plain;
+mod rust;
+mod rust_kind;
 
 use epitaph_summary::Cause;
 
@@ -13,7 +15,7 @@ use crate::scene::Scene;
 type Step = fn(&Scene<'_>, &[Cause]) -> Option<Cause>;
 
 /// All steps.
-const ALL: &[Step] = &[cxx::find, glibc::find, abort::find, plain::find];
+const ALL: &[Step] = &[rust::find, cxx::find, glibc::find, abort::find, plain::find];
 
 /// Takes all steps.
 pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {

@@ -1,0 +1,54 @@
+//! What was left of formatted output in the part of a stack that is no longer used.
+
+use crate::peek::{LONGEST_TEXT, Peek};
+
+/// Bytes below the stack pointer that are looked at.
+const BELOW: u64 = 64 << 10;
+/// Bytes of the frames above it that are looked at, at most.
+const ABOVE: u64 = 64 << 10;
+/// Bytes that are read at a time: a divisor of every page's size.
+const CHUNK: u64 = 4 << 10;
+
+/// A part of a stack, as far as it can be read; what can't be read is zero.
+#[derive(Debug)]
+pub(crate) struct Remnant(Vec<u8>);
+
+impl Remnant {
+    /// Reads what lies around a stack pointer: below it, and up to `end`.
+    pub(crate) fn read(peek: Peek<'_>, sp: u64, end: u64) -> Remnant {
+        let start = sp.saturating_sub(BELOW) / CHUNK * CHUNK;
+        let end = end.clamp(sp, sp.saturating_add(ABOVE));
+        let chunks = (start..end).step_by(CHUNK as usize);
+        Remnant(
+            chunks
+                .flat_map(|at| peek.bytes(at, CHUNK as usize).unwrap_or_else(|| vec![0; CHUNK as usize]))
+                .collect(),
+        )
+    }
+
+    /// Finds texts that hold `part`, the innermost first. Each goes from the first character that can be a text's to the
+    /// last, over line ends.
+    pub(crate) fn texts_with<'a>(&'a self, part: &'a str) -> impl Iterator<Item = String> + 'a {
+        memchr::memmem::find_iter(&self.0, part.as_bytes()).map(|at| {
+            let (before, from) = self.0.split_at_checked(at).unwrap_or_default();
+            let lead = before.iter().rev().take(LONGEST_TEXT).take_while(|byte| is_text(**byte)).count();
+            let rest = from.iter().take(LONGEST_TEXT).take_while(|byte| is_text(**byte)).count();
+            let text = self.0.get(at - lead..at + rest).unwrap_or_default();
+            String::from_utf8_lossy(text).into_owned()
+        })
+    }
+
+    /// Finds what follows `start` up to the end of its text, the innermost first.
+    pub(crate) fn texts_after<'a>(&'a self, start: &'a str) -> impl Iterator<Item = String> + 'a {
+        memchr::memmem::find_iter(&self.0, start.as_bytes()).map(|at| {
+            let from = self.0.get(at + start.len()..).unwrap_or_default();
+            let rest = from.iter().take(LONGEST_TEXT).take_while(|byte| is_text(**byte)).count();
+            String::from_utf8_lossy(from.get(..rest).unwrap_or_default()).into_owned()
+        })
+    }
+}
+
+/// Tells whether a byte may be a text's: of a character beyond ASCII, or one that is printed.
+fn is_text(byte: u8) -> bool {
+    byte >= 0x80 || byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\n')
+}
