@@ -6,5 +6,6 @@ pub(crate) mod cxx_thrown;
 pub(crate) mod cxx_type;
 pub(crate) mod cxx_what;
 pub(crate) mod globals;
+pub(crate) mod go_panic;
 pub(crate) mod rust_panic;
 pub(crate) mod thread_local;

@@ -3,6 +3,7 @@
 mod abort;
 mod cxx;
 mod glibc;
+mod go;
 mod plain;
 mod rust;
 mod rust_kind;
@@ -15,7 +16,7 @@ use crate::scene::Scene;
 type Step = fn(&Scene<'_>, &[Cause]) -> Option<Cause>;
 
 /// All steps.
-const ALL: &[Step] = &[rust::find, cxx::find, glibc::find, abort::find, plain::find];
+const ALL: &[Step] = &[rust::find, cxx::find, glibc::find, go::find, abort::find, plain::find];
 
 /// Takes all steps.
 pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {
