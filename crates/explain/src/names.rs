@@ -31,6 +31,11 @@ impl<'a> Names<'a> {
         self.find(functions).is_some()
     }
 
+    /// Returns the name of the innermost frame of one of these functions, as a symbol table or the debug information has it.
+    pub(crate) fn find_text(self, functions: &[&str]) -> Option<&'a str> {
+        self.0.get(self.find(functions)?)?.function.as_deref()
+    }
+
     /// Tells whether no frame has a name.
     pub(crate) fn are_unknown(self) -> bool {
         self.0.iter().all(|frame| frame.function.is_none())

@@ -50,7 +50,12 @@ impl<'a> Peek<'a> {
     /// Reads the text up to its NUL, at most [`LONGEST_TEXT`] bytes; what isn't UTF-8 is replaced. `None` where there is
     /// none.
     pub(crate) fn text(self, address: u64) -> Option<String> {
-        let bytes = read_string(self.memory, address, LONGEST_TEXT);
+        self.long_text(address, LONGEST_TEXT)
+    }
+
+    /// Reads the text up to its NUL, at most `longest` bytes.
+    pub(crate) fn long_text(self, address: u64, longest: usize) -> Option<String> {
+        let bytes = read_string(self.memory, address, longest);
         (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 

@@ -1,5 +1,6 @@
 //! A program that ended itself, and said nothing that was found elsewhere.
 
+use epitaph_elf::SignalInfo;
 use epitaph_summary::{Cause, Confidence};
 
 use crate::scene::Scene;
@@ -8,17 +9,24 @@ const SIGABRT: i32 = 6;
 /// `si_code` of a signal that a thread sent to one of its own process (`tgkill`).
 const SI_TKILL: i32 = -6;
 
-/// Tells whether the process ended itself by `abort`.
+/// Tells whether the fault is that the program called `abort`.
 pub(super) fn is_own(scene: &Scene<'_>) -> bool {
-    let Some(fault) = scene.fault.as_ref().filter(|fault| fault.signal.number == SIGABRT) else {
-        return false;
-    };
+    scene.fault.as_ref().is_some_and(|fault| is_abort(scene, &fault.signal))
+}
+
+/// Tells whether the process ended itself by `abort`, whatever fault it had before.
+pub(super) fn ended(scene: &Scene<'_>) -> bool {
+    scene.process.signal.as_ref().is_some_and(|signal| is_abort(scene, signal))
+}
+
+fn is_abort(scene: &Scene<'_>, signal: &SignalInfo) -> bool {
     let own = scene.process.info.as_ref().map(|info| info.pid);
-    match (fault.signal.code, fault.signal.sender) {
-        (None | Some(SI_TKILL), _) => true,
-        (_, Some((sender, _))) => Some(sender) == own,
-        _ => false,
-    }
+    signal.number == SIGABRT
+        && match (signal.code, signal.sender) {
+            (None | Some(SI_TKILL), _) => true,
+            (_, Some((sender, _))) => Some(sender) == own,
+            _ => false,
+        }
 }
 
 /// Recognizes what no step before it did.

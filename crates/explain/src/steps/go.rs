@@ -41,7 +41,7 @@ const KINDS: [(&str, &[&str], &[&str]); 9] = [
 
 /// Recognizes them by the runtime's functions, whose frames hold the text.
 pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
-    if !abort::is_own(scene) {
+    if !abort::ended(scene) {
         return None;
     }
     let names = Names::new(&scene.thread()?.frames);

@@ -7,6 +7,7 @@ mod go;
 mod plain;
 mod rust;
 mod rust_kind;
+mod sanitizer;
 
 use epitaph_summary::Cause;
 
@@ -16,7 +17,8 @@ use crate::scene::Scene;
 type Step = fn(&Scene<'_>, &[Cause]) -> Option<Cause>;
 
 /// All steps.
-const ALL: &[Step] = &[rust::find, cxx::find, glibc::find, go::find, abort::find, plain::find];
+const ALL: &[Step] =
+    &[sanitizer::find, rust::find, cxx::find, glibc::find, go::find, abort::find, plain::find];
 
 /// Takes all steps.
 pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {
