@@ -5,6 +5,7 @@ pub(crate) mod cxx_string;
 pub(crate) mod cxx_thrown;
 pub(crate) mod cxx_type;
 pub(crate) mod cxx_what;
+pub(crate) mod glib_log;
 pub(crate) mod globals;
 pub(crate) mod go_panic;
 pub(crate) mod rust_panic;

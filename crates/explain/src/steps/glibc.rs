@@ -180,27 +180,25 @@ fn assertion(message: &str) -> Option<Assertion> {
         true => Some(said.strip_suffix("' failed.")?.to_owned()),
         false => None,
     };
-    let (before, line, function) = line_number(place)?;
+    let (before, line, rest) = place_and_line(place)?;
     let file = before.split_once(": ").map_or(before, |(_, file)| file);
     Some(Assertion {
         expression,
         file: Some(file.to_owned()),
         line: Some(line),
-        function: function.map(str::to_owned),
+        function: rest.strip_prefix(": ").map(str::to_owned),
     })
 }
 
-/// Splits `FILE:LINE: FUNCTION` or `FILE:LINE` at the first number that can be a line's.
-fn line_number(place: &str) -> Option<(&str, u32, Option<&str>)> {
-    place.match_indices(':').find_map(|(at, _)| {
-        let (file, rest) = (place.get(..at)?, place.get(at + 1..)?);
+/// Splits a text at the first number between colons, or behind the last one: what is before it, the number, and what
+/// follows it from its colon on.
+pub(super) fn place_and_line(text: &str) -> Option<(&str, u32, &str)> {
+    text.match_indices(':').find_map(|(at, _)| {
+        let (file, rest) = (text.get(..at)?, text.get(at + 1..)?);
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let line = rest.get(..digits)?.parse().ok()?;
         let after = rest.get(digits..)?;
-        match after.strip_prefix(": ") {
-            Some(function) => Some((file, line, Some(function))),
-            None => after.is_empty().then_some((file, line, None)),
-        }
+        let line = rest.get(..digits)?.parse().ok()?;
+        (after.is_empty() || after.starts_with(':')).then_some((file, line, after))
     })
 }
 

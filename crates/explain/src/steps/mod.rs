@@ -2,12 +2,15 @@
 
 mod abort;
 mod cxx;
+mod fatal_log;
+mod glib;
 mod glibc;
 mod go;
 mod plain;
 mod rust;
 mod rust_kind;
 mod sanitizer;
+mod stl_assert;
 
 use epitaph_summary::Cause;
 
@@ -17,8 +20,18 @@ use crate::scene::Scene;
 type Step = fn(&Scene<'_>, &[Cause]) -> Option<Cause>;
 
 /// All steps.
-const ALL: &[Step] =
-    &[sanitizer::find, rust::find, cxx::find, glibc::find, go::find, abort::find, plain::find];
+const ALL: &[Step] = &[
+    sanitizer::find,
+    rust::find,
+    cxx::find,
+    stl_assert::find,
+    glib::find,
+    glibc::find,
+    go::find,
+    fatal_log::find,
+    abort::find,
+    plain::find,
+];
 
 /// Takes all steps.
 pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {
