@@ -9,24 +9,40 @@ const LOCAL: u64 = 15;
 
 /// Takes an address for that of a libstdc++ string: pointer, length, and the capacity or the characters themselves.
 pub(crate) fn gnu(peek: Peek<'_>, address: u64) -> Option<String> {
-    let [data, len, capacity] = [0, 1, 2].map(|index| peek.word_at(address, index));
-    let (data, len) = (data?, len?);
-    let local = data == address.checked_add(2 * peek.word_size())?;
-    let most = if local { LOCAL } else { capacity?.min(LONGEST) };
-    let ends = len <= most && peek.number(data.checked_add(len)?, 1)? == 0;
-    let text = ends.then(|| peek.utf8(data, len)).flatten()?;
-    (!text.contains('\0')).then_some(text)
+    read(peek, gnu_parts(peek, address)?)
 }
 
 /// Takes an address for that of a libc++ string of a 64-bit little-endian process: the lowest bit tells the long form
 /// (capacity, length, pointer) from the short one (twice the length in the first byte).
 pub(crate) fn llvm(peek: Peek<'_>, address: u64) -> Option<String> {
+    read(peek, llvm_parts(peek, address)?)
+}
+
+/// Takes an address for that of a string of either library, and returns the address of its characters.
+pub(crate) fn data(peek: Peek<'_>, address: u64) -> Option<u64> {
+    let parts = [gnu_parts(peek, address), llvm_parts(peek, address)];
+    parts.into_iter().flatten().find(|parts| read(peek, *parts).is_some()).map(|(data, _)| data)
+}
+
+fn gnu_parts(peek: Peek<'_>, address: u64) -> Option<(u64, u64)> {
+    let [data, len, capacity] = [0, 1, 2].map(|index| peek.word_at(address, index));
+    let (data, len) = (data?, len?);
+    let local = data == address.checked_add(2 * peek.word_size())?;
+    let most = if local { LOCAL } else { capacity? };
+    (len <= most).then_some((data, len))
+}
+
+fn llvm_parts(peek: Peek<'_>, address: u64) -> Option<(u64, u64)> {
     let first = peek.number(address, 1)?;
-    let (data, len) = if first & 1 == 1 {
-        (peek.word_at(address, 2)?, peek.word_at(address, 1)?)
+    if first & 1 == 1 {
+        Some((peek.word_at(address, 2)?, peek.word_at(address, 1)?))
     } else {
-        (address.checked_add(1)?, first >> 1)
-    };
+        Some((address.checked_add(1)?, first >> 1))
+    }
+}
+
+/// Reads characters of this length, behind which a NUL is; none among them.
+fn read(peek: Peek<'_>, (data, len): (u64, u64)) -> Option<String> {
     let ends = len <= LONGEST && peek.number(data.checked_add(len)?, 1)? == 0;
     let text = ends.then(|| peek.utf8(data, len)).flatten()?;
     (!text.contains('\0')).then_some(text)

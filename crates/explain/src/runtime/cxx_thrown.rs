@@ -12,6 +12,8 @@ const GNU: u64 = 0x474e_5543_432b_2b00;
 const CLANG: u64 = 0x434c_4e47_432b_2b00;
 /// Bytes of `_Unwind_Exception`, after which the thrown object lies.
 const UNWIND_HEADER: u64 = 32;
+/// `uncaughtExceptions` is less than this.
+const MOST_UNCAUGHT: u64 = 1 << 16;
 /// Most exceptions that one thread handles at a time, as far as they are counted.
 const MOST_NESTED: u32 = 64;
 
@@ -90,33 +92,42 @@ fn layouts(word: u64) -> &'static [Layout] {
 }
 
 /// Finds the exception that a thread handled last (`__cxa_eh_globals::caughtExceptions`), given its thread pointer.
-/// Where its runtime keeps that variable isn't asked: every thread-local word that points to an exception's header,
-/// and is followed by a small number (`uncaughtExceptions`), is the one.
+/// Where its runtime keeps those globals isn't asked: every thread-local word that points to an exception's header, and is
+/// followed by a small number (`uncaughtExceptions`), is the one. A libc++abi without thread-local variables has them in
+/// memory that one of the thread's keys points to.
 pub(crate) fn caught(peek: Peek<'_>, arch: &str, thread_pointer: u64) -> Option<Thrown> {
-    thread_local::blocks(peek, arch, thread_pointer).into_iter().find_map(|block| {
-        peek.words(block.start, block.end)
-            .filter(|(_, header)| *header != 0 && header.is_multiple_of(peek.word_size()))
-            .filter(|(place, _)| {
-                peek.number(place + peek.word_size(), 4).is_some_and(|count| count < 1 << 16)
-            })
-            .find_map(|(_, header)| thrown(peek, header))
+    let globals = |place: u64| {
+        let header = peek.word(place).filter(|header| is_aligned(peek, *header))?;
+        let uncaught = peek.number(place.checked_add(peek.word_size())?, 4)?;
+        (uncaught < MOST_UNCAUGHT).then(|| thrown(peek, header)).flatten()
+    };
+    let blocks = thread_local::blocks(peek, arch, thread_pointer).into_iter();
+    let mut variables = blocks.flat_map(|block| peek.words(block.start, block.end));
+    variables.find_map(|(place, _)| globals(place)).or_else(|| {
+        let record = thread_local::record(arch, thread_pointer)?;
+        peek.words(record.start, record.end)
+            .filter(|(_, word)| is_aligned(peek, *word))
+            .find_map(|(_, word)| globals(word))
     })
+}
+
+/// Tells whether a word may be a pointer to an object.
+fn is_aligned(peek: Peek<'_>, word: u64) -> bool {
+    word != 0 && word.is_multiple_of(peek.word_size())
 }
 
 /// Finds an exception that words on the stack point to, from `start` to `end`: to its `_Unwind_Exception`, or to the
 /// object behind it.
 pub(crate) fn on_stack(peek: Peek<'_>, start: u64, end: u64) -> Option<Thrown> {
     let layouts = layouts(peek.word_size());
-    peek.words(start, end).filter(|(_, word)| *word != 0 && word.is_multiple_of(peek.word_size())).find_map(
-        |(_, word)| {
-            let unwinds = [Some(word), word.checked_sub(UNWIND_HEADER)];
-            unwinds.into_iter().flatten().find_map(|unwind| {
-                let class = peek.number(unwind, 8)? & !0xff;
-                let layout = layouts.iter().find(|layout| layout.class == class)?;
-                thrown(peek, unwind.checked_sub(layout.unwind)?)
-            })
-        },
-    )
+    peek.words(start, end).filter(|(_, word)| is_aligned(peek, *word)).find_map(|(_, word)| {
+        let unwinds = [Some(word), word.checked_sub(UNWIND_HEADER)];
+        unwinds.into_iter().flatten().find_map(|unwind| {
+            let class = peek.number(unwind, 8)? & !0xff;
+            let layout = layouts.iter().find(|layout| layout.class == class)?;
+            thrown(peek, unwind.checked_sub(layout.unwind)?)
+        })
+    })
 }
 
 /// Takes an address for that of an exception's header.

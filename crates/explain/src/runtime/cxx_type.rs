@@ -12,7 +12,9 @@ const DEEPEST: u32 = 96;
 const MOST_BASES: u64 = 16;
 
 /// Inline namespaces and the like: nobody writes them.
-const UNWRITTEN: [&str; 4] = ["__cxx11::", "__1::", "__ndk1::", "[abi:cxx11]"];
+const UNWRITTEN: [&str; 5] = ["__cxx11::", "__1::", "__ndk1::", "__fs::", "[abi:cxx11]"];
+/// What both libraries wrap an exception in that is thrown while another is handled (`std::throw_with_nested`).
+const NESTED: [&str; 2] = ["std::_Nested_exception<", "std::__nested<"];
 /// What `std::string` stands for.
 const STRING: &str = "std::basic_string<char, std::char_traits<char>, std::allocator<char> >";
 
@@ -77,8 +79,14 @@ pub(crate) fn spelled(mangled: &str) -> String {
     name.replace(STRING, "std::string")
 }
 
+/// Names the class of exceptions that a type belongs to: without template arguments, and without what wraps it.
+pub(crate) fn class(name: &str) -> String {
+    let inner = NESTED.iter().find_map(|start| name.strip_prefix(start)?.strip_suffix('>'));
+    without_arguments(inner.unwrap_or(name)).trim_end().to_owned()
+}
+
 /// Takes the template arguments out of a type's name.
-pub(crate) fn without_arguments(name: &str) -> String {
+fn without_arguments(name: &str) -> String {
     let mut depth = 0_usize;
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
@@ -109,6 +117,7 @@ mod tests {
         ] {
             assert_eq!(spelled(mangled), name);
         }
-        assert_eq!(without_arguments("a::b<c<d>, e>::f<g>"), "a::b::f");
+        assert_eq!(class("a::b<c<d>, e>::f<g>"), "a::b::f");
+        assert_eq!(class("std::_Nested_exception<shop::Error<int> >"), "shop::Error");
     }
 }

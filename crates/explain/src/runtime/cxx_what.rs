@@ -1,14 +1,17 @@
 //! What a thrown C++ object says of itself: `what()` of the standard exceptions, and the values of simple types.
 
 use super::cxx_type::{bases, mangled_name};
-use epitaph_elf::LoadedModules;
+use epitaph_elf::{Arch, X86_64};
 
-use super::cxx_string;
 use super::cxx_thrown::{Library, Thrown};
+use super::{cxx_string, cxx_what_code};
 use crate::peek::Peek;
 
 /// How far a class is from the standard exception that it is one of, at most.
 const DEEPEST: u32 = 8;
+
+/// `std::exception`, mangled.
+const EXCEPTION: &str = "St9exception";
 
 /// Standard exceptions that always say the same: in libstdc++, and in libc++.
 const FIXED: [(&str, Option<&str>, Option<&str>); 11] = [
@@ -35,30 +38,48 @@ pub(crate) struct What {
 }
 
 /// Reads what a thrown object says; `None` where its type isn't known to say anything.
-pub(crate) fn what(peek: Peek<'_>, loaded: &LoadedModules<'_>, thrown: Thrown) -> Option<What> {
-    let name = mangled_name(peek, thrown.type_info)?;
-    if let Some(text) = own(peek, thrown.library, &name, thrown.object) {
+pub(crate) fn what(peek: Peek<'_>, arch: &Arch, thrown: Thrown) -> Option<What> {
+    let Thrown { library, type_info, object, .. } = thrown;
+    let name = mangled_name(peek, type_info)?;
+    if let Some(text) = own(peek, library, &name, object) {
         return Some(What { text, guess: None });
     }
-    let (text, base) = inherited(peek, thrown.library, thrown.type_info, thrown.object, 0)?;
-    Some(What { text, guess: None })
+    if let Some(text) = said(peek, arch, type_info, object) {
+        return Some(What { text, guess: None });
+    }
+    let text = find_base(peek, type_info, object, 0, &|name, object| own(peek, library, name, object))?;
+    let guess = "its class may have a what() of its own; this is what its standard base class keeps";
+    Some(What { text, guess: Some(guess.to_owned()) })
 }
 
-fn inherited(
+/// Follows an exception's own `what()`: the third entry of its virtual table, after two destructors.
+fn said(peek: Peek<'_>, arch: &Arch, type_info: u64, object: u64) -> Option<String> {
+    const WHAT: u64 = 2;
+    if *arch != X86_64 {
+        return None;
+    }
+    let exception =
+        find_base(peek, type_info, object, 0, &|name, object| (name == EXCEPTION).then_some(object))?;
+    let function = peek.word_at(peek.word(exception)?, WHAT)?;
+    peek.text(cxx_what_code::result(peek, function, exception)?)
+}
+
+/// Walks the bases of an object's class, the nearest first, until one gives an answer, which gets its mangled name and
+/// where it begins.
+fn find_base<T>(
     peek: Peek<'_>,
-    library: Library,
     type_info: u64,
     object: u64,
     depth: u32,
-) -> Option<(String, String)> {
+    answer: &dyn Fn(&str, u64) -> Option<T>,
+) -> Option<T> {
     if depth == DEEPEST {
         return None;
     }
     bases(peek, type_info).into_iter().find_map(|(base, offset)| {
         let object = object.checked_add(offset)?;
         let name = mangled_name(peek, base)?;
-        let text = own(peek, library, &name, object).map(|text| (text, name));
-        text.or_else(|| inherited(peek, library, base, object, depth + 1))
+        answer(&name, object).or_else(|| find_base(peek, base, object, depth + 1, answer))
     })
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod cxx_string;
 pub(crate) mod cxx_thrown;
 pub(crate) mod cxx_type;
 pub(crate) mod cxx_what;
+mod cxx_what_code;
 pub(crate) mod glib_log;
 pub(crate) mod globals;
 pub(crate) mod go_panic;

@@ -18,10 +18,8 @@ pub(crate) fn blocks(peek: Peek<'_>, arch: &str, pointer: u64) -> Vec<Range<u64>
     // Variables lie below the thread pointer (variant II) or above it (variant I); the dynamic thread vector is named by
     // a word of the control block.
     let (near, vector) = match arch {
-        "x86_64" | "i686" | "i386" | "s390x" => {
-            (pointer.saturating_sub(STATIC)..pointer, pointer.checked_add(word))
-        }
-        "aarch64" | "arm" | "armv7l" => {
+        "x86_64" | "i386" | "s390x" => (pointer.saturating_sub(STATIC)..pointer, pointer.checked_add(word)),
+        "aarch64" | "arm" => {
             (pointer.saturating_add(2 * word)..pointer.saturating_add(STATIC), Some(pointer))
         }
         "riscv64" => (pointer..pointer.saturating_add(STATIC), pointer.checked_sub(2 * word)),
@@ -29,6 +27,18 @@ pub(crate) fn blocks(peek: Peek<'_>, arch: &str, pointer: u64) -> Vec<Range<u64>
     };
     let vector = vector.and_then(|slot| peek.word(slot)).filter(|vector| *vector != 0);
     std::iter::once(near).chain(vector.into_iter().flat_map(|vector| dynamic(peek, vector))).collect()
+}
+
+/// Returns the range of the record that the C library keeps of a thread (glibc's `struct pthread`), which holds the values
+/// of the first `pthread_key_t`s, given its thread pointer.
+pub(crate) fn record(arch: &str, pointer: u64) -> Option<Range<u64>> {
+    /// Bytes of the record, of glibc 2.36 and of those around it; its keys are in the first half.
+    const RECORD: u64 = 0x900;
+    match arch {
+        "x86_64" | "i386" | "s390x" => Some(pointer..pointer.saturating_add(RECORD)),
+        "aarch64" | "riscv64" => Some(pointer.saturating_sub(RECORD)..pointer),
+        _ => None,
+    }
 }
 
 /// The blocks that a dynamic thread vector names: pairs of words, of which the one before the first holds their number

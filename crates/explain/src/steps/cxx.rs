@@ -103,10 +103,10 @@ fn uncaught(
 ) -> Cause {
     let mangled = cxx_type::mangled_name(peek, thrown.type_info).unwrap_or_default();
     let name = cxx_type::spelled(&mangled);
-    let what = cxx_what::what(peek, scene.loaded, thrown);
+    let what = cxx_what::what(peek, scene.process.arch, thrown);
     let class = match mangled.as_str() {
         "St9bad_alloc" => "cxx_bad_alloc".to_owned(),
-        _ => format!("cxx_exception:{}", cxx_type::without_arguments(&name)),
+        _ => format!("cxx_exception:{}", cxx_type::class(&name)),
     };
     let text = what.as_ref().map(|what| what.text.clone());
     let summary = match &text {

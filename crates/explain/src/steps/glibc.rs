@@ -2,7 +2,7 @@
 
 use epitaph_summary::{Assertion, Cause, Confidence, MessageSource};
 
-use super::abort;
+use super::abort::{self, Caller};
 use crate::names::Names;
 use crate::peek::Peek;
 use crate::runtime::abort_msg;
@@ -34,6 +34,19 @@ const SPEAKERS: [&str; 12] = [
     "__stack_chk_fail*",
     "__chk_fail",
     "__longjmp_chk",
+];
+
+/// The heap's functions.
+const HEAP: [&str; 9] = [
+    "malloc",
+    "calloc",
+    "realloc",
+    "free",
+    "cfree",
+    "memalign",
+    "aligned_alloc",
+    "posix_memalign",
+    "__libc_*alloc",
 ];
 
 /// The kinds, each before those that its messages would fit as well.
@@ -99,15 +112,18 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
         return None;
     }
     let names = Names::new(scene.frames());
-    let speaks = names.find(&SPEAKERS).is_some();
+    let (caller, peek) = (abort::caller(scene, names), Peek::new(scene));
     // A program that lived on after such words (its handler of SIGABRT jumped out) ends for another reason.
-    if (speaks || names.are_unknown())
-        && let Some(message) = abort_msg::read(scene.loaded, Peek::new(scene))
-    {
+    let speaks = names.has(&SPEAKERS) || caller == Caller::Library;
+    if speaks || caller == Caller::Unknown {
         let confidence = if speaks { Confidence::High } else { Confidence::Medium };
-        return Some(spoken(message, names, confidence));
+        let message = abort_msg::read(scene.loaded, peek);
+        let message = message.or_else(|| if speaks { None } else { abort_msg::find(scene.loaded, peek) });
+        if let Some(message) = message {
+            return Some(spoken(message, names, confidence));
+        }
     }
-    by_functions(names)
+    by_functions(names, caller)
 }
 
 /// Makes a cause of glibc's last words.
@@ -138,14 +154,17 @@ fn fits(message: &str, part: &str) -> bool {
 }
 
 /// Makes a cause of the functions on the stack alone.
-fn by_functions(names: Names<'_>) -> Option<Cause> {
+fn by_functions(names: Names<'_>, caller: Caller) -> Option<Cause> {
     const ASSERT: [&str; 4] = ["__assert_fail*", "__assert_perror_fail", "__assert", "__assert_rtn"];
     let kind = KINDS.iter().filter_map(|kind| Some((names.find(kind.functions)?, kind)));
     // The outermost one says most: `malloc_printerr` calls `__libc_message`, as the others do.
-    let kind = kind.max_by_key(|(index, _)| *index);
+    let kind = kind.max_by_key(|(index, _)| *index).map(|(_, kind)| kind);
+    // The heap's functions report by one that has no name but in debug information.
+    let heap = || KINDS.iter().find(|kind| kind.class == "heap_corruption" && names.has(&HEAP));
+    let kind = kind.or_else(|| if caller == Caller::Library { heap() } else { None });
     let mut cause = match (names.find(&ASSERT), kind) {
         (Some(_), _) => failed_assertion(Assertion::default(), Confidence::Medium),
-        (None, Some((_, kind))) => Cause::new(kind.class, Confidence::Medium, kind.summary),
+        (None, Some(kind)) => Cause::new(kind.class, Confidence::Medium, kind.summary),
         (None, None) => return None,
     };
     cause.evidence =

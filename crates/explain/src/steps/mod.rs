@@ -30,6 +30,7 @@ const ALL: &[Step] = &[
     go::find,
     fatal_log::find,
     abort::find,
+    abort::find_remnant,
     plain::find,
 ];
 
