@@ -33,17 +33,10 @@ impl Remnant {
             let (before, from) = self.0.split_at_checked(at).unwrap_or_default();
             let lead = before.iter().rev().take(LONGEST_TEXT).take_while(|byte| is_text(**byte)).count();
             let rest = from.iter().take(LONGEST_TEXT).take_while(|byte| is_text(**byte)).count();
-            let text = self.0.get(at - lead..at + rest).unwrap_or_default();
-            String::from_utf8_lossy(text).into_owned()
-        })
-    }
-
-    /// Finds what follows `start` up to the end of its text, the innermost first.
-    pub(crate) fn texts_after<'a>(&'a self, start: &'a str) -> impl Iterator<Item = String> + 'a {
-        memchr::memmem::find_iter(&self.0, start.as_bytes()).map(|at| {
-            let from = self.0.get(at + start.len()..).unwrap_or_default();
-            let rest = from.iter().take(LONGEST_TEXT).take_while(|byte| is_text(**byte)).count();
-            String::from_utf8_lossy(from.get(..rest).unwrap_or_default()).into_owned()
+            let lead = before.get(at - lead..).unwrap_or_default().utf8_chunks().last();
+            let rest = from.get(..rest).unwrap_or_default().utf8_chunks().next();
+            let lead = lead.filter(|chunk| chunk.invalid().is_empty()).map_or("", |chunk| chunk.valid());
+            format!("{lead}{}", rest.map_or("", |chunk| chunk.valid()))
         })
     }
 }
@@ -51,4 +44,16 @@ impl Remnant {
 /// Tells whether a byte may be a text's: of a character beyond ASCII, or one that is printed.
 fn is_text(byte: u8) -> bool {
     byte >= 0x80 || byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_reach_as_far_as_they_are_text() {
+        let remnant = Remnant(b"\0\xff\xfeone: two\nthree\x01four: \xc3\xa4\xc3".to_vec());
+        assert_eq!(remnant.texts_with(": ").collect::<Vec<_>>(), ["one: two\nthree", "four: \u{e4}"]);
+        assert_eq!(remnant.texts_with("five").count(), 0);
+    }
 }

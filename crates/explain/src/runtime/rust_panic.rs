@@ -48,7 +48,7 @@ fn location(peek: Peek<'_>, address: u64) -> Option<Location> {
         return None;
     }
     let file = peek.utf8(peek.word(address)?, len)?;
-    let plausible = file.ends_with(".rs") && !file.chars().any(char::is_control);
+    let plausible = file.strip_suffix(".rs").is_some() && !file.chars().any(char::is_control);
     plausible.then_some(Location { file, line: line as u32, column: column as u32 })
 }
 

@@ -82,8 +82,9 @@ pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
 
 /// Finds what the program may have printed before it called `abort`: a guess, told beside the cause.
 pub(super) fn find_remnant(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
-    /// Fewest words of a text that says something.
+    /// Fewest words, and letters, of a text that says something.
     const WORDS: usize = 2;
+    const LETTERS: usize = 6;
     if found.first().is_none_or(|cause| cause.class != "abort_call") {
         return None;
     }
@@ -91,7 +92,8 @@ pub(super) fn find_remnant(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> 
     let remnant = Remnant::read(Peek::new(scene), sp, sp);
     let line = remnant.texts_with("\n").filter_map(|text| {
         let line = text.split_inclusive('\n').next()?.strip_suffix('\n')?.trim();
-        (line.split_whitespace().count() >= WORDS).then(|| line.to_owned())
+        let letters = line.chars().filter(char::is_ascii_alphabetic).count();
+        (line.split_whitespace().count() >= WORDS && letters >= LETTERS).then(|| line.to_owned())
     });
     let line = line.last()?;
     Some(Cause {

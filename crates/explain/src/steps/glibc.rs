@@ -120,20 +120,20 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
         let message = abort_msg::read(scene.loaded, peek);
         let message = message.or_else(|| if speaks { None } else { abort_msg::find(scene.loaded, peek) });
         if let Some(message) = message {
-            return Some(spoken(message, names, confidence));
+            return Some(spoken(&message, names, confidence));
         }
     }
     by_functions(names, caller)
 }
 
 /// Makes a cause of glibc's last words.
-fn spoken(message: String, names: Names<'_>, confidence: Confidence) -> Cause {
-    let message = message.trim_end().to_owned();
+fn spoken(message: &str, names: Names<'_>, confidence: Confidence) -> Cause {
+    let message = message.trim_end();
     let heap = names.has(&["malloc_printerr*", "__malloc_assert"]);
-    let mut cause = match assertion(&message).filter(|_| !heap) {
+    let mut cause = match assertion(message).filter(|_| !heap) {
         Some(assertion) => failed_assertion(assertion, confidence),
         None => {
-            let of_message = KINDS.iter().find(|kind| kind.messages.iter().any(|part| fits(&message, part)));
+            let of_message = KINDS.iter().find(|kind| kind.messages.iter().any(|part| fits(message, part)));
             let of_heap = KINDS.iter().find(|kind| heap && kind.class == "heap_corruption");
             let kind = of_message.filter(|kind| !heap || kind.class != "glibc_fatal").or(of_heap);
             let (class, summary) = kind.map_or(("glibc_fatal", ""), |kind| (kind.class, kind.summary));
@@ -141,7 +141,7 @@ fn spoken(message: String, names: Names<'_>, confidence: Confidence) -> Cause {
         }
     };
     cause.evidence = vec!["glibc keeps its last words for debuggers (__abort_msg)".to_owned()];
-    cause.message = Some(message);
+    cause.message = Some(message.to_owned());
     cause.message_source = Some(MessageSource::AbortMsg);
     cause
 }
@@ -195,10 +195,7 @@ fn assertion(message: &str) -> Option<Assertion> {
         Some((place, said, mark.contains('`')))
     });
     let (place, said, expression) = said?;
-    let expression = match expression {
-        true => Some(said.strip_suffix("' failed.")?.to_owned()),
-        false => None,
-    };
+    let expression = if expression { Some(said.strip_suffix("' failed.")?.to_owned()) } else { None };
     let (before, line, rest) = place_and_line(place)?;
     let file = before.split_once(": ").map_or(before, |(_, file)| file);
     Some(Assertion {
@@ -268,7 +265,7 @@ mod tests {
             ("FATAL: exception not rethrown", "glibc_fatal"),
             ("app: a.c:1: main: Assertion `0' failed.", "assertion"),
         ] {
-            let cause = spoken(format!("{message}\n"), Names::new(&[]), Confidence::High);
+            let cause = spoken(&format!("{message}\n"), Names::new(&[]), Confidence::High);
             assert_eq!(cause.class, class, "{message}");
             assert_eq!(cause.message.as_deref(), Some(message));
         }
