@@ -5,6 +5,9 @@ use epitaph_summary::Frame;
 /// Most frames that are looked at: what ends a process is at the inner end of its stack.
 const MOST: usize = 96;
 
+/// What a signal trampoline's frame is called.
+const SIGNAL_FRAME: &str = "<signal handler called>";
+
 /// What compilers put behind the names of a function's parts and clones.
 const CLONES: [&str; 6] = [".cold", ".part.", ".isra.", ".constprop.", ".llvm.", ".lto_priv."];
 
@@ -36,9 +39,9 @@ impl<'a> Names<'a> {
         self.0.get(self.find(functions)?)?.function.as_deref()
     }
 
-    /// Tells whether no frame has a name.
+    /// Tells whether no frame has a name of its own.
     pub(crate) fn are_unknown(self) -> bool {
-        self.0.iter().all(|frame| frame.function.is_none())
+        self.0.iter().all(|frame| frame.function.as_deref().is_none_or(|name| name == SIGNAL_FRAME))
     }
 
     /// Returns the frames that are looked at.

@@ -6,6 +6,7 @@ mod fatal_log;
 mod glib;
 mod glibc;
 mod go;
+mod musl;
 mod plain;
 mod rust;
 mod rust_kind;
@@ -27,6 +28,7 @@ const ALL: &[Step] = &[
     stl_assert::find,
     glib::find,
     glibc::find,
+    musl::find,
     go::find,
     fatal_log::find,
     abort::find,
