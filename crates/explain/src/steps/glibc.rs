@@ -107,7 +107,7 @@ const KINDS: [Kind; 6] = [
 ];
 
 /// Recognizes them by what glibc keeps of its last words, or else by the functions that were about to print them.
-pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
+pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     if !abort::is_own(scene) {
         return None;
     }
@@ -123,7 +123,8 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
             return Some(spoken(&message, names, confidence));
         }
     }
-    by_functions(names, caller)
+    // Where another library's own report of it was found, the functions tell nothing more.
+    if found.is_empty() { by_functions(names, caller) } else { None }
 }
 
 /// Makes a cause of glibc's last words.
