@@ -54,7 +54,7 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
         message_source: message.as_ref().map(|_| MessageSource::Remnant),
         message,
         evidence: vec!["GLib's functions that log are on the stack; the record was a fatal one".to_owned()],
-        ..Cause::new("fatal_log:glib", Confidence::High, sentence(&format!("fatal log record of GLib{said}")))
+        ..Cause::new("glib_fatal", Confidence::High, sentence(&format!("fatal log record of GLib{said}")))
     })
 }
 

@@ -60,9 +60,10 @@ fn fatal_error(peek: Peek<'_>, names: Names<'_>, fatal: usize) -> Cause {
     let frame = names.start_of(fatal).zip(names.end_of(fatal));
     let text = frame.filter(|_| peek.word_size() == 8);
     let text = text.and_then(|(start, end)| go_panic::argument_text(peek, start, end));
-    let kind = if names.has(&["runtime.newstack"]) { "stack_overflow" } else { "fatal_error" };
+    // The runtime itself finds that a goroutine's stack has got too large.
+    let class = if names.has(&["runtime.newstack"]) { "stack_overflow" } else { "go_panic:fatal_error" };
     let said = text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-    cause(kind, &format!("Go fatal error{said}"), text)
+    cause(class, &format!("Go fatal error{said}"), text)
 }
 
 /// Makes the cause of a panic that nobody recovered.
@@ -81,18 +82,19 @@ fn uncaught(peek: Peek<'_>, names: Names<'_>, panic: usize) -> Cause {
     let kind = KINDS.iter().find(by_text);
     let kind = kind.or_else(|| KINDS.iter().filter(|_| text.is_none()).find(|kind| raised.has(kind.1)));
     let said = text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-    let mut cause = cause(kind.map_or("explicit", |kind| kind.0), &format!("Go panic{said}"), text);
+    let class = format!("go_panic:{}", kind.map_or("explicit", |kind| kind.0));
+    let mut cause = cause(&class, &format!("Go panic{said}"), text);
     cause
         .evidence
         .extend(texts.map(|text| format!("it was raised while another panic was under way: {text}")));
     cause
 }
 
-fn cause(kind: &str, summary: &str, text: Option<String>) -> Cause {
+fn cause(class: &str, summary: &str, text: Option<String>) -> Cause {
     Cause {
         message_source: text.as_ref().map(|_| MessageSource::Go),
         message: text,
         evidence: vec!["the functions of Go's runtime that end a program are on the stack".to_owned()],
-        ..Cause::new(format!("go_panic:{kind}"), Confidence::High, sentence(summary))
+        ..Cause::new(class, Confidence::High, sentence(summary))
     }
 }

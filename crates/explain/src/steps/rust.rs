@@ -49,6 +49,7 @@ const OUT_OF_MEMORY: [&str; 7] = [
     "rust_oom",
 ];
 const ABORT: [&str; 2] = ["std::process::abort", "std::sys::pal::unix::abort_internal"];
+const STACK_END: [&str; 1] = ["std::sys::*::signal_handler"];
 /// Bytes of a stack, below what is in use, that a panic that unwound may have left its traces in.
 const UNWOUND: u64 = 16 << 10;
 /// Bytes of memory that are searched for the exception of a panic that unwound.
@@ -72,6 +73,8 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
     let place = Place { scene, names, peek: Peek::new(scene), sp: sp? };
     match handler {
         Some(handler) => Some(panic(&place, handler)),
+        // Rust's own handler of SIGSEGV has found the end of a stack: the fault is another step's.
+        None if names.has(&STACK_END) => None,
         None if names.has(&ABORT) => {
             Some(Cause::new("rust_abort", Confidence::High, "the program called std::process::abort()"))
         }
