@@ -10,7 +10,7 @@ use crate::remnant::Remnant;
 use crate::scene::Scene;
 
 /// The functions that print them.
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 9] = [
     "std::__glibcxx_assert_fail",
     "std::__replacement_assert",
     "std::__1::__libcpp_verbose_abort",
@@ -19,6 +19,7 @@ const FUNCTIONS: [&str; 8] = [
     "std::__1::__libcpp_abort_function",
     "std::__libcpp_assertion_handler",
     "std::__1::__libcpp_debug_function",
+    "std::__1::__libcpp_abort_debug_function",
 ];
 
 /// Recognizes them by those functions; what they printed may be left on the stack.
@@ -30,12 +31,14 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
     let index = names.find(&FUNCTIONS)?;
     let sp = scene.fault.as_ref()?.registers.get(scene.process.arch.sp)?;
     let remnant = Remnant::read(Peek::new(scene), sp, names.end_of(index).unwrap_or(sp));
-    let marks = [": Assertion '", ": assertion "];
-    let said = marks.into_iter().find_map(|mark| {
-        remnant.texts_with(mark).find_map(|text| {
-            let line = text.lines().find(|line| line.contains(mark))?;
-            Some((line.to_owned(), parse(line, mark)?))
-        })
+    let said = MARKS.into_iter().find_map(|mark| {
+        let lines = remnant.texts_with(mark).filter_map(|text| {
+            let line = text.lines().find(|line| line.contains(mark))?.to_owned();
+            let assertion = parse(&line, mark)?;
+            Some((line, assertion))
+        });
+        // The same line may be there more than once, and partly written over.
+        lines.max_by_key(|(line, _)| line.len())
     });
     let (message, assertion) = said.unzip();
     let cause = failed_assertion(assertion.unwrap_or_default(), Confidence::High);
@@ -50,12 +53,16 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
     })
 }
 
+/// What is in front of the expression: libstdc++'s words, libc++'s, and those of libc++ before 15.
+const MARKS: [&str; 3] = [": Assertion '", ": assertion ", ": _LIBCPP_ASSERT '"];
+
 /// Takes the words apart: `FILE:LINE: FUNCTION: Assertion 'EXPRESSION' failed.`, or of libc++
 /// `FILE:LINE: assertion EXPRESSION failed: TEXT`.
 fn parse(line: &str, mark: &str) -> Option<Assertion> {
     let (file, number, rest) = place_and_line(line)?;
     let (function, said) = rest.split_once(mark)?;
-    let expression = said.strip_suffix("' failed.").or_else(|| Some(said.split_once(" failed")?.0))?;
+    let end = if mark.ends_with('\'') { "' failed." } else { " failed: " };
+    let (expression, _) = said.split_once(end)?;
     Some(Assertion {
         expression: Some(expression.to_owned()),
         file: Some(file.to_owned()),
@@ -79,5 +86,8 @@ mod tests {
             parse("/usr/vector:7: assertion __n < size() failed: out of bounds", ": assertion ").unwrap();
         assert_eq!(llvm.expression.as_deref(), Some("__n < size()"));
         assert_eq!((llvm.line, llvm.function), (Some(7), None));
+        let old =
+            parse("/usr/vector:7: _LIBCPP_ASSERT '__n < size()' failed. out of bounds", ": _LIBCPP_ASSERT '");
+        assert_eq!(old.unwrap().expression, llvm.expression);
     }
 }
