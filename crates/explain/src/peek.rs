@@ -74,11 +74,86 @@ impl<'a> Peek<'a> {
     /// Reads words from `start` to `end`, with their addresses; those that can't be read are left out.
     pub(crate) fn words(self, start: u64, end: u64) -> impl DoubleEndedIterator<Item = (u64, u64)> {
         let size = self.word_size();
-        let first = start.next_multiple_of(size);
+        let first = start.checked_next_multiple_of(size).unwrap_or(end);
         let count = end.saturating_sub(first) / size;
         (0..count).filter_map(move |index| {
             let address = first + index * size;
             Some((address, self.word(address)?))
         })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Memory for tests.
+
+    use std::collections::BTreeMap;
+
+    use epitaph_elf::{Memory, MemoryError, X86_64};
+
+    use super::Peek;
+
+    /// Memory of words and texts; the pages that they are in are zero elsewhere.
+    #[derive(Default)]
+    pub(crate) struct Words(BTreeMap<u64, u8>);
+
+    const PAGE: u64 = 4096;
+
+    impl Words {
+        pub(crate) fn put(&mut self, address: u64, words: &[u64]) -> &mut Words {
+            let bytes = words.iter().flat_map(|word| word.to_le_bytes());
+            self.0.extend((address..).zip(bytes));
+            self
+        }
+
+        /// Puts a text and its NUL.
+        pub(crate) fn text(&mut self, address: u64, text: &str) -> &mut Words {
+            self.0.extend((address..).zip(text.bytes().chain([0])));
+            self
+        }
+
+        pub(crate) fn peek(&self) -> Peek<'_> {
+            Peek::of(self, &X86_64)
+        }
+    }
+
+    impl Memory for Words {
+        fn read(&self, address: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+            for (at, byte) in (address..).zip(buf) {
+                let page = at / PAGE * PAGE;
+                if self.0.range(page..page + PAGE).next().is_none() {
+                    return Err(MemoryError::Unmapped { address: at });
+                }
+                *byte = self.0.get(&at).copied().unwrap_or_default();
+            }
+            Ok(())
+        }
+
+        fn is_executable(&self, _: u64) -> bool {
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Words;
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_cut_ends_with_a_character() {
+        let mut words = Words::default();
+        words.text(0x1000, &"a\u{e4}".repeat(LONGEST_TEXT));
+        let text = words.peek().utf8(0x1000, 3 * LONGEST_TEXT as u64).unwrap();
+        assert!(text.len() == LONGEST_TEXT || text.len() == LONGEST_TEXT - 1, "{}", text.len());
+        assert_eq!(words.peek().utf8(0x1002, 4), None);
+        assert_eq!(words.peek().utf8(0xfff, 4), None);
+    }
+
+    #[test]
+    fn words_end_where_the_address_space_does() {
+        let words = Words::default();
+        assert_eq!(words.peek().words(u64::MAX - 3, u64::MAX).count(), 0);
+        assert_eq!(words.peek().word_at(u64::MAX - 8, 2), None);
     }
 }

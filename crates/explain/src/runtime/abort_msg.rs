@@ -52,3 +52,19 @@ fn at(peek: Peek<'_>, record: u64) -> Option<String> {
     let text = peek.text(record.checked_add(HEADER)?)?;
     ((HEADER..=LARGEST).contains(&size) && text.len() as u64 <= size - HEADER).then_some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peek::testing::Words;
+
+    #[test]
+    fn a_message_fits_into_its_mapping() {
+        let mut words = Words::default();
+        words.put(0x1000, &[4096]).text(0x1004, "free(): invalid pointer\n");
+        assert_eq!(at(words.peek(), 0x1000).as_deref(), Some("free(): invalid pointer\n"));
+        words.put(0x1000, &[8]).text(0x1004, "free(): invalid pointer\n");
+        assert_eq!(at(words.peek(), 0x1000), None);
+        assert_eq!(at(words.peek(), 0x10_0000), None);
+    }
+}

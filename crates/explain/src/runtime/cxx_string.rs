@@ -47,3 +47,32 @@ fn read(peek: Peek<'_>, (data, len): (u64, u64)) -> Option<String> {
     let text = ends.then(|| peek.utf8(data, len)).flatten()?;
     (!text.contains('\0')).then_some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peek::testing::Words;
+
+    #[test]
+    fn both_forms_of_both_libraries_are_read() {
+        let mut words = Words::default();
+        words.put(0x1000, &[0x1010, 5, 0, 0]).text(0x1010, "short");
+        assert_eq!(gnu(words.peek(), 0x1000).as_deref(), Some("short"));
+        words.put(0x2000, &[0x3000, 20, 30]).text(0x3000, "twenty letters, long");
+        assert_eq!(gnu(words.peek(), 0x2000).as_deref(), Some("twenty letters, long"));
+        words.put(0x4000, &[31, 20, 0x3000]);
+        assert_eq!(llvm(words.peek(), 0x4000).as_deref(), Some("twenty letters, long"));
+        words.put(0x5000, &[0, 0, 0]).text(0x5000, "\u{a}short");
+        assert_eq!(llvm(words.peek(), 0x5000).as_deref(), Some("short"));
+        assert_eq!(data(words.peek(), 0x5000), Some(0x5001));
+    }
+
+    #[test]
+    fn a_length_must_fit() {
+        let mut words = Words::default();
+        words.put(0x1000, &[0x1010, 16, 0, 0, 0]);
+        assert_eq!(gnu(words.peek(), 0x1000), None);
+        words.put(0x2000, &[0x3000, 3, 30]).text(0x3000, "longer");
+        assert_eq!(gnu(words.peek(), 0x2000), None);
+    }
+}

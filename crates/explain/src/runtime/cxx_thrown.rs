@@ -159,3 +159,54 @@ fn layout_at(peek: Peek<'_>, header: u64) -> Option<(&'static Layout, bool)> {
         (class & !1 == layout.class).then_some((layout, class & 1 == 1))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peek::testing::Words;
+
+    const HEADER: u64 = 0x5000;
+    const POINTER: u64 = 0x9000;
+
+    /// A thread that handles an exception of libstdc++.
+    fn handling() -> Words {
+        let mut words = Words::default();
+        words.put(POINTER - 64, &[HEADER, 0]).put(POINTER, &[0, 0]);
+        words.put(HEADER, &[0x6000, 0, 0, 0, 0]).put(HEADER + 80, &[GNU]);
+        words.put(0x6000, &[0, 0x7000]).text(0x7000, "St11logic_error");
+        words
+    }
+
+    #[test]
+    fn an_exception_is_found_by_its_thread() {
+        let words = handling();
+        let thrown = caught(words.peek(), "x86_64", POINTER).unwrap();
+        assert_eq!((thrown.type_info, thrown.object, thrown.nested), (0x6000, HEADER + 112, 0));
+    }
+
+    #[test]
+    fn one_that_was_thrown_again_is_the_first_one() {
+        let mut words = handling();
+        words.put(0x4000, &[HEADER + 112, 0, 0, 0, HEADER]).put(0x4000 + 80, &[GNU | 1]);
+        words.put(POINTER - 64, &[0x4000, 0]);
+        let thrown = caught(words.peek(), "x86_64", POINTER).unwrap();
+        assert_eq!((thrown.type_info, thrown.object, thrown.nested), (0x6000, HEADER + 112, 1));
+    }
+
+    #[test]
+    fn exceptions_that_follow_each_other_in_a_circle_are_counted_up_to_a_limit() {
+        let mut words = handling();
+        words.put(HEADER + 32, &[HEADER]);
+        assert_eq!(caught(words.peek(), "x86_64", POINTER).unwrap().nested, MOST_NESTED);
+    }
+
+    #[test]
+    fn what_has_no_name_is_no_exception() {
+        let mut words = handling();
+        words.text(0x7000, "\u{1}");
+        assert_eq!(caught(words.peek(), "x86_64", POINTER), None);
+        let mut words = handling();
+        words.put(HEADER + 80, &[GNU | 2]);
+        assert_eq!(caught(words.peek(), "x86_64", POINTER), None);
+    }
+}

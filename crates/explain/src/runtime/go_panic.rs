@@ -107,6 +107,21 @@ fn string(peek: Peek<'_>, data: u64, len: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peek::testing::Words;
+
+    #[test]
+    fn linked_panics_are_read_up_to_a_limit() {
+        const DATA: u64 = 0x20_0000;
+        let mut words = Words::default();
+        words.put(0x5000, &[16, 8, 24 << 56]).put(0x6000, &[DATA, 4]).text(DATA, "lost");
+        // The record: arguments, type, data, and itself as the one before it.
+        words.put(0x1000, &[7, 0x1800, 0x5000, 0x6000, 0x1008]);
+        let texts = texts(words.peek(), 0x1000, 0x1028, 0x2000).unwrap();
+        assert_eq!(texts.len(), MOST_LINKED);
+        assert!(texts.iter().all(|text| text == "lost"));
+        words.put(0x1000, &[7, 0x1800, 0x5000, 0x6000, 0x9000]);
+        assert_eq!(super::texts(words.peek(), 0x1000, 0x1028, 0x2000), None);
+    }
 
     #[test]
     fn numbers_are_written_as_the_runtime_prints_them() {

@@ -111,3 +111,46 @@ pub(crate) fn panic_info(peek: Peek<'_>, start: u64, end: u64) -> Option<u64> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peek::testing::Words;
+
+    const FILE: u64 = 0x40_0000;
+    const MESSAGE: u64 = 0x60_0000;
+
+    #[test]
+    fn a_location_has_a_rust_file_a_line_and_a_column() {
+        let mut words = Words::default();
+        words.text(FILE, "src/main.rs").put(0x5000, &[FILE, 11, 5 << 32 | 0xc]).put(0x1000, &[7, 0x5000, 0]);
+        let found: Vec<Location> = locations(words.peek(), 0x1000, 0x1018).collect();
+        assert_eq!(found, [Location { file: "src/main.rs".to_owned(), line: 12, column: 5 }]);
+        words.put(0x5000, &[FILE, 11, 5 << 32]);
+        assert_eq!(locations(words.peek(), 0x1000, 0x1018).count(), 0);
+        words.put(0x5000, &[FILE, 10, 5 << 32 | 0xc]);
+        assert_eq!(locations(words.peek(), 0x1000, 0x1018).count(), 0);
+    }
+
+    #[test]
+    fn owned_texts_come_first() {
+        let mut words = Words::default();
+        words.text(MESSAGE, "the message").text(FILE, "another");
+        words.put(0x1000, &[FILE, 7, 16, MESSAGE, 11]);
+        assert_eq!(texts(words.peek(), 0x1000, 0x1028), ["the message", "another", "the message"]);
+        // A length beyond what can be read, and one that nobody believes.
+        words.put(0x1000, &[FILE, 70, 0, MESSAGE, u64::MAX]);
+        assert_eq!(texts(words.peek(), 0x1000, 0x1028), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_panic_that_unwound_is_read_from_its_exception() {
+        let mut words = Words::default();
+        words.text(MESSAGE, "first").put(0x8000, &[5, MESSAGE, 5]);
+        words
+            .put(0x7000, &[u64::from_le_bytes(*EXCEPTION_CLASS), 0, 0, 0, 0, 0x8000, 0])
+            .put(0x1000, &[0x7000]);
+        assert_eq!(unwound_on_stack(words.peek(), 0x1000, 0x1008).as_deref(), Some("first"));
+        assert_eq!(unwound(words.peek(), 0x7008), None);
+    }
+}
