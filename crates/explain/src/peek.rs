@@ -7,6 +7,9 @@ use crate::scene::Scene;
 /// Longest text that is taken from a process, in bytes.
 pub(crate) const LONGEST_TEXT: usize = 4 << 10;
 
+/// Most words that are read at once: where a stack ends may be made up.
+const MOST_WORDS: u64 = 1 << 17;
+
 /// A process's memory, and how its words are to be read.
 #[derive(Clone, Copy)]
 pub(crate) struct Peek<'a> {
@@ -71,11 +74,12 @@ impl<'a> Peek<'a> {
         (!bytes.is_empty()).then(|| String::from_utf8(bytes).ok()).flatten()
     }
 
-    /// Reads words from `start` to `end`, with their addresses; those that can't be read are left out.
+    /// Reads words from `start` to `end`, with their addresses, at most [`MOST_WORDS`]; those that can't be read are left
+    /// out.
     pub(crate) fn words(self, start: u64, end: u64) -> impl DoubleEndedIterator<Item = (u64, u64)> {
         let size = self.word_size();
         let first = start.checked_next_multiple_of(size).unwrap_or(end);
-        let count = end.saturating_sub(first) / size;
+        let count = (end.saturating_sub(first) / size).min(MOST_WORDS);
         (0..count).filter_map(move |index| {
             let address = first + index * size;
             Some((address, self.word(address)?))

@@ -6,6 +6,8 @@ use crate::peek::{LONGEST_TEXT, Peek};
 const BELOW: u64 = 64 << 10;
 /// Bytes of the frames above it that are looked at, at most.
 const ABOVE: u64 = 64 << 10;
+/// Most texts that are looked at.
+const MOST_TEXTS: usize = 1 << 10;
 /// Bytes that are read at a time: a divisor of every page's size.
 const CHUNK: u64 = 4 << 10;
 
@@ -29,7 +31,7 @@ impl Remnant {
     /// Finds texts that hold `part`, the innermost first. Each goes from the first character that can be a text's to the
     /// last, over line ends.
     pub(crate) fn texts_with<'a>(&'a self, part: &'a str) -> impl Iterator<Item = String> + 'a {
-        memchr::memmem::find_iter(&self.0, part.as_bytes()).map(|at| {
+        memchr::memmem::find_iter(&self.0, part.as_bytes()).take(MOST_TEXTS).map(|at| {
             let (before, from) = self.0.split_at_checked(at).unwrap_or_default();
             let lead = before.iter().rev().take(LONGEST_TEXT).take_while(|byte| is_text(**byte)).count();
             let rest = from.iter().take(LONGEST_TEXT).take_while(|byte| is_text(**byte)).count();

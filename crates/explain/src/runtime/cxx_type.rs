@@ -1,5 +1,7 @@
 //! Types of C++ objects, as `typeid` knows them (Itanium C++ ABI, 2.9.4: Run-Time Type Information).
 
+use std::fmt;
+
 use cpp_demangle::{DemangleOptions, ParseOptions, Symbol};
 
 use crate::peek::Peek;
@@ -65,18 +67,32 @@ fn several(peek: Peek<'_>, type_info: u64) -> Option<Vec<(u64, u64)>> {
 pub(crate) fn spelled(mangled: &str) -> String {
     let symbol = format!("_ZTS{mangled}");
     let options = ParseOptions::default().recursion_limit(DEEPEST);
-    let demangled = Symbol::new_with_options(&symbol, &options)
-        .ok()
-        .and_then(|symbol| {
-            symbol.demangle_with_options(&DemangleOptions::new().recursion_limit(DEEPEST)).ok()
-        })
-        .filter(|name| name.len() <= LONGEST);
-    let Some(name) = demangled else { return mangled.to_owned() };
+    let mut demangled = Bounded(String::new());
+    let whole = Symbol::new_with_options(&symbol, &options).is_ok_and(|symbol| {
+        symbol.structured_demangle(&mut demangled, &DemangleOptions::new().recursion_limit(DEEPEST)).is_ok()
+    });
+    if !whole {
+        return mangled.to_owned();
+    }
+    let name = demangled.0;
     let mut name = name.strip_prefix("typeinfo name for ").unwrap_or(&name).to_owned();
     for unwritten in UNWRITTEN {
         name = name.replace(unwritten, "");
     }
     name.replace(STRING, "std::string")
+}
+
+/// A text that ends where it gets too long: a mangled name may stand for one without end.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.0.len() + part.len() > LONGEST {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(part);
+        Ok(())
+    }
 }
 
 /// Names the class of exceptions that a type belongs to: without template arguments, and without what wraps it.
@@ -103,6 +119,16 @@ fn without_arguments(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_without_end_is_given_up() {
+        use std::fmt::Write as _;
+
+        let mut name = Bounded(String::new());
+        assert!(name.write_str(&"x".repeat(LONGEST)).is_ok());
+        assert!(name.write_str("x").is_err());
+        assert_eq!(name.0.len(), LONGEST);
+    }
 
     #[test]
     fn types_are_spelled_as_people_write_them() {

@@ -7,8 +7,8 @@ use super::cxx_thrown::{Library, Thrown};
 use super::{cxx_string, cxx_what_code};
 use crate::peek::Peek;
 
-/// How far a class is from the standard exception that it is one of, at most.
-const DEEPEST: u32 = 8;
+/// Most classes that one class is derived from, as far as they are looked at.
+const MOST_BASES: usize = 32;
 
 /// `std::exception`, mangled.
 const EXCEPTION: &str = "St9exception";
@@ -44,43 +44,38 @@ pub(crate) fn what(peek: Peek<'_>, arch: &Arch, thrown: Thrown) -> Option<What> 
     if let Some(text) = own(peek, library, &name, object) {
         return Some(What { text, guess: None });
     }
-    if let Some(text) = said(peek, arch, type_info, object) {
+    let bases = all_bases(peek, type_info, object);
+    if let Some(text) = said(peek, arch, &bases) {
         return Some(What { text, guess: None });
     }
-    let text = find_base(peek, type_info, object, 0, &|name, object| own(peek, library, name, object))?;
+    let text = bases.iter().find_map(|(name, object)| own(peek, library, name, *object))?;
     let guess = "its class may have a what() of its own; this is what its standard base class keeps";
     Some(What { text, guess: Some(guess.to_owned()) })
 }
 
 /// Follows an exception's own `what()`: the third entry of its virtual table, after two destructors.
-fn said(peek: Peek<'_>, arch: &Arch, type_info: u64, object: u64) -> Option<String> {
+fn said(peek: Peek<'_>, arch: &Arch, bases: &[(String, u64)]) -> Option<String> {
     const WHAT: u64 = 2;
     if *arch != X86_64 {
         return None;
     }
-    let exception =
-        find_base(peek, type_info, object, 0, &|name, object| (name == EXCEPTION).then_some(object))?;
-    let function = peek.word_at(peek.word(exception)?, WHAT)?;
-    peek.text(cxx_what_code::result(peek, function, exception)?)
+    let (_, exception) = bases.iter().find(|(name, _)| name == EXCEPTION)?;
+    let function = peek.word_at(peek.word(*exception)?, WHAT)?;
+    peek.text(cxx_what_code::result(peek, function, *exception)?)
 }
 
-/// Walks the bases of an object's class, the nearest first, until one gives an answer, which gets its mangled name and
-/// where it begins.
-fn find_base<T>(
-    peek: Peek<'_>,
-    type_info: u64,
-    object: u64,
-    depth: u32,
-    answer: &dyn Fn(&str, u64) -> Option<T>,
-) -> Option<T> {
-    if depth == DEEPEST {
-        return None;
+/// Returns the mangled names of the classes that an object's class is derived from, and where in memory each part of the
+/// object begins: each class after those that are derived from it.
+fn all_bases(peek: Peek<'_>, type_info: u64, object: u64) -> Vec<(String, u64)> {
+    let mut found: Vec<(u64, u64)> = vec![(type_info, object)];
+    let mut next = 0;
+    while let Some((derived, object)) = found.get(next).copied().filter(|_| found.len() < MOST_BASES) {
+        let parts = bases(peek, derived).into_iter();
+        found.extend(parts.filter_map(|(base, offset)| Some((base, object.checked_add(offset)?))));
+        next += 1;
     }
-    bases(peek, type_info).into_iter().find_map(|(base, offset)| {
-        let object = object.checked_add(offset)?;
-        let name = mangled_name(peek, base)?;
-        answer(&name, object).or_else(|| find_base(peek, base, object, depth + 1, answer))
-    })
+    let named = |(base, object)| Some((mangled_name(peek, base)?, object));
+    found.into_iter().skip(1).filter_map(named).collect()
 }
 
 /// Reads what an object says that is exactly of this type.

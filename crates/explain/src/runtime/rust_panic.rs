@@ -8,6 +8,8 @@ use crate::peek::Peek;
 const LONGEST_FILE: u64 = 1 << 10;
 /// Longest line number and column that are believed.
 const MOST_LINES: u64 = 1 << 24;
+/// Most words of a stack in which a message is looked for.
+const MOST_WORDS: usize = 1 << 12;
 /// Longest message that is believed, in bytes.
 const LONGEST_MESSAGE: u64 = 1 << 20;
 /// `exception_class` of a panic that unwinds (`panic_unwind/src/gcc.rs`).
@@ -55,7 +57,7 @@ fn location(peek: Peek<'_>, address: u64) -> Option<Location> {
 /// Finds texts that the stack holds the owner or a reference of, the owned first: a `String` is a pointer, a length and a
 /// capacity, a `&str` is a pointer and a length.
 pub(crate) fn texts(peek: Peek<'_>, start: u64, end: u64) -> Vec<String> {
-    let words: Vec<u64> = peek.words(start, end).map(|(_, word)| word).collect();
+    let words: Vec<u64> = peek.words(start, end).take(MOST_WORDS).map(|(_, word)| word).collect();
     let text = |data: u64, len: u64| {
         (data > LONGEST_MESSAGE && (1..=LONGEST_MESSAGE).contains(&len))
             .then(|| peek.utf8(data, len))
