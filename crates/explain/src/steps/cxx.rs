@@ -59,8 +59,8 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
         return Some(without_exception(kind, summary));
     }
     let peek = Peek::new(scene);
-    if let Some((thrown, confidence)) = thrown(scene, peek, names, terminate) {
-        return Some(uncaught(scene, peek, names, thrown, confidence));
+    if let Some(found) = Found::of(scene, peek, names, terminate) {
+        return Some(uncaught(scene, peek, names, &found));
     }
     terminate?;
     if names.has(&["__cxa_throw"]) || names.has(&NO_EXCEPT) {
@@ -74,33 +74,35 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
     }
 }
 
-/// Finds the exception, and how sure it is that it is the one.
-fn thrown(
-    scene: &Scene<'_>,
-    peek: Peek<'_>,
-    names: Names<'_>,
-    terminate: Option<usize>,
-) -> Option<(Thrown, Confidence)> {
-    let process = scene.process;
-    let thread_pointer = process.threads.first().and_then(|thread| thread.tls);
-    let caught = thread_pointer.and_then(|pointer| cxx_thrown::caught(peek, process.arch.name, pointer));
-    if let Some(thrown) = caught {
-        let sure = if terminate.is_some() { Confidence::High } else { Confidence::Medium };
-        return Some((thrown, sure));
+/// An exception that was found.
+struct Found {
+    thrown: Thrown,
+    confidence: Confidence,
+    /// How it was found.
+    evidence: &'static str,
+}
+
+impl Found {
+    /// Finds the exception that ended the program.
+    fn of(scene: &Scene<'_>, peek: Peek<'_>, names: Names<'_>, terminate: Option<usize>) -> Option<Found> {
+        let process = scene.process;
+        let thread_pointer = process.threads.first().and_then(|thread| thread.tls);
+        let caught = thread_pointer.and_then(|pointer| cxx_thrown::caught(peek, process.arch.name, pointer));
+        if let Some(thrown) = caught {
+            let confidence = if terminate.is_some() { Confidence::High } else { Confidence::Medium };
+            let evidence = "the C++ runtime still holds the exception, as one that is being handled";
+            return Some(Found { thrown, confidence, evidence });
+        }
+        let sp = scene.fault.as_ref()?.registers.get(process.arch.sp)?;
+        let thrown = cxx_thrown::on_stack(peek, sp, names.end_of(terminate?)?)?;
+        let evidence = "the frames that end the program still lead to the exception";
+        Some(Found { thrown, confidence: Confidence::Medium, evidence })
     }
-    let sp = scene.fault.as_ref()?.registers.get(process.arch.sp)?;
-    let thrown = cxx_thrown::on_stack(peek, sp, names.end_of(terminate?)?)?;
-    Some((thrown, Confidence::Medium))
 }
 
 /// Makes the cause of an exception that nobody caught.
-fn uncaught(
-    scene: &Scene<'_>,
-    peek: Peek<'_>,
-    names: Names<'_>,
-    thrown: Thrown,
-    confidence: Confidence,
-) -> Cause {
+fn uncaught(scene: &Scene<'_>, peek: Peek<'_>, names: Names<'_>, found: &Found) -> Cause {
+    let Found { thrown, confidence, evidence } = *found;
     let mangled = cxx_type::mangled_name(peek, thrown.type_info).unwrap_or_default();
     let name = cxx_type::spelled(&mangled);
     let what = cxx_what::what(peek, scene.process.arch, thrown);
@@ -114,7 +116,7 @@ fn uncaught(
         Some(text) => format!("uncaught {name}: {text}"),
         None => format!("uncaught exception of type {name}"),
     };
-    let mut evidence = vec!["the C++ runtime still holds the exception that it could not deliver".to_owned()];
+    let mut evidence = vec![evidence.to_owned()];
     if names.has(&NO_EXCEPT) {
         evidence.push("it left a function that is noexcept, or a destructor".to_owned());
     }

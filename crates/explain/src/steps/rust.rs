@@ -121,7 +121,7 @@ fn unnamed(place: &Place<'_, '_>) -> Option<Cause> {
     /// what compilers do.
     const BETWEEN: usize = 4;
     let Place { names, peek, .. } = *place;
-    let abort = names.find(&["abort"])?;
+    let abort = names.find(&["abort"]).or(names.are_unknown().then_some(0))?;
     if names.frames().get(abort + 1)?.function.is_some() {
         return None;
     }
