@@ -8,6 +8,8 @@ use crate::peek::Peek;
 const LONGEST_FILE: u64 = 1 << 10;
 /// Longest line number and column that are believed.
 const MOST_LINES: u64 = 1 << 24;
+/// Shortest text that is believed, in bytes: any two words may be the address and the length of a letter.
+const SHORTEST: u64 = 4;
 /// Most words of a stack in which a message is looked for.
 const MOST_WORDS: usize = 1 << 12;
 /// Longest message that is believed, in bytes.
@@ -59,7 +61,7 @@ fn location(peek: Peek<'_>, address: u64) -> Option<Location> {
 pub(crate) fn texts(peek: Peek<'_>, start: u64, end: u64) -> Vec<String> {
     let words: Vec<u64> = peek.words(start, end).take(MOST_WORDS).map(|(_, word)| word).collect();
     let text = |data: u64, len: u64| {
-        (data > LONGEST_MESSAGE && (1..=LONGEST_MESSAGE).contains(&len))
+        (data > LONGEST_MESSAGE && (SHORTEST..=LONGEST_MESSAGE).contains(&len))
             .then(|| peek.utf8(data, len))
             .flatten()
     };

@@ -145,13 +145,12 @@ fn unnamed(place: &Place<'_, '_>) -> Option<Cause> {
     Some(cause)
 }
 
-/// Chooses a panic's message among the texts that the frames around its payload hold: the one that was printed too, or
-/// else the first.
+/// Chooses a panic's message among the texts that the frames around its payload hold: the one that was printed too. What
+/// was printed may be cut; where it isn't known, the first text counts.
 fn message(texts: Vec<String>, printed: Option<&Printed>) -> Option<String> {
-    let printed = printed.map(|printed| printed.message.as_str());
-    let agreed =
-        texts.iter().position(|text| printed.is_some_and(|printed| printed.starts_with(text.as_str())));
-    texts.into_iter().nth(agreed.unwrap_or_default()).or_else(|| printed.map(str::to_owned))
+    let Some(printed) = printed else { return texts.into_iter().next() };
+    let agreed = texts.into_iter().find(|text| printed.message.starts_with(text.as_str()));
+    agreed.or_else(|| Some(printed.message.clone()))
 }
 
 /// Finds what the first of two panics said.
