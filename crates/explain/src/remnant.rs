@@ -20,12 +20,14 @@ impl Remnant {
     pub(crate) fn read(peek: Peek<'_>, sp: u64, end: u64) -> Remnant {
         let start = sp.saturating_sub(BELOW) / CHUNK * CHUNK;
         let end = end.clamp(sp, sp.saturating_add(ABOVE));
-        let chunks = (start..end).step_by(CHUNK as usize);
-        Remnant(
-            chunks
-                .flat_map(|at| peek.bytes(at, CHUNK as usize).unwrap_or_else(|| vec![0; CHUNK as usize]))
-                .collect(),
-        )
+        let mut bytes = Vec::new();
+        for at in (start..end).step_by(CHUNK as usize) {
+            match peek.bytes(at, CHUNK as usize) {
+                Some(chunk) => bytes.extend_from_slice(&chunk),
+                None => bytes.resize(bytes.len() + CHUNK as usize, 0),
+            }
+        }
+        Remnant(bytes)
     }
 
     /// Finds texts that hold `part`, the innermost first. Each goes from the first character that can be a text's to the
