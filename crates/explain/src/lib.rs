@@ -23,7 +23,13 @@
 //! ```
 
 mod fault;
+mod hunt;
+mod names;
+mod peek;
+mod remnant;
+mod runtime;
 mod scene;
+mod sentence;
 mod steps;
 mod syscalls;
 mod waits;

@@ -11,6 +11,8 @@ mod many;
 #[cfg(test)]
 mod masks;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod observer;
 #[cfg(test)]
 mod real;
