@@ -11,6 +11,7 @@
 mod fault;
 mod scene;
 mod steps;
+mod syscalls;
 
 use epitaph_summary::{Cause, Region};
 

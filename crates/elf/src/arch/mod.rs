@@ -132,6 +132,16 @@ impl Arch {
             .find(|arch| arch.machine == machine && arch.class == class && arch.endian == endian)
     }
 
+    /// Returns the architecture that an `AUDIT_ARCH_…` value (linux/include/uapi/linux/audit.h) names: its ELF machine, with
+    /// flags for 64 bits and for little-endian.
+    pub fn audited(audit: u32) -> Option<&'static Arch> {
+        const BITS_64: u32 = 1 << 31;
+        const LITTLE: u32 = 1 << 30;
+        let class = if audit & BITS_64 == 0 { Class::Elf32 } else { Class::Elf64 };
+        let endian = if audit & LITTLE == 0 { Endian::Big } else { Endian::Little };
+        Arch::of(u16::try_from(audit & !(BITS_64 | LITTLE)).ok()?, class, endian)
+    }
+
     /// Bits of an address.
     pub fn bits(&self) -> u8 {
         self.class.word() * 8
@@ -181,5 +191,20 @@ impl Arch {
             Endian::Little => u64::from_le_bytes(bytes),
             Endian::Big => u64::from_be_bytes(bytes),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audits_names_of_architectures_are_known() {
+        for (audit, arch) in
+            [(0xc000_003e, "x86_64"), (0x4000_0003, "i386"), (0xc000_00b7, "aarch64"), (0x8000_0016, "s390x")]
+        {
+            assert_eq!(Arch::audited(audit).map(|arch| arch.name), Some(arch), "{audit:#x}");
+        }
+        assert!(Arch::audited(0x3e).is_none() && Arch::audited(u32::MAX).is_none());
     }
 }
