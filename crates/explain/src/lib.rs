@@ -9,6 +9,7 @@
 //! a cause says how sure it is.
 
 mod fault;
+mod instruction;
 mod scene;
 mod steps;
 mod syscalls;

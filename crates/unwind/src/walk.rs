@@ -177,7 +177,7 @@ impl<'a> Unwinder<'a> {
         }
         let place = Place {
             executable: self.memory.is_executable(pc),
-            signal_return: fallback::signal_return(self.arch, pc, self.memory),
+            signal_return: self.arch.signal_return(pc, self.memory),
         };
         self.places.insert(pc, place);
         place
