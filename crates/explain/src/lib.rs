@@ -8,11 +8,14 @@
 //! Corrupt heaps and stacks are the normal case here: every pointer that is followed is checked and every read bounded, and
 //! a cause says how sure it is.
 
+mod failure;
 mod fault;
 mod instruction;
+mod regions;
 mod scene;
 mod steps;
-mod syscalls;
+pub mod syscalls;
+mod words;
 
 use epitaph_summary::{Cause, Region};
 
@@ -26,12 +29,18 @@ pub struct Explanation {
     pub cause: Option<Cause>,
     /// What else may have been the cause, the likeliest first.
     pub others: Vec<Cause>,
+    /// The faults whose handlers the crashing thread was in, innermost first.
+    pub handled: Vec<Fault>,
     /// The part of the address space that the causes speak of, by address: their accesses have indices into it.
     pub regions: Vec<Region>,
 }
 
 /// Finds out why a process died.
 pub fn explain(scene: &Scene<'_>) -> Explanation {
-    let mut causes = steps::all(scene).into_iter();
-    Explanation { cause: causes.next(), others: causes.collect(), regions: Vec::new() }
+    let mut found = steps::all(scene);
+    let failure = scene.failure.as_ref();
+    let places = failure.iter().flat_map(|failure| [Some(failure.pc), failure.sp, failure.address]).flatten();
+    let regions = scene.space.place(places, found.iter_mut().filter_map(|cause| cause.access.as_mut()));
+    let mut causes = found.into_iter();
+    Explanation { cause: causes.next(), others: causes.collect(), handled: scene.handled.clone(), regions }
 }

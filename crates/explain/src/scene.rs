@@ -3,7 +3,9 @@
 use epitaph_elf::{LoadedModules, Memory, Process};
 use epitaph_summary::{CrashSummary, Frame, Thread};
 
+use crate::failure::Failure;
 use crate::fault::Fault;
+use crate::regions::Space;
 
 /// All that an explanation may look at.
 #[derive(Clone)]
@@ -18,6 +20,12 @@ pub struct Scene<'a> {
     pub summary: &'a CrashSummary,
     /// The fault; `None` where no signal ended the process (a core of a living one).
     pub fault: Option<Fault>,
+    /// The faults whose handlers the thread was in, innermost first.
+    pub handled: Vec<Fault>,
+    /// What was mapped where.
+    pub(crate) space: Space<'a>,
+    /// What failed, where the fault is of a kind that a processor raises.
+    pub(crate) failure: Option<Failure>,
 }
 
 impl std::fmt::Debug for Scene<'_> {
@@ -34,7 +42,10 @@ impl<'a> Scene<'a> {
         loaded: &'a LoadedModules<'a>,
         summary: &'a CrashSummary,
     ) -> Scene<'a> {
-        Scene { process, memory, loaded, summary, fault: Fault::of(process) }
+        let (fault, handled) = Fault::all(process, memory, summary);
+        let space = Space::new(process, memory, loaded);
+        let failure = fault.as_ref().and_then(|fault| Failure::of(fault, process, memory, &space));
+        Scene { process, memory, loaded, summary, fault, handled, space, failure }
     }
 
     /// Returns the thread whose story is told.
@@ -46,5 +57,10 @@ impl<'a> Scene<'a> {
     pub fn frames(&self) -> &'a [Frame] {
         let from = self.fault.as_ref().map_or(0, |fault| fault.frame);
         self.thread().and_then(|thread| thread.frames.get(from..)).unwrap_or_default()
+    }
+
+    /// Returns the number of the fault's signal and its code, where it has one.
+    pub(crate) fn signal(&self) -> Option<(i32, Option<i32>)> {
+        self.fault.as_ref().map(|fault| (fault.signal.number, fault.signal.code))
     }
 }

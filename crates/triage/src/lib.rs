@@ -174,6 +174,9 @@ pub fn triage(
     summary.threads = first.iter().map(|thread| stacks.first(process, thread, crashed)).collect();
     summary.modules = modules::describe(&loaded, stacks.touched());
     let explained = explain(&Scene::new(process, &memory, &loaded, &summary));
+    if let Some(signal) = &mut summary.signal {
+        signal.after = signal::before(&explained.handled, process);
+    }
     summary.cause = explained.cause;
     summary.other_causes = explained.others;
     summary.regions = explained.regions;

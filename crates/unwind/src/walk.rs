@@ -7,7 +7,6 @@ use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 use crate::address::CodeAddress;
 use crate::by_address::ByAddress;
 use crate::code::Code;
-use crate::fallback;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::kept::{Keep, Kept};
 use crate::step::{Callee, Step};

@@ -92,7 +92,7 @@ pub static AARCH64: Arch = Arch {
         // mov x8, #139 (rt_sigreturn); svc #0
         code: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
         interrupted: signal::interrupted,
-        record: Some(signal::record),
+        record: signal::record,
     }],
     machine_code: None,
 };

@@ -64,13 +64,13 @@ pub static I386: Arch = Arch {
             // mov $173,%eax (rt_sigreturn); int $0x80
             code: &[0xb8, 0xad, 0x00, 0x00, 0x00, 0xcd, 0x80],
             interrupted: with_siginfo,
-            record: None,
+            record: |_, _| None,
         },
         SignalReturn {
             // pop %eax; mov $119,%eax (sigreturn); int $0x80
             code: &[0x58, 0xb8, 0x77, 0x00, 0x00, 0x00, 0xcd, 0x80],
             interrupted: without_siginfo,
-            record: None,
+            record: |_, _| None,
         },
     ],
     machine_code: None,

@@ -102,8 +102,8 @@ pub struct SignalReturn {
     pub code: &'static [u8],
     /// Recovers the interrupted registers, given those at its first instruction.
     pub interrupted: fn(&Registers, &dyn Memory) -> Option<Registers>,
-    /// Reads what the kernel noted of the signal, given the same registers; `None` where nobody has written how.
-    pub record: Option<fn(&Registers, &dyn Memory) -> Option<SignalRecord>>,
+    /// Reads what the kernel noted of the signal, given the same registers; nothing where nobody has written how.
+    pub record: fn(&Registers, &dyn Memory) -> Option<SignalRecord>,
 }
 
 /// Layout of `struct elf_prstatus` (linux/elfcore.h), as far as architectures of one class differ.

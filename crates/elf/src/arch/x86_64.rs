@@ -79,7 +79,7 @@ pub static X86_64: Arch = Arch {
         // mov $15,%rax; syscall
         code: &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05],
         interrupted: signal::interrupted,
-        record: Some(signal::record),
+        record: signal::record,
     }],
     machine_code: Some(MachineCode { from_entry: entry::from_entry, to_return: exit::to_return }),
 };

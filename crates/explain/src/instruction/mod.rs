@@ -3,6 +3,8 @@
 mod aarch64;
 mod x86;
 
+use std::fmt::Write as _;
+
 use epitaph_elf::{AARCH64, Arch, I386, Memory, Registers, X86_64};
 use epitaph_summary::{self as summary, AccessKind, Hex};
 
@@ -114,9 +116,14 @@ impl Instruction {
 
     /// Returns it as the summary has it.
     pub(crate) fn described(&self) -> summary::Instruction {
+        let mut bytes = String::new();
+        for byte in &self.bytes {
+            // Writing to a String doesn't fail.
+            let _ = write!(bytes, "{byte:02x}");
+        }
         summary::Instruction {
             address: Some(Hex(self.address)),
-            bytes: Some(self.bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+            bytes: Some(bytes),
             text: Some(self.text.clone()),
             registers: self.registers.clone(),
         }

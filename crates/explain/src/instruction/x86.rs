@@ -176,7 +176,7 @@ fn registers(instruction: &iced_x86::Instruction) -> Vec<String> {
 }
 
 fn action(machine: Machine<'_>, instruction: &iced_x86::Instruction, operands: &[Operand]) -> Action {
-    let pointer = u8::try_from(machine.arch.bits() / 8).unwrap_or(8);
+    let pointer = machine.arch.bits() / 8;
     let at = |operand: Option<&Operand>, size: u8| {
         machine.arch.read_number(machine.memory, operand?.address?, size).ok()
     };

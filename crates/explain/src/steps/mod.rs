@@ -1,6 +1,15 @@
 //! The steps of an explanation, in the order of their precedence. Each recognizes one family of causes.
 
+mod access;
+mod arithmetic;
+mod bus;
+mod execute;
+mod freed;
+mod overflow;
 mod plain;
+mod protection;
+mod refused;
+mod trap;
 
 use epitaph_summary::Cause;
 
@@ -10,7 +19,18 @@ use crate::scene::Scene;
 type Step = fn(&Scene<'_>, &[Cause]) -> Option<Cause>;
 
 /// All steps.
-const ALL: &[Step] = &[plain::find];
+const ALL: &[Step] = &[
+    overflow::find,
+    execute::find,
+    bus::find,
+    access::find,
+    freed::find,
+    protection::find,
+    arithmetic::find,
+    trap::find,
+    refused::find,
+    plain::find,
+];
 
 /// Takes all steps.
 pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {
@@ -19,4 +39,9 @@ pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {
         found.extend(step(scene, &found));
     }
     found
+}
+
+/// Tells whether a step before has told which access to memory failed.
+fn told(found: &[Cause]) -> bool {
+    found.iter().any(|cause| cause.access.is_some())
 }
