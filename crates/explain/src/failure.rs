@@ -68,7 +68,7 @@ impl Failure {
             sp: fault.registers.get(arch.sp),
             instruction,
             operand: None,
-            address: fault.signal.fault_address,
+            address: named_address(fault, arch),
             kind: fault.write.map(|write| if write { AccessKind::Write } else { AccessKind::Read }),
             basis: Basis::Nothing,
             doubtful: fault.doubtful,
@@ -79,7 +79,10 @@ impl Failure {
 
     /// Finds the access.
     fn find(&mut self, fault: &Fault, memory: &dyn Memory, space: &Space<'_>) {
-        if self.address == Some(self.pc) && !memory.is_executable(self.pc) {
+        // Some processors refuse to jump to what is no address, others fail there; the latter name no address.
+        let no_address = self.address.is_none() && *self.arch == X86_64 && !is_canonical(self.pc);
+        if no_address || (self.address == Some(self.pc) && !memory.is_executable(self.pc)) {
+            self.address = Some(self.pc);
             self.kind = Some(AccessKind::Execute);
             self.basis = Basis::Agreed;
             return;
@@ -191,6 +194,20 @@ impl Failure {
     }
 }
 
+/// Returns the address that the kernel names. On x86 it names none for a misaligned access, which is 0 there
+/// (`exc_alignment_check`, linux/arch/x86/kernel/traps.c).
+fn named_address(fault: &Fault, arch: &Arch) -> Option<u64> {
+    let unnamed = is_misaligned(fault) && arch.link.is_none();
+    fault.signal.fault_address.filter(|address| !(unnamed && *address == 0))
+}
+
+/// Tells whether the kernel says that the access should have been aligned.
+fn is_misaligned(fault: &Fault) -> bool {
+    const SIGBUS: i32 = 7;
+    const BUS_ADRALN: i32 = 1;
+    fault.signal.number == SIGBUS && fault.signal.code == Some(BUS_ADRALN)
+}
+
 /// Says which instruction fails.
 fn fails_at(instruction: &Instruction) -> String {
     format!("the instruction is `{}`", instruction.text)
@@ -237,6 +254,16 @@ fn by_registers<'o>(
         if let Some(operand) = operands.iter().find(misaligned) {
             return (Some(operand), Basis::Agreed);
         }
+    }
+    if is_misaligned(fault) {
+        let misaligned = |operand: &&Operand| {
+            let size = operand.size.unwrap_or(0);
+            size > 1 && operand.address.is_some_and(|address| !address.is_multiple_of(size.into()))
+        };
+        return match operands.iter().find(misaligned) {
+            Some(operand) => (Some(operand), Basis::Agreed),
+            None => (None, Basis::Nothing),
+        };
     }
     // After a system call the registers are those of who sent the signal.
     if !by_processor && after_system_call(arch, memory, pc) {

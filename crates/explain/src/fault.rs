@@ -4,6 +4,7 @@ use epitaph_elf::{Arch, FaultKind, Memory, Process, RecordedFault, Registers, Si
 use epitaph_summary::{CrashSummary, Frame, SignalOrigin, Thread};
 
 use crate::instruction::{Action, Instruction, Machine};
+use crate::regions::Space;
 
 const SIGILL: i32 = 4;
 const SIGTRAP: i32 = 5;
@@ -41,12 +42,13 @@ impl Fault {
     pub(crate) fn all(
         process: &Process,
         memory: &dyn Memory,
+        space: &Space<'_>,
         summary: &CrashSummary,
     ) -> (Option<Fault>, Vec<Fault>) {
         let Some(own) = Fault::told(process) else { return (None, Vec::new()) };
         let thread = summary.crashing_thread().or(summary.threads.first());
         let handled: Vec<Fault> =
-            thread.map(|thread| behind_handlers(process, memory, thread)).unwrap_or_default();
+            thread.map(|thread| behind_handlers(process, memory, space, thread)).unwrap_or_default();
         let fault = match handled.first() {
             Some(behind) if !own.is_synchronous() => behind.clone(),
             _ => own,
@@ -81,7 +83,7 @@ fn raised_by_processor(signal: &SignalInfo) -> bool {
 }
 
 /// Finds the faults whose handlers a thread was in, innermost first.
-fn behind_handlers(process: &Process, memory: &dyn Memory, thread: &Thread) -> Vec<Fault> {
+fn behind_handlers(process: &Process, memory: &dyn Memory, space: &Space<'_>, thread: &Thread) -> Vec<Fault> {
     let tls = process.threads.first().and_then(|first| first.tls);
     let is_trampoline = |frame: &Frame| frame.function.as_deref() == Some(SIGNAL_FRAME);
     let trampolines = thread.frames.iter().enumerate().filter(|(_, frame)| is_trampoline(frame));
@@ -92,7 +94,7 @@ fn behind_handlers(process: &Process, memory: &dyn Memory, thread: &Thread) -> V
             return None;
         }
         let place = Place { arch: process.arch, pc: trampoline.pc?.0, sp: before.cfa?.0, tls };
-        place.fault(memory, index + 1)
+        place.fault(memory, space, index + 1)
     };
     trampolines.take(MOST_HANDLERS).filter_map(fault).collect()
 }
@@ -107,7 +109,7 @@ struct Place {
 
 impl Place {
     /// Reads the fault that the handler was called for, if it was for one; `frame` is the interrupted one's index.
-    fn fault(&self, memory: &dyn Memory, frame: usize) -> Option<Fault> {
+    fn fault(&self, memory: &dyn Memory, space: &Space<'_>, frame: usize) -> Option<Fault> {
         let signal_return = self.arch.signal_return(self.pc, memory)?;
         let mut at = Registers::default();
         at.set(self.arch.sp, Some(self.sp));
@@ -115,7 +117,7 @@ impl Place {
         let registers = (signal_return.interrupted)(&at, memory)?;
         let record = (signal_return.record)(&at, memory)?;
         let machine = Machine { arch: self.arch, registers: &registers, tls: self.tls, memory };
-        let (signal, doubtful) = judge(&record, machine)?;
+        let (signal, doubtful) = judge(&record, machine, space)?;
         let write = record.last_fault.and_then(|last| last.write);
         Some(Fault { signal, registers, frame, origin: SignalOrigin::Sigframe, write, doubtful })
     }
@@ -124,7 +126,7 @@ impl Place {
 /// Tells which fault a handler was called for, and whether that is in doubt. The kernel's note may be of an older fault,
 /// and what stands in the signal's description of an older signal: one must bear the other out, or the instruction that
 /// was interrupted must.
-fn judge(record: &SignalRecord, machine: Machine<'_>) -> Option<(SignalInfo, bool)> {
+fn judge(record: &SignalRecord, machine: Machine<'_>, space: &Space<'_>) -> Option<(SignalInfo, bool)> {
     let told = record.info.as_ref().filter(|info| raised_by_processor(info));
     let last = record.last_fault.as_ref();
     if let (Some(told), Some(last)) = (told, last)
@@ -136,17 +138,20 @@ fn judge(record: &SignalRecord, machine: Machine<'_>) -> Option<(SignalInfo, boo
     let last = last?;
     let Some(instruction) = Instruction::decode(machine) else {
         // Without its code there is only this; a divide error is also what a thread has that had no fault.
-        return (last.kind == FaultKind::Access).then(|| (signal_of(last, told), true));
+        return (last.kind == FaultKind::Access).then(|| (signal_of(last, told, space), true));
     };
-    bears_out(last, &instruction, machine).then(|| (signal_of(last, told), false))
+    bears_out(last, &instruction, machine).then(|| (signal_of(last, told, space), false))
 }
 
 /// Makes the signal of a recorded fault; `told` may be another's.
-fn signal_of(fault: &RecordedFault, told: Option<&SignalInfo>) -> SignalInfo {
+fn signal_of(fault: &RecordedFault, told: Option<&SignalInfo>, space: &Space<'_>) -> SignalInfo {
     if let Some(told) = told.filter(|told| fault.kind.raises(told.number)) {
         return SignalInfo { fault_address: fault.address.or(told.fault_address), ..told.clone() };
     }
+    // Where the map allows an access, its file had nothing there.
+    let allowed = |address| space.is_known() && !space.forbids(address, fault.write.unwrap_or(false));
     let number = match fault.kind {
+        FaultKind::Access if fault.address.is_some_and(allowed) => SIGBUS,
         FaultKind::Access | FaultKind::Protection => SIGSEGV,
         FaultKind::Alignment => SIGBUS,
         FaultKind::Division | FaultKind::FloatingPoint => SIGFPE,

@@ -8,6 +8,11 @@ use epitaph_summary::{Access, Hex, Region, RegionKind};
 /// Farthest that the kernel puts the `brk` heap behind the program (`arch_randomize_brk`: 32 MiB on x86, 1 GiB on others).
 const FARTHEST_HEAP: u64 = 1 << 30;
 
+/// No system maps its first 64 KiB by default (`vm.mmap_min_addr`).
+pub(crate) const NULL_END: u64 = 0x1_0000;
+/// Where x86-64 kernels put the page of old system calls (Documentation/arch/x86/x86_64/mm.rst).
+const VSYSCALL: u64 = 0xffff_ffff_ff60_0000;
+
 /// What was mapped where.
 #[derive(Clone)]
 pub(crate) struct Space<'a> {
@@ -111,7 +116,8 @@ impl<'a> Space<'a> {
         if let Some(file) = self.file(segment.address) {
             return (RegionKind::File, Some(file.path.to_string_lossy().into_owned()));
         }
-        if self.process.auxv.vdso().is_some_and(|vdso| segment.contains(vdso)) {
+        let vdso = self.process.auxv.vdso().is_some_and(|vdso| segment.contains(vdso));
+        if vdso || segment.address == VSYSCALL {
             return (RegionKind::Vdso, None);
         }
         let of_thread = |tid: u32| Some(format!("thread {tid}"));
@@ -189,7 +195,9 @@ impl<'a> Space<'a> {
         for access in accesses {
             let Some(address) = access.address.map(|address| address.0) else { continue };
             access.region = self.find(address).and_then(|index| chosen.get(&index).copied());
+            // What is nearest to null says nothing.
             if access.region.is_none()
+                && address >= NULL_END
                 && let Some((index, distance)) = self.nearest(address)
             {
                 access.nearest_region = chosen.get(&index).copied();

@@ -42,8 +42,8 @@ impl<'a> Scene<'a> {
         loaded: &'a LoadedModules<'a>,
         summary: &'a CrashSummary,
     ) -> Scene<'a> {
-        let (fault, handled) = Fault::all(process, memory, summary);
         let space = Space::new(process, memory, loaded);
+        let (fault, handled) = Fault::all(process, memory, &space, summary);
         let failure = fault.as_ref().and_then(|fault| Failure::of(fault, process, memory, &space));
         Scene { process, memory, loaded, summary, fault, handled, space, failure }
     }

@@ -131,12 +131,10 @@ impl Instruction {
 }
 
 /// Reads the bytes of the instruction at an address, and maybe some of the next one: up to the longest (x86: 15 bytes), or
-/// to the end of the page where nothing follows.
+/// as many as there are where code or what is known of it ends.
 fn code(memory: &dyn Memory, pc: u64) -> Option<Vec<u8>> {
     const LONGEST: usize = 15;
-    const PAGE: u64 = 4096;
-    let to_page_end = (PAGE - pc % PAGE).min(LONGEST as u64) as usize;
-    [LONGEST, to_page_end].into_iter().find_map(|len| epitaph_elf::read_vec(memory, pc, len).ok())
+    (1..=LONGEST).rev().find_map(|len| epitaph_elf::read_vec(memory, pc, len).ok())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use epitaph_summary::AccessKind;
 use iced_x86::{
-    Code, Decoder, DecoderOptions, FlowControl, Formatter, GasFormatter, InstructionInfoFactory, Mnemonic,
-    OpAccess, OpKind, Register, UsedMemory,
+    Code, Decoder, DecoderError, DecoderOptions, FlowControl, Formatter, GasFormatter,
+    InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, UsedMemory,
 };
 
 use super::{Action, Held, Instruction, Machine, Operand};
@@ -11,8 +11,12 @@ use super::{Action, Held, Instruction, Machine, Operand};
 /// Decodes an instruction.
 pub(super) fn decode(machine: Machine<'_>, pc: u64, bytes: &[u8]) -> Option<Instruction> {
     let bits = u32::from(machine.arch.bits());
-    let decoded = Decoder::with_ip(bits, bytes, pc, DecoderOptions::NONE).decode();
+    let mut decoder = Decoder::with_ip(bits, bytes, pc, DecoderOptions::NONE);
+    let decoded = decoder.decode();
     let invalid = decoded.is_invalid();
+    if decoder.last_error() == DecoderError::NoMoreBytes {
+        return None;
+    }
     let bytes = bytes.get(..decoded.len().max(1))?.to_vec();
     let operands = if invalid { Vec::new() } else { operands(machine, &decoded) };
     Some(Instruction {

@@ -6,13 +6,12 @@ use super::told;
 use crate::failure::{Basis, Failure};
 use crate::fault::is_canonical;
 use crate::instruction::Operand;
+use crate::regions::NULL_END;
 use crate::scene::Scene;
 use crate::words;
 
 const SIGBUS: i32 = 7;
 const SIGSEGV: i32 = 11;
-/// No system maps its first 64 KiB by default (`vm.mmap_min_addr`).
-const NULL_END: u64 = 0x1_0000;
 /// Where the instruction isn't known, an address in the first page is a null pointer's.
 const FIRST_PAGE: u64 = 4096;
 
@@ -70,8 +69,18 @@ fn null(failure: &Failure, operand: &Operand, address: u64) -> Cause {
         };
         return failure.cause(&null_class(failure), Confidence::High, summary);
     }
+    // The offset may have been added before: compilers do that or not, at different levels of optimization.
+    let aligned = operand.size.is_some_and(|size| size > 0 && address.is_multiple_of(size.min(8).into()));
+    if address < FIRST_PAGE && aligned {
+        let summary = format!("null pointer {kind} at +{address:#x}");
+        let mut cause = failure.cause(&null_class(failure), Confidence::Medium, summary);
+        cause
+            .evidence
+            .push("the offset was added before: a small number used as a pointer is the same".to_owned());
+        return cause;
+    }
     let summary =
-        format!("{kind} at {address:#x}: a null pointer and an offset, or a small number used as a pointer");
+        format!("{kind} at {address:#x}: a small number used as a pointer, or a null pointer and an offset");
     failure.cause("near_null", Confidence::Medium, summary)
 }
 

@@ -20,13 +20,13 @@ pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     let failure = scene.failure.as_ref().filter(|_| !told(found))?;
     match scene.signal()? {
         (SIGBUS, Some(BUS_ADRALN)) => {
-            let summary = match failure.address {
+            let summary = match failure.start() {
                 Some(address) => format!("misaligned access at {address:#x}"),
                 None => "misaligned access".to_owned(),
             };
             Some(failure.cause("misaligned", Confidence::High, summary))
         }
-        (SIGBUS, Some(BUS_ADRERR | BUS_OBJERR)) => beyond_file(scene, failure),
+        (SIGBUS, Some(BUS_ADRERR | BUS_OBJERR) | None) => beyond_file(scene, failure),
         (SIGBUS, Some(BUS_MCEERR_AR | BUS_MCEERR_AO)) => {
             let summary = "the memory's hardware reported an error that it can't correct";
             Some(failure.cause_without_access("hw_memory", Confidence::High, summary))

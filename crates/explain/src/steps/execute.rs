@@ -54,13 +54,14 @@ pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     };
     let mut cause = failure.cause(class, confidence, summary);
     cause.evidence.extend(match way {
-        Way::Call => Some(
-            "the word at the top of the stack (or the link register) is a return address: it was called"
-                .to_owned(),
-        ),
-        Way::Return => {
-            Some(format!("the word below the stack pointer is {pc:#x}: a return took it from there"))
-        }
+        Way::Call => Some(match failure.arch.link {
+            None => "a return address is at the top of the stack: it was called".to_owned(),
+            Some(_) => "a return address is in the link register: it was called".to_owned(),
+        }),
+        Way::Return => Some(match failure.arch.link {
+            None => format!("the word below the stack pointer is {pc:#x}: a return took it from there"),
+            Some(_) => format!("the link register holds {pc:#x}: a return took it from there"),
+        }),
         Way::Unknown => None,
     });
     cause.evidence.extend(pattern(pc, failure.arch));
