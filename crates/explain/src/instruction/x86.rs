@@ -36,10 +36,21 @@ fn text(instruction: &iced_x86::Instruction) -> String {
     options.set_uppercase_hex(false);
     options.set_small_hex_numbers_in_decimal(false);
     options.set_branch_leading_zeros(false);
-    options.set_rip_relative_addresses(false);
+    options.set_rip_relative_addresses(true);
+    options.set_show_zero_displacements(instruction.memory_displ_size() != 0);
+    options.set_always_show_scale(instruction.memory_index() != Register::None);
     options.set_space_after_operand_separator(false);
     let mut text = String::new();
     formatter.format(instruction, &mut text);
+    // These have one size only where they name none.
+    for (long, short) in [("jmpq ", "jmp "), ("callq ", "call "), ("pushq ", "push "), ("popq ", "pop ")] {
+        if let Some(rest) = text.strip_prefix(long) {
+            return format!("{short}{rest}");
+        }
+    }
+    if instruction.is_string_instruction() {
+        text = text.replace("(%rsi)", "%ds:(%rsi)").replace("(%rdi)", "%es:(%rdi)");
+    }
     text
 }
 
@@ -262,6 +273,22 @@ mod tests {
         // mov %gs:0x14,%eax
         let canary = decoded(&I386, &[0x65, 0xa1, 0x14, 0, 0, 0], &[]);
         assert_eq!(canary.operands[0].address, None);
+    }
+
+    #[test]
+    fn texts_are_those_of_gdb() {
+        for (code, text) in [
+            (&[0x48, 0x8b, 0x05, 0xd4, 0x2e, 0, 0][..], "mov 0x2ed4(%rip),%rax"),
+            (&[0xff, 0x15, 0xb2, 0x2f, 0, 0], "call *0x2fb2(%rip)"),
+            (&[0xff, 0x75, 0], "push 0x0(%rbp)"),
+            (&[0xc7, 0, 0x2a, 0, 0, 0], "movl $0x2a,(%rax)"),
+            (&[0x0f, 0xb6, 0x14, 0x07], "movzbl (%rdi,%rax,1),%edx"),
+            (&[0xf3, 0x48, 0xa5], "rep movsq %ds:(%rsi),%es:(%rdi)"),
+            (&[0xe8, 0, 1, 0, 0], "call 0x401105"),
+            (&[0xc5, 0xfe, 0x6f, 0x0e], "vmovdqu (%rsi),%ymm1"),
+        ] {
+            assert_eq!(decoded(&X86_64, code, &[]).text, text);
+        }
     }
 
     #[test]
