@@ -6,6 +6,7 @@ use epitaph_summary::{Access, AccessKind, Cause, Confidence, Hex};
 use crate::fault::{Fault, SI_KERNEL, is_canonical};
 use crate::instruction::{Action, Instruction, Machine, Operand};
 use crate::regions::Space;
+use crate::words;
 
 /// How the failed access is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +153,16 @@ impl Failure {
         cause.instruction = self.instruction.as_ref().map(Instruction::described);
         cause.evidence = self.instruction.iter().map(fails_at).collect();
         cause
+    }
+
+    /// Says what the registers of an access look like that are no addresses.
+    pub(crate) fn looks(&self, operand: &Operand) -> Vec<String> {
+        let held = operand.base.iter().chain(operand.index.iter().map(|(index, _)| index));
+        held.filter_map(|held| {
+            let looks = words::looks_like(held.value?, self.arch.bits())?;
+            Some(format!("{} looks like {looks}", held.register))
+        })
+        .collect()
     }
 
     fn access(&self) -> Option<Access> {

@@ -93,7 +93,9 @@ impl<'a> Space<'a> {
 
     /// Returns the file that is mapped at an address.
     pub(crate) fn file(&self, address: u64) -> Option<&'a FileMapping> {
-        self.process.mappings.iter().find(|mapping| mapping.start <= address && address < mapping.end)
+        let mappings = &self.process.mappings;
+        let after = mappings.partition_point(|mapping| mapping.start <= address);
+        after.checked_sub(1).and_then(|index| mappings.get(index)).filter(|mapping| address < mapping.end)
     }
 
     /// Returns the stack of the main thread: the kernel put the program's name and random bytes on top of it.

@@ -2,7 +2,7 @@
 
 /// Writes a number of bytes as people do: `8 MiB`, `1.5 KiB`, `48 bytes`.
 pub(crate) fn bytes(count: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match UNITS.into_iter().find(|(size, _)| count >= *size) {
         Some((size, unit)) if count.is_multiple_of(size) => format!("{} {unit}", count / size),
         Some((size, unit)) => format!("{:.1} {unit}", count as f64 / size as f64),

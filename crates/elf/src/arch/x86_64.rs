@@ -11,6 +11,7 @@ mod state;
 mod store;
 
 pub(super) use branch::follows_call;
+pub(super) use signal::exception;
 
 use goblin::elf::header::EM_X86_64;
 

@@ -50,7 +50,10 @@ pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
                 format!("execution of {}, at {pc:#x}, which is not executable", scene.space.words(at));
             ("exec_nonexec", Confidence::High, summary)
         }
-        (_, None) => ("exec_wild", Confidence::High, format!("call of {pc:#x}, where nothing is mapped")),
+        (way, None) => {
+            let verb = if way == Way::Call { "call of" } else { "jump to" };
+            ("exec_wild", Confidence::High, format!("{verb} {pc:#x}, where nothing is mapped"))
+        }
     };
     let mut cause = failure.cause(class, confidence, summary);
     cause.evidence.extend(match way {
@@ -77,7 +80,7 @@ fn refused_target(failure: &Failure) -> Option<Cause> {
     let (class, target, summary) = match failure.action()? {
         Action::Jump(target) => {
             let target = wild(target)?;
-            ("exec_wild", target, format!("call of {target:#x}, which is no address at all"))
+            ("exec_wild", target, format!("call of or jump to {target:#x}, which is no address at all"))
         }
         Action::Return(target) => {
             let target = wild(target)?;

@@ -24,7 +24,7 @@ pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     // A null pointer and a stack overflow have nothing of it.
     const OTHERS: [&str; 4] = ["stack_overflow", "null_deref", "exec_null", "return_corrupt"];
     let other = |cause: &Cause| OTHERS.iter().any(|class| cause.class.starts_with(class));
-    if signal != SIGSEGV || failure.arch.bits() != 64 || found.iter().any(other) {
+    if signal != SIGSEGV || found.iter().any(other) {
         return None;
     }
     let value = pointer(failure)?;
@@ -38,8 +38,7 @@ pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     }
     let link = link(scene, failure, value)?;
     let summary = format!("{verb} through a pointer that was read from freed memory");
-    let confidence = if link.seen { Confidence::Medium } else { Confidence::Low };
-    let mut cause = failure.cause("use_after_free", confidence, summary);
+    let mut cause = failure.cause("use_after_free", Confidence::Medium, summary);
     cause.evidence.insert(0, link.words(value));
     Some(cause)
 }
@@ -52,65 +51,80 @@ fn pointer(failure: &Failure) -> Option<u64> {
     failure.operand.as_ref()?.base.as_ref()?.value
 }
 
-/// A value that is the link of a freed chunk.
-struct Link {
-    chunk: u64,
-    next: u64,
-    /// Whether the chunk was found, with the link in it.
-    seen: bool,
+/// A value that is, or would be, the link of a freed chunk.
+enum Link {
+    /// It stands in this chunk, and leads to the next one; 0 at the end of a list.
+    In { chunk: u64, next: u64 },
+    /// It is what would stand in the chunks of this page, at the end of a list.
+    LastIn { page: u64 },
+    /// It is what would stand in a chunk near this one, which it would lead to.
+    To { next: u64 },
 }
 
 impl Link {
     fn words(&self, value: u64) -> String {
-        let (chunk, next) = (self.chunk, self.next);
-        match (self.seen, next) {
-            (true, 0) => format!(
-                "{value:#x} is what malloc keeps in the freed memory at {chunk:#x}: the end of a list"
-            ),
-            (true, _) => format!(
-                "{value:#x} is what malloc keeps in the freed memory at {chunk:#x}: a link to {next:#x}"
-            ),
-            (false, _) => {
-                format!("{value:#x} is what malloc would keep in freed memory in the page of {chunk:#x}")
+        match self {
+            Link::In { chunk, next: 0 } => {
+                format!("{value:#x} is what malloc keeps in the freed memory at {chunk:#x}, a list's last")
+            }
+            Link::In { chunk, next } => {
+                format!(
+                    "{value:#x} is what malloc keeps in the freed memory at {chunk:#x}: a link to {next:#x}"
+                )
+            }
+            Link::LastIn { page } => {
+                format!(
+                    "{value:#x} is what malloc keeps in freed memory of the page {page:#x}, in a list's last"
+                )
+            }
+            Link::To { next } => {
+                format!(
+                    "{value:#x} is what malloc keeps in freed memory that is linked to {next:#x}, in the heap"
+                )
             }
         }
     }
 }
 
-/// Finds the freed chunk that a value is the link of: a register or a word of the stack may still point to it.
+/// Finds out whether a value is a freed chunk's link: a register or a word of the stack may still point to the chunk, or else
+/// the value itself leads into the heap.
 fn link(scene: &Scene<'_>, failure: &Failure, value: u64) -> Option<Link> {
     let fault = scene.fault.as_ref()?;
     let arch = failure.arch;
+    let word = u64::from(arch.bits() / 8);
+    let read = |address: Option<u64>| arch.read_word(scene.memory, address?).ok();
     let registers = arch.register_names.iter().filter_map(|(number, _)| fault.registers.get(*number));
-    let stack = (0..MOST_WORDS)
-        .map_while(|word| arch.read_word(scene.memory, failure.sp?.checked_add(word * 8)?).ok());
+    let stack = (0..MOST_WORDS).map_while(|index| read(failure.sp?.checked_add(index * word)));
     let mut candidates: Vec<u64> =
         registers.chain(stack).filter(|address| address.is_multiple_of(ALIGNMENT)).collect();
     candidates.sort_unstable();
     candidates.dedup();
-    let linked = |chunk: u64| {
+    let holds = |chunk: u64| {
+        let size = read(chunk.checked_sub(word));
         let next = value ^ (chunk >> PAGE_SHIFT);
-        let plausible = next == 0 || (next.is_multiple_of(ALIGNMENT) && scene.space.may_be_heap(next));
-        let holds = || arch.read_word(scene.memory, chunk).ok() == Some(value);
-        (plausible && scene.space.may_be_heap(chunk) && holds() && has_size(scene, failure, chunk))
-            .then_some(Link { chunk, next, seen: true })
+        let leads = next == 0 || (next.is_multiple_of(ALIGNMENT) && scene.space.may_be_heap(next));
+        let holds = leads && scene.space.may_be_heap(chunk) && read(Some(chunk)) == Some(value);
+        (holds && size.is_some_and(is_size)).then_some(Link::In { chunk, next })
     };
-    candidates.into_iter().find_map(linked).or_else(|| {
-        // The chunk is out of sight: the end of a list still tells its page.
-        let page = value.checked_mul(1 << PAGE_SHIFT)?;
-        (value > 0xffff && scene.space.may_be_heap(page)).then_some(Link {
-            chunk: page,
-            next: 0,
-            seen: false,
-        })
-    })
+    candidates.into_iter().find_map(holds).or_else(|| leading(scene, value))
 }
 
-/// Tells whether the word before a chunk's memory is a chunk's size, with its three flags.
-fn has_size(scene: &Scene<'_>, failure: &Failure, chunk: u64) -> bool {
-    const SMALLEST: u64 = 32;
-    /// What the caches keep is smaller; leave room for who has set them otherwise.
+/// Takes a value for the link of a chunk that isn't in sight.
+fn leading(scene: &Scene<'_>, value: u64) -> Option<Link> {
+    /// Small numbers are no pages of a heap.
+    const SMALLEST: u64 = 0x1_0000;
+    let page = value.checked_mul(1 << PAGE_SHIFT).filter(|_| value >= SMALLEST);
+    if let Some(page) = page.filter(|page| scene.space.may_be_heap(*page)) {
+        return Some(Link::LastIn { page });
+    }
+    // The upper bits of a link are those of where it leads, and they tell the lower ones where both are in one page.
+    let next = (0..u64::BITS / PAGE_SHIFT).fold(value, |next, _| value ^ (next >> PAGE_SHIFT));
+    (next != value && scene.space.may_be_heap(next)).then_some(Link::To { next })
+}
+
+/// Tells whether a word is a chunk's size, with its three flags. What the caches keep is small.
+fn is_size(word: u64) -> bool {
+    const SMALLEST: u64 = 16;
     const LARGEST: u64 = 1 << 20;
-    let size = chunk.checked_sub(8).and_then(|at| failure.arch.read_word(scene.memory, at).ok());
-    size.is_some_and(|size| (SMALLEST..LARGEST).contains(&(size & !7)) && size & 8 == 0)
+    (SMALLEST..LARGEST).contains(&(word & !7)) && word & 8 == 0
 }

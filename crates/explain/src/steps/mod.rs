@@ -1,6 +1,7 @@
 //! The steps of an explanation, in the order of their precedence. Each recognizes one family of causes.
 
 mod access;
+mod allocator;
 mod arithmetic;
 mod bus;
 mod execute;
@@ -29,6 +30,7 @@ const ALL: &[Step] = &[
     arithmetic::find,
     trap::find,
     refused::find,
+    allocator::find,
     plain::find,
 ];
 

@@ -25,7 +25,7 @@ pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     }
     let address = failure.address?;
     match scene.space.find(address) {
-        Some(index) => protected(scene, failure, address, index),
+        Some(index) => Some(protected(scene, failure, address, index)),
         None => Some(wild(scene, failure, address)),
     }
 }
@@ -45,28 +45,33 @@ fn by_code(failure: &Failure, code: i32) -> Option<Cause> {
 }
 
 /// An access to what is mapped.
-fn protected(scene: &Scene<'_>, failure: &Failure, address: u64, index: usize) -> Option<Cause> {
-    let segment = scene.space.segment(index)?;
+fn protected(scene: &Scene<'_>, failure: &Failure, address: u64, index: usize) -> Cause {
     let place = scene.space.words(index);
     let verb = verb(failure);
-    match failure.kind {
-        _ if scene.space.kind(segment).0 == RegionKind::Guard => {
+    let segment = scene.space.segment(index).copied();
+    let readable = segment.is_some_and(|segment| segment.read && !segment.write);
+    match (segment, failure.kind) {
+        (Some(segment), _) if scene.space.kind(&segment).0 == RegionKind::Guard => {
             let size = words::bytes(segment.memory_size);
             let summary = format!("{verb} at {address:#x}, in {size} that are there to fail accesses");
             let mut cause = failure.cause("guard_page", Confidence::High, summary);
-            cause.evidence.extend(beside(scene, segment));
-            Some(cause)
+            cause.evidence.extend(beside(scene, &segment));
+            cause
         }
-        Some(AccessKind::Write) if !segment.write && segment.read => {
+        (_, Some(AccessKind::Write)) if readable => {
             let summary = format!("write to {place}, at {address:#x}, which is read-only");
-            Some(failure.cause("write_readonly", Confidence::High, summary))
+            failure.cause("write_readonly", Confidence::High, summary)
         }
-        None if !segment.write && segment.read => {
+        (_, None) if readable => {
             let summary = format!("access to {place}, at {address:#x}, which is read-only");
-            Some(failure.cause("write_readonly", Confidence::Medium, summary))
+            failure.cause("write_readonly", Confidence::Medium, summary)
         }
-        // Its protection may have changed since, or it has another reason.
-        _ => None,
+        _ => {
+            let summary = format!("{verb} at {address:#x}, in {place}, which was forbidden then");
+            let mut cause = failure.cause("wild_pointer", Confidence::Low, summary);
+            cause.evidence.push("the core has it as memory that may be accessed so".to_owned());
+            cause
+        }
     }
 }
 
@@ -124,13 +129,6 @@ fn wild(scene: &Scene<'_>, failure: &Failure, address: u64) -> Cause {
     if confidence == Confidence::Medium {
         cause.evidence.push("it may be memory that was unmapped when it was freed".to_owned());
     }
-    let operand = failure.operand.as_ref();
-    let held = operand
-        .iter()
-        .flat_map(|operand| operand.base.iter().chain(operand.index.iter().map(|(index, _)| index)));
-    for held in held {
-        let looks = held.value.and_then(|value| words::looks_like(value, failure.arch.bits()));
-        cause.evidence.extend(looks.map(|looks| format!("{} looks like {looks}", held.register)));
-    }
+    cause.evidence.extend(failure.operand.iter().flat_map(|operand| failure.looks(operand)));
     cause
 }

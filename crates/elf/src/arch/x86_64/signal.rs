@@ -32,11 +32,11 @@ pub(super) fn record(registers: &Registers, memory: &dyn Memory) -> Option<Signa
     let word = |offset: u64| X86_64.read_word(memory, frame.checked_add(offset)?).ok();
     let info = read_vec(memory, frame.checked_add(SIGINFO)?, SIGINFO_HEAD).ok();
     let info = info.and_then(|bytes| signal_info(&X86_64, &bytes));
-    Some(SignalRecord { info, last_fault: fault(word(TRAP)?, word(ERROR)?, word(CR2)?) })
+    Some(SignalRecord { info, last_fault: exception(word(TRAP)?, word(ERROR)?, word(CR2)?) })
 }
 
-/// Exceptions by number, and a page fault's error code (Intel SDM volume 3, 6.15 "Exception and Interrupt Reference").
-fn fault(trap: u64, error: u64, address: u64) -> Option<RecordedFault> {
+/// Tells an exception by its number and, of a page fault, the error code and the address (Intel SDM volume 3, 6.15 "Exception and Interrupt Reference").
+pub(in crate::arch) fn exception(trap: u64, error: u64, address: u64) -> Option<RecordedFault> {
     const WRITE: u64 = 1 << 1;
     let plain = |kind| Some(RecordedFault { kind, address: None, write: None });
     match trap {
