@@ -36,7 +36,8 @@ pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
         cause.evidence.insert(0, format!("the pointer {value:#x} is {looks}"));
         return Some(cause);
     }
-    let link = link(scene, failure, value)?;
+    // What is mapped may well be where it was to lead.
+    let link = link(scene, failure, value).filter(|_| scene.space.find(value).is_none())?;
     let summary = format!("{verb} through a pointer that was read from freed memory");
     let mut cause = failure.cause("use_after_free", Confidence::Medium, summary);
     cause.evidence.insert(0, link.words(value));

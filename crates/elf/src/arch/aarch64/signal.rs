@@ -72,3 +72,76 @@ fn fault(syndrome: u64, address: u64) -> Option<RecordedFault> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryError;
+
+    const FRAME: u64 = 0x7000_0000;
+
+    struct Frame(Vec<u8>);
+
+    impl Frame {
+        fn new() -> Frame {
+            Frame(vec![0; 5 * 1024])
+        }
+
+        fn with(mut self, offset: u64, word: u64) -> Frame {
+            self.0[offset as usize..][..8].copy_from_slice(&word.to_le_bytes());
+            self
+        }
+
+        /// Adds a record, after `before` bytes of others.
+        fn record(self, before: u64, magic: u32, size: u64, word: u64) -> Frame {
+            let at = RECORDS + before;
+            self.with(at, size << 32 | u64::from(magic)).with(at + 8, word)
+        }
+
+        fn read_fault(&self) -> Option<RecordedFault> {
+            let mut registers = Registers::default();
+            registers.set(SP, Some(FRAME));
+            record(&registers, self).unwrap().last_fault
+        }
+    }
+
+    impl Memory for Frame {
+        fn read(&self, address: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+            let at = address.checked_sub(FRAME).ok_or(MemoryError::Unmapped { address })? as usize;
+            let bytes = self.0.get(at..at + buf.len()).ok_or(MemoryError::Unmapped { address })?;
+            buf.copy_from_slice(bytes);
+            Ok(())
+        }
+
+        fn is_executable(&self, _: u64) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn the_syndrome_is_among_the_records() {
+        const FPSIMD: u32 = 0x4650_8001;
+        const WRITE_ABORT: u64 = 0x9200_0046;
+        let frame = Frame::new().with(SIGCONTEXT, 0x18).record(0, FPSIMD, 528, 0);
+        let fault = frame.record(528, SYNDROME, 16, WRITE_ABORT).read_fault().unwrap();
+        let expected = RecordedFault { kind: FaultKind::Access, address: Some(0x18), write: Some(true) };
+        assert_eq!(fault, expected);
+        for (syndrome, kind) in [
+            (0x0200_0000, FaultKind::Instruction),
+            (0x9200_0021, FaultKind::Alignment),
+            (0xf200_0001, FaultKind::Trap),
+        ] {
+            let fault = Frame::new().record(0, SYNDROME, 16, syndrome).read_fault();
+            assert_eq!(fault.map(|fault| fault.kind), Some(kind), "{syndrome:#x}");
+        }
+    }
+
+    #[test]
+    fn records_that_make_no_sense_end_the_search() {
+        assert_eq!(Frame::new().read_fault(), None);
+        for size in [0, 7, 0xffff_ffff] {
+            let frame = Frame::new().record(0, 1, size, 0).record(16, SYNDROME, 16, 0x9200_0046);
+            assert_eq!(frame.read_fault(), None, "{size}");
+        }
+    }
+}
