@@ -82,7 +82,8 @@ fn left_stack<'a>(scene: &Scene<'a>, address: u64, sp: u64) -> Option<(&'a Segme
     let has_frames = scene.frames().iter().filter_map(|frame| frame.cfa).any(|cfa| stack.contains(cfa.0));
     let is_main = space.main_stack() == Some(stack);
     let near = touches || (!guarded && gap <= LARGEST_FRAME && (is_main || gap <= PAGE));
-    (is_stack && near && (has_frames || is_main)).then_some((stack, guarded))
+    let has_sp = stack.contains(sp) || at.is_some_and(|guard| guard.contains(sp));
+    (is_stack && near && (has_frames || has_sp || is_main)).then_some((stack, guarded))
 }
 
 /// A recursion: functions that call each other.
