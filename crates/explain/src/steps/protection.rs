@@ -106,13 +106,17 @@ fn wild(scene: &Scene<'_>, failure: &Failure, address: u64) -> Cause {
     const NEAR: u64 = 64 << 20;
     /// As far as one goes who runs off an end.
     const OVERRUN: i64 = 4096;
+    /// What is read or written in order fails at the first bytes behind the end; a large block of malloc's that was unmapped
+    /// had its own notes there.
+    const FIRST: i64 = 16;
     let verb = verb(failure);
     let nearest = scene.space.nearest(address);
     let place = |index: usize| scene.space.words(index);
     let (summary, confidence) = match nearest {
         Some((index, distance)) if (0..OVERRUN).contains(&distance) => {
             let past = if distance == 0 { "just".to_owned() } else { words::bytes(distance.unsigned_abs()) };
-            (format!("{verb} at {address:#x}, {past} past the end of {}", place(index)), Confidence::High)
+            let confidence = if distance < FIRST { Confidence::High } else { Confidence::Medium };
+            (format!("{verb} at {address:#x}, {past} past the end of {}", place(index)), confidence)
         }
         Some((_, distance)) if distance.unsigned_abs() <= NEAR => {
             (format!("{verb} at {address:#x}, where nothing is mapped"), Confidence::Medium)
