@@ -54,8 +54,8 @@ mod traces;
 mod unlisted;
 
 pub use arch::{
-    AARCH64, ARM, Arch, CodePiece, FrameRule, FromEntry, I386, Jump, MachineCode, PPC64LE, Place, RISCV64,
-    S390X, SignalReturn, Target, X86_64,
+    AARCH64, ARM, Arch, CodePiece, FaultKind, FrameRule, FromEntry, I386, Jump, MachineCode, PPC64LE, Place,
+    RISCV64, RecordedFault, S390X, SignalRecord, SignalReturn, Target, X86_64,
 };
 pub use auxv::AuxVector;
 pub use build_id::BuildId;
@@ -76,7 +76,7 @@ pub use memory::{Memory, MemoryError, read_string, read_vec};
 pub use module::Module;
 pub use object::{Object, ObjectError};
 pub use plt::Stub;
-pub use process::{Defect, FileMapping, Process, ProcessInfo, SignalInfo, Thread};
+pub use process::{Defect, FileMapping, Process, ProcessInfo, RefusedCall, SignalInfo, Thread};
 pub use read_at::{ReadAt, fill};
 pub use recording::Recording;
 pub use redact::{Redact, RedactedCore};

@@ -71,12 +71,23 @@ pub struct SignalInfo {
     pub fault_address: Option<u64>,
     /// `si_pid` and `si_uid`, for a signal that a process sent.
     pub sender: Option<(u32, u32)>,
+    /// The system call that a filter (seccomp) refused.
+    pub refused: Option<RefusedCall>,
+}
+
+/// A system call that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedCall {
+    /// `si_syscall`: its number, as `audit` numbers its calls.
+    pub number: u32,
+    /// `si_arch`, an `AUDIT_ARCH_…` value: see [`Arch::audited`].
+    pub audit: u32,
 }
 
 impl SignalInfo {
     /// A signal of which nothing else is known.
     pub fn of_number(number: i32) -> SignalInfo {
-        SignalInfo { number, code: None, fault_address: None, sender: None }
+        SignalInfo { number, code: None, fault_address: None, sender: None, refused: None }
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use crate::arch::Arch;
 use crate::header::Class;
-use crate::process::{FileMapping, ProcessInfo, SignalInfo, Thread};
+use crate::process::{FileMapping, ProcessInfo, RefusedCall, SignalInfo, Thread};
 use crate::registers::Registers;
 use crate::system_call::{KeptCall, Number};
 
@@ -114,6 +114,9 @@ const SIGTRAP: i32 = 5;
 const SIGBUS: i32 = 7;
 const SIGFPE: i32 = 8;
 const SIGSEGV: i32 = 11;
+const SIGSYS: i32 = 31;
+/// `si_code` of a system call that a filter refused.
+const SYS_SECCOMP: i32 = 1;
 /// `si_code` of a fault that the kernel has no address for.
 const SI_KERNEL: i32 = 0x80;
 
@@ -133,7 +136,15 @@ pub(crate) fn signal_info(arch: &Arch, desc: &[u8]) -> Option<SignalInfo> {
         .contains(&code)
         .then(|| Some((arch.endian.u32_at(desc, union)?, arch.endian.u32_at(desc, union + 4)?)))
         .flatten();
-    Some(SignalInfo { number, code: Some(code), fault_address, sender })
+    // The address of the call, its number, its architecture.
+    let word = usize::from(arch.class.word());
+    let refused = (number == SIGSYS && code == SYS_SECCOMP)
+        .then(|| {
+            let number = arch.endian.u32_at(desc, union + word)?;
+            Some(RefusedCall { number, audit: arch.endian.u32_at(desc, union + word + 4)? })
+        })
+        .flatten();
+    Some(SignalInfo { number, code: Some(code), fault_address, sender, refused })
 }
 
 /// Parses `NT_FILE`: count, page size, (start, end, offset in pages) for each, then the names, NUL-terminated.
@@ -222,6 +233,20 @@ mod tests {
         assert_eq!(info(6, -6).sender, Some((0x1234, 1000)));
         assert_eq!(info(11, 0).fault_address, None);
         assert_eq!(info(11, 1).sender, None);
+    }
+
+    #[test]
+    fn a_refused_call_is_told_with_its_architecture() {
+        let mut desc = vec![0; 128];
+        for (at, number) in [(0, SIGSYS as u32), (8, 1), (24, 110), (28, 0xc000_003e)] {
+            desc[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        }
+        let info = signal_info(&X86_64, &desc).unwrap();
+        assert_eq!(info.refused, Some(RefusedCall { number: 110, audit: 0xc000_003e }));
+        assert_eq!(info.fault_address, None);
+        // A SIGSYS that somebody sent.
+        desc[8..12].fill(0);
+        assert_eq!(signal_info(&X86_64, &desc).unwrap().refused, None);
     }
 
     #[test]

@@ -22,17 +22,21 @@
 //! }
 //! ```
 
+mod failure;
 mod fault;
 mod hunt;
+mod instruction;
 mod names;
 mod peek;
+mod regions;
 mod remnant;
 mod runtime;
 mod scene;
 mod sentence;
 mod steps;
-mod syscalls;
+pub mod syscalls;
 mod waits;
+mod words;
 
 use epitaph_summary::{Cause, Region};
 
@@ -47,12 +51,18 @@ pub struct Explanation {
     pub cause: Option<Cause>,
     /// What else may have been the cause, the likeliest first.
     pub others: Vec<Cause>,
+    /// The faults whose handlers the crashing thread was in, innermost first.
+    pub handled: Vec<Fault>,
     /// The part of the address space that the causes speak of, by address: their accesses have indices into it.
     pub regions: Vec<Region>,
 }
 
 /// Finds out why a process died.
 pub fn explain(scene: &Scene<'_>) -> Explanation {
-    let mut causes = steps::all(scene).into_iter();
-    Explanation { cause: causes.next(), others: causes.collect(), regions: Vec::new() }
+    let mut found = steps::all(scene);
+    let failure = scene.failure.as_ref();
+    let places = failure.iter().flat_map(|failure| [Some(failure.pc), failure.sp, failure.address]).flatten();
+    let regions = scene.space.place(places, found.iter_mut().filter_map(|cause| cause.access.as_mut()));
+    let mut causes = found.into_iter();
+    Explanation { cause: causes.next(), others: causes.collect(), handled: scene.handled.clone(), regions }
 }

@@ -3,7 +3,9 @@
 use epitaph_elf::{LoadedModules, Memory, Process};
 use epitaph_summary::{CrashSummary, Frame, Thread};
 
+use crate::failure::Failure;
 use crate::fault::Fault;
+use crate::regions::Space;
 use crate::waits::Waits;
 
 /// All that an explanation may look at.
@@ -21,6 +23,12 @@ pub struct Scene<'a> {
     pub waits: &'a Waits,
     /// The fault; `None` where no signal ended the process (a core of a living one).
     pub fault: Option<Fault>,
+    /// The faults whose handlers the thread was in, innermost first.
+    pub handled: Vec<Fault>,
+    /// What was mapped where.
+    pub(crate) space: Space<'a>,
+    /// What failed, where the fault is of a kind that a processor raises.
+    pub(crate) failure: Option<Failure>,
 }
 
 impl std::fmt::Debug for Scene<'_> {
@@ -38,7 +46,10 @@ impl<'a> Scene<'a> {
         summary: &'a CrashSummary,
         waits: &'a Waits,
     ) -> Scene<'a> {
-        Scene { process, memory, loaded, summary, waits, fault: Fault::of(process) }
+        let space = Space::new(process, memory, loaded);
+        let (fault, handled) = Fault::all(process, memory, &space, summary);
+        let failure = fault.as_ref().and_then(|fault| Failure::of(fault, process, memory, &space));
+        Scene { process, memory, loaded, summary, waits, fault, handled, space, failure }
     }
 
     /// Returns the thread whose story is told.
@@ -50,5 +61,10 @@ impl<'a> Scene<'a> {
     pub fn frames(&self) -> &'a [Frame] {
         let from = self.fault.as_ref().map_or(0, |fault| fault.frame);
         self.thread().and_then(|thread| thread.frames.get(from..)).unwrap_or_default()
+    }
+
+    /// Returns the number of the fault's signal and its code, where it has one.
+    pub(crate) fn signal(&self) -> Option<(i32, Option<i32>)> {
+        self.fault.as_ref().map(|fault| (fault.signal.number, fault.signal.code))
     }
 }

@@ -9,7 +9,7 @@ const X32: u64 = 1 << 30;
 const X32_OWN: u64 = 512;
 
 /// Returns the name of an architecture's system call, as its manual page has it: `openat`.
-pub(crate) fn name(arch: &Arch, number: u64) -> Option<&'static str> {
+pub fn name(arch: &Arch, number: u64) -> Option<&'static str> {
     let plain = match number & X32 {
         0 => number,
         _ => Some(number ^ X32).filter(|own| *arch == X86_64 && *own < X32_OWN)?,

@@ -197,6 +197,9 @@ pub fn triage(
     summary.deadlocks = threads::deadlocks(process, &waits);
     let of_cause = Recording::new(&memory, MOST_READ_FOR_CAUSE);
     let explained = explain(&Scene::new(process, &of_cause, &loaded, &summary, &waits));
+    if let Some(signal) = &mut summary.signal {
+        signal.after = signal::before(&explained.handled, process);
+    }
     summary.cause = explained.cause;
     summary.other_causes = explained.others;
     summary.regions = explained.regions;

@@ -1,8 +1,9 @@
 //! Signals: names, and a sentence for people. Numbers and codes: linux/include/uapi/asm-generic/{signal,siginfo}.h,
 //! the same on every architecture that epitaph reads.
 
-use epitaph_elf::{Process, SignalInfo};
-use epitaph_summary::{Hex, Signal};
+use epitaph_elf::{Arch, Process, SignalInfo};
+use epitaph_explain::{Fault, syscalls};
+use epitaph_summary::{Hex, Signal, Syscall};
 
 const SIGILL: i32 = 4;
 const SIGTRAP: i32 = 5;
@@ -79,6 +80,12 @@ fn code_name(signal: i32, code: i32) -> Option<&'static str> {
         (SIGSEGV, 2) => "SEGV_ACCERR",
         (SIGSEGV, 3) => "SEGV_BNDERR",
         (SIGSEGV, 4) => "SEGV_PKUERR",
+        (SIGSEGV, 5) => "SEGV_ACCADI",
+        (SIGSEGV, 6) => "SEGV_ADIDERR",
+        (SIGSEGV, 7) => "SEGV_ADIPERR",
+        (SIGSEGV, 8) => "SEGV_MTEAERR",
+        (SIGSEGV, 9) => "SEGV_MTESERR",
+        (SIGSEGV, 10) => "SEGV_CPERR",
         (SIGBUS, 1) => "BUS_ADRALN",
         (SIGBUS, 2) => "BUS_ADRERR",
         (SIGBUS, 3) => "BUS_OBJERR",
@@ -102,8 +109,23 @@ pub(crate) fn describe(signal: &SignalInfo, process: &Process) -> Signal {
         sender_pid: signal.sender.map(|(pid, _)| pid),
         sender_uid: signal.sender.map(|(_, uid)| uid),
         description: sentence(signal, process),
+        syscall: signal.refused.map(|call| Syscall {
+            number: Some(call.number.into()),
+            name: Arch::audited(call.audit)
+                .and_then(|arch| syscalls::name(arch, call.number.into()))
+                .map(str::to_owned),
+        }),
         ..Signal::default()
     }
+}
+
+/// Describes the faults before the signal that ended a process, innermost first: each came after the next.
+pub(crate) fn before(handled: &[Fault], process: &Process) -> Option<Box<Signal>> {
+    let outermost_first = handled.iter().rev();
+    outermost_first.fold(None, |after, fault| {
+        let signal = describe(&fault.signal, process);
+        Some(Box::new(Signal { origin: Some(fault.origin), after, ..signal }))
+    })
 }
 
 fn sentence(signal: &SignalInfo, process: &Process) -> Option<String> {

@@ -1,13 +1,11 @@
 //! Ways on where there is no CFI.
 
-use epitaph_elf::{Arch, Memory, Registers, SignalReturn};
+use epitaph_elf::{Arch, Memory, Registers};
 
 /// Most bytes that a frame found by its frame pointer may take.
 const LARGEST_FRAME: u64 = 64 << 20;
 /// Bytes before a return address that hold the longest call instruction.
 pub(crate) const LONGEST_CALL: usize = 8;
-/// Bytes of the longest signal return.
-const LONGEST_SIGNAL_RETURN: usize = 16;
 
 /// Takes the return address off the top of the stack, after a call that led to no code (NULL, a wild pointer) or
 /// in a stub that has pushed nothing. Only if it looks like one: in code, right after a call.
@@ -33,16 +31,6 @@ pub(crate) fn is_first(arch: &Arch, registers: &Registers, memory: &dyn Memory) 
     (arch.after_frame)(registers, memory).is_some_and(|caller| caller.get(arch.sp) == Some(0))
 }
 
-/// Recognises the C library's signal return by its instructions: static musl and Go have no CFI (or a wrong one)
-/// for it, and the kernel looks for nothing else.
-pub(crate) fn signal_return(arch: &Arch, pc: u64, memory: &dyn Memory) -> Option<&'static SignalReturn> {
-    let mut longest = [0; LONGEST_SIGNAL_RETURN];
-    arch.signal_returns.iter().find(|candidate| {
-        let bytes = longest.get_mut(..candidate.code.len()).unwrap_or_default();
-        memory.read(pc, bytes).is_ok() && bytes == candidate.code
-    })
-}
-
 /// Tells whether `address` is in code, right after a call instruction (or in code whose bytes can't be read), or is
 /// what a signal handler returns to.
 pub(crate) fn is_return_address(arch: &Arch, address: u64, memory: &dyn Memory) -> bool {
@@ -51,7 +39,7 @@ pub(crate) fn is_return_address(arch: &Arch, address: u64, memory: &dyn Memory) 
     memory.is_executable(address)
         && (memory.read(start, &mut before).is_err()
             || (arch.follows_call)(&before)
-            || signal_return(arch, address, memory).is_some())
+            || arch.signal_return(address, memory).is_some())
 }
 
 /// Tells whether a return led to `pc`: it was just taken off the stack.

@@ -140,7 +140,7 @@ impl Scan<'_, '_> {
         if function.contains(&return_address.saturating_sub(1)) {
             return None;
         }
-        if fallback::signal_return(self.arch, return_address, self.memory).is_some() {
+        if self.arch.signal_return(return_address, self.memory).is_some() {
             return Some((caller, Evidence::MayBeCalled));
         }
         match self.call_before(return_address, 0) {

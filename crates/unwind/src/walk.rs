@@ -7,7 +7,6 @@ use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 use crate::address::CodeAddress;
 use crate::by_address::ByAddress;
 use crate::code::Code;
-use crate::fallback;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::kept::{Keep, Kept};
 use crate::step::{Callee, Step};
@@ -177,7 +176,7 @@ impl<'a> Unwinder<'a> {
         }
         let place = Place {
             executable: self.memory.is_executable(pc),
-            signal_return: fallback::signal_return(self.arch, pc, self.memory),
+            signal_return: self.arch.signal_return(pc, self.memory),
         };
         self.places.insert(pc, place);
         place

@@ -2,10 +2,11 @@
 //! section 6.1.1.
 
 mod branch;
+mod signal;
 
 use goblin::elf::header::EM_AARCH64;
 
-use super::saved::{Saved, frame_record, link_register, restore};
+use super::saved::{frame_record, link_register};
 use super::{Arch, PrStatus, SignalReturn};
 use crate::header::{Class, Endian};
 use crate::memory::Memory;
@@ -99,7 +100,8 @@ pub static AARCH64: Arch = Arch {
     signal_returns: &[SignalReturn {
         // mov x8, #139 (rt_sigreturn); svc #0
         code: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
-        interrupted,
+        interrupted: signal::interrupted,
+        record: signal::record,
     }],
     machine_code: None,
 };
@@ -131,13 +133,4 @@ fn after_frame(registers: &Registers, memory: &dyn Memory) -> Option<Registers> 
         caller.set(SP, Some(fp));
     }
     Some(caller)
-}
-
-/// The stack pointer is at `struct rt_sigframe` (linux/arch/arm64/kernel/signal.c): `siginfo`, and `ucontext`, whose
-/// `sigcontext` (uapi/asm/sigcontext.h) begins with the address of the fault.
-fn interrupted(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
-    const SIGINFO: u64 = 128;
-    const TO_SIGCONTEXT: u64 = 176;
-    let address = registers.get(SP)?.checked_add(SIGINFO + TO_SIGCONTEXT + 8)?;
-    restore(&AARCH64, registers, memory, &[Saved { address, order: &ORDER }])
 }

@@ -81,19 +81,37 @@ pub static ARM: Arch = Arch {
         SignalReturn {
             code: &[0x77, 0x70, 0xa0, 0xe3, 0x77, 0x00, 0x90, 0xef],
             interrupted: without_siginfo,
+            record: |_, _| None,
         },
         SignalReturn {
             code: &[0x77, 0x70, 0xa0, 0xe3, 0x00, 0x00, 0x00, 0xef],
             interrupted: without_siginfo,
+            record: |_, _| None,
         },
         // mov r7, #173 (rt_sigreturn); svc
-        SignalReturn { code: &[0xad, 0x70, 0xa0, 0xe3, 0xad, 0x00, 0x90, 0xef], interrupted: with_siginfo },
-        SignalReturn { code: &[0xad, 0x70, 0xa0, 0xe3, 0x00, 0x00, 0x00, 0xef], interrupted: with_siginfo },
+        SignalReturn {
+            code: &[0xad, 0x70, 0xa0, 0xe3, 0xad, 0x00, 0x90, 0xef],
+            interrupted: with_siginfo,
+            record: |_, _| None,
+        },
+        SignalReturn {
+            code: &[0xad, 0x70, 0xa0, 0xe3, 0x00, 0x00, 0x00, 0xef],
+            interrupted: with_siginfo,
+            record: |_, _| None,
+        },
         // The same in Thumb code, with a short mov or a long one.
-        SignalReturn { code: &[0x77, 0x27, 0x00, 0xdf], interrupted: without_siginfo },
-        SignalReturn { code: &[0x4f, 0xf0, 0x77, 0x07, 0x00, 0xdf], interrupted: without_siginfo },
-        SignalReturn { code: &[0xad, 0x27, 0x00, 0xdf], interrupted: with_siginfo },
-        SignalReturn { code: &[0x4f, 0xf0, 0xad, 0x07, 0x00, 0xdf], interrupted: with_siginfo },
+        SignalReturn { code: &[0x77, 0x27, 0x00, 0xdf], interrupted: without_siginfo, record: |_, _| None },
+        SignalReturn {
+            code: &[0x4f, 0xf0, 0x77, 0x07, 0x00, 0xdf],
+            interrupted: without_siginfo,
+            record: |_, _| None,
+        },
+        SignalReturn { code: &[0xad, 0x27, 0x00, 0xdf], interrupted: with_siginfo, record: |_, _| None },
+        SignalReturn {
+            code: &[0x4f, 0xf0, 0xad, 0x07, 0x00, 0xdf],
+            interrupted: with_siginfo,
+            record: |_, _| None,
+        },
     ],
     machine_code: None,
 };

@@ -1,14 +1,13 @@
 //! 32-bit x86. Registers: System V ABI for the Intel386 architecture, table 2.14 (DWARF numbers) and 2.2 (callee-saved).
 
 mod branch;
+mod signal;
 
 use goblin::elf::header::EM_386;
 
-use super::saved::{Saved, frame_record, restore, return_address_on_stack};
+use super::saved::{frame_record, return_address_on_stack};
 use super::{Arch, NONE, PrStatus, SignalReturn, x86_64};
 use crate::header::{Class, Endian};
-use crate::memory::Memory;
-use crate::registers::Registers;
 use crate::system_call::{CallAbi, Number};
 
 const ESP: u16 = 4;
@@ -72,35 +71,15 @@ pub static I386: Arch = Arch {
         SignalReturn {
             // mov $173,%eax (rt_sigreturn); int $0x80
             code: &[0xb8, 0xad, 0x00, 0x00, 0x00, 0xcd, 0x80],
-            interrupted: with_siginfo,
+            interrupted: signal::interrupted_with_siginfo,
+            record: signal::record_with_siginfo,
         },
         SignalReturn {
             // pop %eax; mov $119,%eax (sigreturn); int $0x80
             code: &[0x58, 0xb8, 0x77, 0x00, 0x00, 0x00, 0xcd, 0x80],
-            interrupted: without_siginfo,
+            interrupted: signal::interrupted,
+            record: signal::record,
         },
     ],
     machine_code: None,
 };
-
-/// The handler has popped its return address: the stack pointer is at its arguments, the signal's number and the
-/// addresses of `siginfo` and `ucontext` (`struct rt_sigframe_ia32`, linux/arch/x86/include/asm/sigframe.h). The
-/// `ucontext`'s registers follow 20 bytes of flags, link and alternate stack.
-fn with_siginfo(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
-    const TO_REGISTERS: u64 = 20;
-    let context = I386.read_word(memory, registers.get(ESP)?.checked_add(8)?).ok()?;
-    sigcontext(registers, memory, context.checked_add(TO_REGISTERS)?)
-}
-
-/// After the signal's number, at the stack pointer, come the registers (`struct sigframe_ia32`).
-fn without_siginfo(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
-    sigcontext(registers, memory, registers.get(ESP)?.checked_add(4)?)
-}
-
-/// `struct sigcontext_32` (linux/arch/x86/include/uapi/asm/sigcontext.h): gs fs es ds edi esi ebp esp ebx edx ecx eax
-/// trapno err eip
-fn sigcontext(registers: &Registers, memory: &dyn Memory, address: u64) -> Option<Registers> {
-    let general = Saved { address: address.checked_add(4 * 4)?, order: &[7, 6, EBP, ESP, 3, 2, 1, 0] };
-    let pc = Saved { address: address.checked_add(14 * 4)?, order: &[EIP] };
-    restore(&I386, registers, memory, &[general, pc])
-}

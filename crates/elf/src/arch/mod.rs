@@ -10,6 +10,7 @@ mod ppc64le;
 mod riscv64;
 mod s390x;
 mod saved;
+mod signal_record;
 mod store;
 mod x86_64;
 
@@ -28,6 +29,7 @@ pub use machine_code::{CodePiece, FrameRule, FromEntry, MachineCode, Place};
 pub use ppc64le::PPC64LE;
 pub use riscv64::RISCV64;
 pub use s390x::S390X;
+pub use signal_record::{FaultKind, RecordedFault, SignalRecord};
 pub use store::RegisterStore;
 pub use x86_64::X86_64;
 
@@ -103,6 +105,8 @@ pub struct SignalReturn {
     pub code: &'static [u8],
     /// Recovers the interrupted registers, given those at its first instruction.
     pub interrupted: fn(&Registers, &dyn Memory) -> Option<Registers>,
+    /// Reads what the kernel noted of the signal, given the same registers; nothing where nobody has written how.
+    pub record: fn(&Registers, &dyn Memory) -> Option<SignalRecord>,
 }
 
 /// Layout of `struct elf_prstatus` (linux/elfcore.h), as far as architectures of one class differ.
@@ -149,6 +153,18 @@ impl Arch {
     pub(crate) fn first_argument(&self) -> u16 {
         let [first, ..] = self.calls.arguments;
         first
+    }
+
+    /// Recognises the C library's signal return by its instructions: static musl and Go have no CFI (or a wrong one)
+    /// for it, and the kernel looks for nothing else.
+    pub fn signal_return(&self, pc: u64, memory: &dyn Memory) -> Option<&'static SignalReturn> {
+        /// Bytes of the longest one.
+        const LONGEST: usize = 16;
+        let mut longest = [0; LONGEST];
+        self.signal_returns.iter().find(|candidate| {
+            let bytes = longest.get_mut(..candidate.code.len()).unwrap_or_default();
+            memory.read(pc, bytes).is_ok() && bytes == candidate.code
+        })
     }
 
     /// Bits of an address.

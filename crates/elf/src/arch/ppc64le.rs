@@ -103,11 +103,13 @@ pub static PPC64LE: Arch = Arch {
             // addi r1, r1, 128; li r0, 172 (rt_sigreturn); sc
             code: &[0x80, 0x00, 0x21, 0x38, 0xac, 0x00, 0x00, 0x38, 0x02, 0x00, 0x00, 0x44],
             interrupted: |registers, memory| ucontext(registers, memory, 128),
+            record: |_, _| None,
         },
         SignalReturn {
             // li r0, 172; sc: qemu-user's, which keeps another 16 bytes free
             code: &[0xac, 0x00, 0x00, 0x38, 0x02, 0x00, 0x00, 0x44],
             interrupted: |registers, memory| ucontext(registers, memory, 128 + 16),
+            record: |_, _| None,
         },
     ],
     machine_code: None,

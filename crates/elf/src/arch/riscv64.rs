@@ -97,6 +97,7 @@ pub static RISCV64: Arch = Arch {
         // li a7, 139 (rt_sigreturn); ecall
         code: &[0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00],
         interrupted,
+        record: |_, _| None,
     }],
     machine_code: None,
 };

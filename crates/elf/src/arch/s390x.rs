@@ -88,9 +88,9 @@ pub static S390X: Arch = Arch {
     caller_sp_to_cfa: SAVE_AREA,
     signal_returns: &[
         // svc 173 (rt_sigreturn)
-        SignalReturn { code: &[0x0a, 0xad], interrupted: with_siginfo },
+        SignalReturn { code: &[0x0a, 0xad], interrupted: with_siginfo, record: |_, _| None },
         // svc 119 (sigreturn)
-        SignalReturn { code: &[0x0a, 0x77], interrupted: without_siginfo },
+        SignalReturn { code: &[0x0a, 0x77], interrupted: without_siginfo, record: |_, _| None },
     ],
     machine_code: None,
 };

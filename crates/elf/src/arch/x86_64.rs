@@ -6,18 +6,17 @@ mod exit;
 #[cfg(test)]
 mod frame_tests;
 mod listing;
+mod signal;
 mod state;
 mod store;
 
 pub(super) use branch::follows_call;
+pub(super) use signal::exception;
 
 use goblin::elf::header::EM_X86_64;
 
-use super::saved::{Saved, restore};
 use super::{Arch, MachineCode, NONE, PrStatus, SignalReturn, saved};
 use crate::header::{Class, Endian};
-use crate::memory::Memory;
-use crate::registers::Registers;
 use crate::system_call::{CallAbi, Number};
 
 const RBP: u16 = 6;
@@ -89,18 +88,8 @@ pub static X86_64: Arch = Arch {
     signal_returns: &[SignalReturn {
         // mov $15,%rax; syscall
         code: &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05],
-        interrupted,
+        interrupted: signal::interrupted,
+        record: signal::record,
     }],
     machine_code: Some(MachineCode { from_entry: entry::from_entry, to_return: exit::to_return }),
 };
-
-/// The handler has popped its return address, so the stack pointer is at the `ucontext` of `struct rt_sigframe`
-/// (linux/arch/x86/include/asm/sigframe.h); its `sigcontext` (uapi/asm/sigcontext.h) follows 40 bytes of flags,
-/// link and alternate stack.
-fn interrupted(registers: &Registers, memory: &dyn Memory) -> Option<Registers> {
-    const CONTEXT: u64 = 40;
-    // r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip
-    const ORDER: [u16; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, RBP, 3, 1, 0, 2, RSP, RIP];
-    let context = registers.get(RSP)?.checked_add(CONTEXT)?;
-    restore(&X86_64, registers, memory, &[Saved { address: context, order: &ORDER }])
-}

@@ -77,11 +77,11 @@ fn the_signal_is_told_with_what_belongs_to_it() {
     let of = |siginfo| core(&CoreBuilder::new().siginfo(siginfo)).process().signal.clone().unwrap();
     assert_eq!(
         of(Siginfo::fault(11, 2, 0xdead_beef_0000)),
-        SignalInfo { number: 11, code: Some(2), fault_address: Some(0xdead_beef_0000), sender: None }
+        SignalInfo { code: Some(2), fault_address: Some(0xdead_beef_0000), ..SignalInfo::of_number(11) }
     );
     assert_eq!(
         of(Siginfo::sent(6, -6, 4711, 1000)),
-        SignalInfo { number: 6, code: Some(-6), fault_address: None, sender: Some((4711, 1000)) }
+        SignalInfo { code: Some(-6), sender: Some((4711, 1000)), ..SignalInfo::of_number(6) }
     );
 }
 

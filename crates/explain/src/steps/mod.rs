@@ -1,19 +1,29 @@
 //! The steps of an explanation, in the order of their precedence. Each recognizes one family of causes.
 
 mod abort;
+mod access;
+mod allocator;
+mod arithmetic;
+mod bus;
 mod cxx;
+mod execute;
 mod fatal_log;
+mod freed;
 mod glib;
 mod glibc;
 mod go;
 mod hang;
 mod musl;
+mod overflow;
 mod plain;
+mod protection;
+mod refused;
 mod rust;
 mod rust_kind;
 mod sanitizer;
 mod sent;
 mod stl_assert;
+mod trap;
 
 use epitaph_summary::Cause;
 
@@ -34,6 +44,16 @@ const ALL: &[Step] = &[
     musl::find,
     glibc::find,
     go::find,
+    overflow::find,
+    execute::find,
+    bus::find,
+    access::find,
+    freed::find,
+    protection::find,
+    arithmetic::find,
+    trap::find,
+    refused::find,
+    allocator::find,
     fatal_log::find,
     abort::find,
     abort::find_remnant,
@@ -48,4 +68,9 @@ pub(crate) fn all(scene: &Scene<'_>) -> Vec<Cause> {
         found.extend(step(scene, &found));
     }
     found
+}
+
+/// Tells whether a step before has told which access to memory failed.
+fn told(found: &[Cause]) -> bool {
+    found.iter().any(|cause| cause.access.is_some())
 }

@@ -151,6 +151,7 @@ pub struct Siginfo {
 enum SiginfoUnion {
     Address(u64),
     Sender { pid: u32, uid: u32 },
+    Call { number: u32, audit: u32 },
 }
 
 impl Siginfo {
@@ -164,6 +165,11 @@ impl Siginfo {
         Siginfo { signal, code, union: SiginfoUnion::Sender { pid, uid } }
     }
 
+    /// A system call that seccomp refused (`SIGSYS`): `si_syscall` and `si_arch`.
+    pub fn refused(number: u32, audit: u32) -> Siginfo {
+        Siginfo { signal: 31, code: 1, union: SiginfoUnion::Call { number, audit } }
+    }
+
     /// The 128 bytes of `siginfo_t`; the union starts at offset 16, on a 32-bit machine at 12.
     pub(super) fn encode(self, class: Class, endian: Endian) -> Vec<u8> {
         let mut out = Encoder::new(endian);
@@ -174,6 +180,8 @@ impl Siginfo {
         match self.union {
             SiginfoUnion::Address(address) => out.word(class, address),
             SiginfoUnion::Sender { pid, uid } => out.u32(pid).u32(uid),
+            // Where the call was comes first.
+            SiginfoUnion::Call { number, audit } => out.word(class, 0).u32(number).u32(audit),
         };
         out.zeros(128 - out.len());
         out.into_bytes()

@@ -5,6 +5,8 @@ mod completeness;
 #[cfg(test)]
 mod emulator;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod go;
 #[cfg(test)]
 mod many;
