@@ -47,7 +47,7 @@ pub use mask::Masks;
 pub use model::{CrashSummary, Process, SCHEMA, System, Tool, Warning};
 pub use module::{FileOrigin, FileState, Module};
 pub use region::{Region, RegionKind};
-pub use rules::{Place, Rules, Verdict};
+pub use rules::{Functions, Ignore, Pattern, Place, Places, Rules, Settings, SettingsError, Verdict};
 pub use schema::json_schema;
 pub use signal::{Signal, SignalOrigin};
 pub use signature::{Basis, Signature};

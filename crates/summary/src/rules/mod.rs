@@ -1,8 +1,16 @@
 //! Rules on frames: which are the user's own code, and which are machinery of dying or starting.
 
+mod ignore;
 mod in_app;
+mod pattern;
+mod settings;
 
+use crate::model::CrashSummary;
 use crate::thread::FrameRule;
+
+pub use ignore::Ignore;
+pub use pattern::Pattern;
+pub use settings::{Functions, Places, Settings, SettingsError};
 
 /// What rules look at: one logical frame.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,11 +36,23 @@ pub struct Verdict {
     pub rule: Option<FrameRule>,
 }
 
-/// The rules on frames.
+/// The rules on frames, and on crashes that are meant to happen.
 #[derive(Clone, Debug, Default)]
-pub struct Rules {}
+pub struct Rules {
+    ignore: Vec<Ignore>,
+}
 
 impl Rules {
+    /// Adds a user's rules to the built-in ones.
+    pub fn with(settings: &Settings) -> Rules {
+        Rules { ignore: settings.ignore.clone() }
+    }
+
+    /// Returns the first rule by which a crash is meant to happen. The crash must have its signature already.
+    pub fn ignores(&self, crash: &CrashSummary) -> Option<&Ignore> {
+        self.ignore.iter().find(|ignore| ignore.matches(crash))
+    }
+
     /// Judges a frame.
     pub fn judge(&self, place: &Place<'_>) -> Verdict {
         let in_app =
