@@ -25,6 +25,7 @@
 mod cause;
 mod collection;
 mod core_file;
+mod digest;
 mod hex;
 mod mask;
 mod model;
@@ -52,7 +53,7 @@ pub use region::{Region, RegionKind};
 pub use rules::{Functions, Ignore, Pattern, Place, Places, Rules, Settings, SettingsError, Verdict};
 pub use schema::json_schema;
 pub use signal::{Signal, SignalOrigin};
-pub use signature::{Basis, Signature};
+pub use signature::{Basis, SIGNED_INNER_FRAMES, SIGNED_OUTER_FRAMES, Signature, needs_all_threads, sign};
 pub use test_case::TestCase;
 pub use thread::{
     Frame, FrameRule, Goroutine, Repeat, SourceLine, Stop, SymbolSource, Syscall, Thread, Trust, WaitsOn,

@@ -39,7 +39,9 @@ use epitaph_elf::{
     BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, SignalInfo,
 };
 use epitaph_explain::{Scene, explain};
-use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning};
+use epitaph_summary::{
+    self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning, needs_all_threads, sign,
+};
 use epitaph_unwind::{Keep, Limits, goroutines};
 
 use crate::stacks::Stacks;
@@ -177,6 +179,9 @@ pub fn triage(
     summary.cause = explained.cause;
     summary.other_causes = explained.others;
     summary.regions = explained.regions;
+    if !needs_all_threads(&summary) {
+        summary.signature = sign(&summary, &options.rules);
+    }
     let mut partial = summary.clone();
     finish(&mut partial, &stacks, &loaded, &own_masks, options);
     observer.crashing_thread_done(&partial);
@@ -189,6 +194,9 @@ pub fn triage(
     {
         summary.goroutine_count = u32::try_from(goroutines.total).ok();
         summary.goroutines = stacks.goroutines(goroutines.described);
+    }
+    if needs_all_threads(&summary) {
+        summary.signature = sign(&summary, &options.rules);
     }
     observer.threads_done();
     let searched: BTreeSet<usize> =

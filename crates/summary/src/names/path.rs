@@ -105,7 +105,7 @@ impl Scan<'_> {
         if starts_segment(out) {
             if let Some(block) = text.strip_prefix("impl ") {
                 let block = closing - block.len()..closing;
-                out.push_str(&format!("<impl {}>", self.joined(block, " for ", depth)));
+                out.extend(["<impl ", &self.joined(block, " for ", depth), ">"]);
                 return closing + 1;
             }
             if text.starts_with("lambda") {
@@ -114,7 +114,7 @@ impl Scan<'_> {
             }
             if out.is_empty() && self.slice(closing + 1..end).starts_with("::") {
                 if self.find(inner.clone(), " as ").is_some() {
-                    out.push_str(&format!("<{}>", self.joined(inner, " as ", depth)));
+                    out.extend(["<", &self.joined(inner, " as ", depth), ">"]);
                 } else {
                     out.push_str(&self.named(inner, depth));
                 }
@@ -136,7 +136,7 @@ impl Scan<'_> {
             out.push_str(whole);
         } else if out.ends_with('.') {
             let pointer = if self.byte(index + 1) == Some(b'*') { "*" } else { "" };
-            out.push_str(&format!("({pointer}{})", self.named(index + 1..closing, depth)));
+            out.extend(["(", pointer, &self.named(index + 1..closing, depth), ")"]);
         } else if starts_segment(out) {
             out.push_str("(_)");
         } else if !self.may_follow(closing + 1, end) {

@@ -21,6 +21,9 @@ const INSTRUCTION_SETS: [&str; 14] = [
 /// Beginnings of the functions that a C library has variants of.
 const VARIED: [&str; 5] = ["mem", "str", "stp", "wcs", "wmem"];
 
+/// Sanitizers' own functions in place of a C library's: no aliases of it.
+const INTERCEPTOR: &str = "___interceptor_";
+
 /// Tells whether a name has nothing in it but an identifier, dots and a version.
 pub(super) fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@'))
@@ -37,7 +40,8 @@ pub(super) fn shortened(name: &str) -> &str {
     let mut rest = unversioned(name);
     loop {
         let shorter = rest.strip_prefix("__GI_").or_else(|| rest.strip_prefix("IA__"));
-        let shorter = shorter.or_else(|| rest.starts_with("___").then(|| rest.trim_start_matches('_')));
+        let alias = rest.starts_with("___") && !rest.starts_with(INTERCEPTOR);
+        let shorter = shorter.or_else(|| alias.then(|| rest.trim_start_matches('_')));
         match shorter.filter(|shorter| !shorter.is_empty()) {
             Some(shorter) => rest = shorter,
             None => return without_instruction_set(rest).unwrap_or(rest),

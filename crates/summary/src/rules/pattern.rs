@@ -51,6 +51,14 @@ impl Patterns {
     }
 }
 
+impl<'de> Deserialize<'de> for Patterns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Patterns, D::Error> {
+        let mut patterns = Patterns::default();
+        patterns.extend(Vec::<String>::deserialize(deserializer)?);
+        Ok(patterns)
+    }
+}
+
 impl<T: AsRef<str>> Extend<T> for Patterns {
     fn extend<I: IntoIterator<Item = T>>(&mut self, texts: I) {
         for text in texts {

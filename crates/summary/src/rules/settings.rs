@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 
+use super::Place;
 use super::ignore::Ignore;
 use super::pattern::Pattern;
+use crate::thread::FrameRule;
 
 /// The content of an `epitaph.toml`.
 ///
@@ -93,6 +95,61 @@ impl Settings {
             }),
             None => Ok(settings),
         }
+    }
+}
+
+impl Settings {
+    /// Tells whether a place is the user's own code, where the settings speak of it.
+    pub(super) fn in_app(&self, place: &Place<'_>, name: Option<&str>) -> Option<bool> {
+        let places = [(&self.in_app, true), (&self.not_in_app, false)];
+        places.into_iter().find_map(|(places, in_app)| places.have(place, name).then_some(in_app))
+    }
+
+    /// Writes the rules on frames down, each on a line; `None` where there are none.
+    pub(super) fn frame_rules(&self) -> Option<String> {
+        let (in_app, not_in_app, frames) = (&self.in_app, &self.not_in_app, &self.frames);
+        let lists = [
+            ("in_app.sources", &in_app.sources),
+            ("in_app.modules", &in_app.modules),
+            ("in_app.functions", &in_app.functions),
+            ("not_in_app.sources", &not_in_app.sources),
+            ("not_in_app.modules", &not_in_app.modules),
+            ("not_in_app.functions", &not_in_app.functions),
+            ("cut", &frames.cut),
+            ("skip", &frames.skip),
+            ("end", &frames.end),
+            ("sentinel", &frames.sentinel),
+        ];
+        let lines = lists.into_iter().flat_map(|(name, patterns)| {
+            patterns.iter().map(move |pattern| format!("{name} {}\n", pattern.text()))
+        });
+        Some(lines.collect::<String>()).filter(|text| !text.is_empty())
+    }
+}
+
+impl Places {
+    fn have(&self, place: &Place<'_>, name: Option<&str>) -> bool {
+        let module_name = place.module.rsplit('/').next().unwrap_or_default();
+        let is_of_module = |pattern: &Pattern| {
+            pattern.matches(place.module) || (pattern.matches(module_name) && !pattern.text().contains('/'))
+        };
+        self.modules.iter().any(is_of_module)
+            || place.file.is_some_and(|file| self.sources.iter().any(|pattern| pattern.matches(file)))
+            || name.is_some_and(|name| self.functions.iter().any(|pattern| pattern.matches(name)))
+    }
+}
+
+impl Functions {
+    /// Returns what is said of a function.
+    pub(super) fn rule(&self, name: &str) -> Option<FrameRule> {
+        let rules = [
+            (&self.sentinel, FrameRule::Sentinel),
+            (&self.cut, FrameRule::Cut),
+            (&self.skip, FrameRule::Skip),
+            (&self.end, FrameRule::End),
+        ];
+        let said = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+        rules.into_iter().find_map(|(patterns, rule)| said(patterns).then_some(rule))
     }
 }
 
