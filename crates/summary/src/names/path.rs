@@ -75,7 +75,7 @@ impl Scan<'_> {
     fn may_follow(&self, index: usize, end: usize) -> bool {
         index >= end
             || matches!(self.byte(index), Some(b' ' | b'(' | b'[' | b'.'))
-            || self.slice(index..end).starts_with("::")
+            || ["::", "-fm"].iter().any(|next| self.slice(index..end).starts_with(next))
     }
 
     /// Takes a space: qualifiers and marks of clones are left out; anything else before it was a type.
