@@ -3,12 +3,13 @@
 use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
 use epitaph_elf::{BuildId, CoreFile, Locate};
 use epitaph_store::Debuginfod;
-use epitaph_summary::{Collection, Core, CrashSummary, Warning};
+use epitaph_summary::{Collection, Core, CrashSummary, Rules, Warning};
 use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
@@ -63,12 +64,12 @@ pub(crate) struct Examiner<'a> {
 }
 
 impl<'a> Examiner<'a> {
-    pub(crate) fn new(search: &'a SearchArgs) -> Examiner<'a> {
+    pub(crate) fn new(search: &'a SearchArgs, rules: Arc<Rules>) -> Examiner<'a> {
         let debuginfod = debuginfod::configured(&search.debuginfod);
         Examiner {
             search,
             debuginfod,
-            options: Options { masks: environment::masks(), ..Options::default() },
+            options: Options { rules, masks: environment::masks(), ..Options::default() },
         }
     }
 

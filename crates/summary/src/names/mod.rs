@@ -89,15 +89,16 @@ mod tests {
     #[test]
     fn closures_have_no_numbers() {
         check(&[
-            ("main::{lambda(int)#1}::operator()(int) const", "main::{closure}::operator()"),
-            ("main::$_0::operator()(int) const", "main::{closure}::operator()"),
+            ("main::{lambda(int)#1}::operator()(int) const", "main::{closure}"),
+            ("main::$_0::operator()(int) const", "main::{closure}"),
             (
                 "B::st(std::string)::{lambda(int)#1}::operator()(int) const::{lambda()#2}::operator()() const",
-                "B::st::{closure}::operator()::{closure}::operator()",
+                "B::st::{closure}",
             ),
-            ("<lambda(int)>::operator()", "{closure}::operator()"),
+            ("main::{lambda}::_FUN", "main::{closure}"),
+            ("<lambda(int)>::operator()", "{closure}"),
             ("app::run::{{closure}}", "app::run::{closure}"),
-            ("app::run::{closure#3}::{closure#0}", "app::run::{closure}::{closure}"),
+            ("app::run::{closure#3}::{closure#0}", "app::run::{closure}"),
             ("app::{impl#2}::run", "app::{impl}::run"),
             ("main.f.func1", "main.f.{closure}"),
             ("main.(*Shop).Sell.func1.2", "main.(*Shop).Sell.{closure}"),

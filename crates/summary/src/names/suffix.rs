@@ -25,7 +25,8 @@ const CLOSURE: &str = ".{closure}";
 /// Returns a name without those marks, their numbers, and Rust's hash of an instance. Go's functions without a name are
 /// called after the one that they stand in.
 pub(super) fn stripped(name: &str) -> String {
-    let (mut rest, mut closure) = (name, false);
+    let name = one_closure(name);
+    let (mut rest, mut closure) = (name.as_str(), false);
     while let Some((shorter, of_closure)) = shorter(rest) {
         if shorter.is_empty() {
             break;
@@ -33,6 +34,26 @@ pub(super) fn stripped(name: &str) -> String {
         (rest, closure) = (shorter, closure || of_closure);
     }
     if closure { format!("{rest}{CLOSURE}") } else { rest.to_owned() }
+}
+
+/// Makes closures within closures one, and what calls them a part of them: which of them is inlined into which, compilers
+/// don't always tell.
+fn one_closure(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once("{closure}") {
+        out.push_str(before);
+        out.push_str("{closure}");
+        rest = after;
+        while let Some(inner) =
+            ["::operator()", "::_FUN", "::__invoke", "::{closure}"].iter().find_map(|call| {
+                rest.strip_prefix(call).filter(|inner| inner.is_empty() || inner.starts_with("::"))
+            })
+        {
+            rest = inner;
+        }
+    }
+    out + rest
 }
 
 /// Takes the last mark off, and tells whether it was that of a function without a name.

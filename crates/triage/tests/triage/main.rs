@@ -21,4 +21,6 @@ mod shrinking;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod support;
