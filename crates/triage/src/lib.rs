@@ -27,6 +27,7 @@ mod parts;
 mod process;
 mod scrub;
 mod signal;
+mod signing;
 mod stacks;
 mod walker;
 
@@ -40,10 +41,11 @@ use epitaph_elf::{
 };
 use epitaph_explain::{Scene, explain};
 use epitaph_summary::{
-    self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning, needs_all_threads, sign,
+    self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning, needs_all_threads,
 };
 use epitaph_unwind::{Keep, Limits, goroutines};
 
+use crate::signing::signed;
 use crate::stacks::Stacks;
 use crate::walker::Walker;
 
@@ -167,9 +169,13 @@ pub fn triage(
 
     let keep = (options.inner_frames > 0)
         .then_some(Keep { inner: options.inner_frames, outer: options.outer_frames });
-    let limits = Limits { keep, ..Limits::default() };
-    let walker = Walker::new(process.arch, &loaded, dumped, &memory, limits, options.workers);
-    let mut stacks = Stacks::new(walker, &loaded, &options.rules);
+    let walk = |keep: Option<Keep>| {
+        let limits = Limits { keep, ..Limits::default() };
+        let walker = Walker::new(process.arch, &loaded, dumped, &memory, limits, options.workers);
+        Stacks::new(walker, &loaded, &options.rules)
+    };
+    let walk_keeping = |keep: Keep| walk(Some(keep));
+    let mut stacks = walk(keep);
     let crashed = process.signal.as_ref().is_some_and(|signal| signal.number != 0);
     let (first, others) = process.threads.split_at(process.threads.len().min(1));
     let others = if options.crashed_thread_only && crashed { &[] } else { others };
@@ -180,7 +186,7 @@ pub fn triage(
     summary.other_causes = explained.others;
     summary.regions = explained.regions;
     if !needs_all_threads(&summary) {
-        summary.signature = sign(&summary, &options.rules);
+        summary.signature = signed(&summary, process, options, walk_keeping);
     }
     let mut partial = summary.clone();
     finish(&mut partial, &stacks, &loaded, &own_masks, options);
@@ -196,7 +202,7 @@ pub fn triage(
         summary.goroutines = stacks.goroutines(goroutines.described);
     }
     if needs_all_threads(&summary) {
-        summary.signature = sign(&summary, &options.rules);
+        summary.signature = signed(&summary, process, options, walk_keeping);
     }
     observer.threads_done();
     let searched: BTreeSet<usize> =
