@@ -7,7 +7,7 @@ use crate::model::CrashSummary;
 
 /// Classes that come down to one, since which of them it is depends on what memory holds by chance, or on how the compiler
 /// laid the access out: an uninitialized pointer, a freed one and an index beyond the end fault this way or that.
-const MERGED: [(&str, &str); 11] = [
+const MERGED: [(&str, &str); 12] = [
     ("near_null", "null_deref"),
     ("null_deref", "null_deref"),
     ("non_canonical", BAD_ACCESS),
@@ -15,6 +15,7 @@ const MERGED: [(&str, &str); 11] = [
     ("use_after_free", BAD_ACCESS),
     ("guard_page", BAD_ACCESS),
     ("write_readonly", BAD_ACCESS),
+    ("memory_tag", BAD_ACCESS),
     ("exec_null", "exec_null"),
     ("exec_nonexec", BAD_EXECUTION),
     ("exec_wild", BAD_EXECUTION),
@@ -26,24 +27,11 @@ const BAD_EXECUTION: &str = "bad_exec";
 const HANG: &str = "hang";
 const DEADLOCK: &str = "deadlock";
 
-/// Classes of processes that were ended, or looked at, by others.
-const HANGS: [&str; 4] = ["not_a_crash", "killed_by_other", "watchdog", DEADLOCK];
+/// Classes of processes that were ended, or looked at, from outside, whatever they were doing.
+const HANGS: [&str; 5] = ["not_a_crash", "killed_by_other", "watchdog", "timeout", DEADLOCK];
 
 const STACK_OVERFLOW: &str = "stack_overflow";
-
-/// Other classes of which the processor itself complained: the innermost function is at fault, not who called it.
-const FAULTS: [&str; 10] = [
-    "bus_truncated_file",
-    "bus_error",
-    "misaligned",
-    "hw_memory",
-    "int_div_zero",
-    "int_overflow_div",
-    "fpe",
-    "trap",
-    "bad_opcode",
-    "seccomp",
-];
+const UNKNOWN_SIGNAL: &str = "unknown_signal";
 
 /// SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV and SIGSYS: signals that a processor's fault ends in.
 const FAULT_SIGNALS: [i32; 6] = [4, 5, 7, 8, 11, 31];
@@ -55,7 +43,8 @@ pub(super) struct Class {
     pub(super) shown: String,
     /// What is hashed of it.
     token: String,
-    /// What tells two crashes of one class in one function apart: an assertion's text, an exception's type.
+    /// What tells two crashes of one class in one function apart: an assertion's text, an exception's type, the system call
+    /// that was refused.
     pub(super) details: Option<String>,
     form: Form,
 }
@@ -85,14 +74,14 @@ impl Class {
                 Form::Fault,
                 if executes(cause) && *merged == BAD_ACCESS { BAD_EXECUTION } else { *merged }.to_owned(),
             )
-        } else if FAULTS.contains(&family) {
-            (Form::Fault, cause.class.clone())
-        } else if family == "unknown_signal" {
-            (by_signal, format!("{family} {signal_name}"))
         } else {
-            (Form::Abort, cause.class.clone())
+            // What has a cause didn't just hang.
+            let form = if by_signal == Form::Hang { Form::Abort } else { by_signal };
+            let unknown = family == UNKNOWN_SIGNAL;
+            (form, if unknown { format!("{family} {signal_name}") } else { cause.class.clone() })
         };
-        Class { shown: cause.class.clone(), token, details: details(cause), form }
+        let refused = signal.and_then(|signal| signal.syscall.as_ref()?.name.clone());
+        Class { shown: cause.class.clone(), token, details: details(cause).or(refused), form }
     }
 
     /// How the process came to its end.
@@ -110,7 +99,7 @@ impl Class {
 }
 
 /// Returns what stands before a class's kind.
-pub(super) fn family(class: &str) -> &str {
+fn family(class: &str) -> &str {
     class.split(':').next().unwrap_or(class)
 }
 

@@ -6,7 +6,7 @@ use super::cycles;
 use super::model::Basis;
 use super::overflow;
 use super::story::{Form, Mark, first_frame};
-use super::subject::library_name;
+use super::subject::module_name;
 use super::view::{SIGNAL_FRAME, View};
 use crate::model::CrashSummary;
 use crate::names::normalize;
@@ -210,7 +210,7 @@ impl<'j, 'a> Story<'j, 'a> {
 /// Writes what has no name: its module, and where no frame has a name its address there.
 fn unnamed(crash: &CrashSummary, frame: &Frame, with_address: bool) -> String {
     let module = crash.module_of(frame).and_then(|module| module.path.as_deref().or(module.name.as_deref()));
-    let module = module.map_or("?", library_name);
+    let module = module.map_or("?", module_name);
     match frame.offset {
         Some(offset) if with_address => format!("{module}+{offset}"),
         _ => format!("{module}!?"),
@@ -236,7 +236,7 @@ pub(super) fn exact(crash: &CrashSummary, thread: &Thread, form: Form) -> Vec<St
     let place = |frame: &Frame| {
         let module = crash.module_of(frame)?;
         let path = module.path.as_deref().unwrap_or_default();
-        let id = module.build_id.as_deref().unwrap_or_else(|| library_name(path));
+        let id = module.build_id.as_deref().unwrap_or_else(|| module_name(path));
         Some(format!("{id}+{}", frame.offset?))
     };
     let places = machine.filter_map(place);

@@ -14,13 +14,18 @@ pub(super) fn of(crash: &CrashSummary) -> Option<String> {
         .or_else(|| main?.path.as_deref())
         .or_else(|| main?.name.as_deref())
         .or_else(|| process?.name.as_deref())?;
-    let name = without_hash(library_name(path));
+    let name = module_name(path);
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Returns a module's name by its path, without what differs from build to build.
+pub(super) fn module_name(path: &str) -> &str {
+    without_hash(library_name(path))
 }
 
 /// Returns a file's name without folders and, where it is a library's, without what stands behind it:
 /// `libfoo` of `/usr/lib/libfoo.so.1.2`, `libc` of `libc-2.31.so`.
-pub(super) fn library_name(path: &str) -> &str {
+fn library_name(path: &str) -> &str {
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = match name.find(".so") {
