@@ -1,80 +1,16 @@
-//! The rules that epitaph brings along.
+//! The rules that epitaph brings along: `builtin.toml`, as tables.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::LazyLock;
-
-use serde::Deserialize;
-
-use super::pattern::Patterns;
+use super::table::Table;
 use crate::thread::FrameRule;
 
 /// What signatures call these rules. The number changes with them.
 pub(super) const ID: &str = "builtin-1";
 
-const TEXT: &str = include_str!("builtin.toml");
-
-/// The rules, read when they are first asked for.
-pub(super) static BUILTIN: LazyLock<Builtin> = LazyLock::new(|| {
-    // That the text can be read is tested; there is nobody to tell here, and without rules every frame is the user's own.
-    toml::from_str(TEXT).map(Builtin::of).unwrap_or_default()
-});
-
-/// The form that they are written in.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source {
-    foreign: Foreign,
-    family: BTreeMap<String, Family>,
-}
-
-/// Code that isn't the user's.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Foreign {
-    /// Beginnings of modules' paths.
-    pub(super) folders: Vec<String>,
-    /// File names of modules.
-    pub(super) modules: Patterns,
-    /// Parts of source files' paths.
-    pub(super) sources: Vec<String>,
-    /// Functions that are linked into programs.
-    pub(super) functions: Patterns,
-    /// Functions that count where no source file tells otherwise.
-    pub(super) c_library: Patterns,
-    /// First parts of Go's packages.
-    pub(super) go_packages: HashSet<String>,
-}
-
-/// The machinery of one library.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[derive(Default)]
-struct Family {
-    foreign: bool,
-    cut: Vec<String>,
-    skip: Vec<String>,
-    end: Vec<String>,
-    heap: Vec<String>,
-}
-
-/// Functions that are machinery.
-#[derive(Default)]
-pub(super) struct Machinery {
-    cut: Patterns,
-    skip: Patterns,
-    end: Patterns,
-}
-
-impl Machinery {
-    /// Returns what is said of a function.
-    pub(super) fn rule(&self, name: &str) -> Option<FrameRule> {
-        let rules = [(&self.cut, FrameRule::Cut), (&self.skip, FrameRule::Skip), (&self.end, FrameRule::End)];
-        rules.into_iter().find_map(|(patterns, rule)| patterns.matches(name).then_some(rule))
-    }
-}
+/// The rules.
+pub(super) static BUILTIN: Builtin = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
 /// The rules, ready to be used.
-#[derive(Default)]
+#[derive(Debug)]
 pub(super) struct Builtin {
     pub(super) foreign: Foreign,
     /// Machinery, wherever it is.
@@ -82,20 +18,39 @@ pub(super) struct Builtin {
     /// Machinery in what isn't the user's own code.
     pub(super) in_foreign: Machinery,
     /// The allocator.
-    pub(super) heap: Patterns,
+    pub(super) heap: Table,
 }
 
-impl Builtin {
-    fn of(source: Source) -> Builtin {
-        let mut builtin = Builtin { foreign: source.foreign, ..Builtin::default() };
-        for family in source.family.into_values() {
-            let machinery = if family.foreign { &mut builtin.in_foreign } else { &mut builtin.anywhere };
-            machinery.cut.extend(family.cut);
-            machinery.skip.extend(family.skip);
-            machinery.end.extend(family.end);
-            builtin.heap.extend(family.heap);
-        }
-        builtin
+/// Code that isn't the user's.
+#[derive(Debug)]
+pub(super) struct Foreign {
+    /// Beginnings of modules' paths.
+    pub(super) folders: &'static [&'static str],
+    /// File names of modules.
+    pub(super) modules: Table,
+    /// Parts of source files' paths.
+    pub(super) sources: &'static [&'static str],
+    /// Functions that are linked into programs.
+    pub(super) functions: Table,
+    /// Functions that count where no source file tells otherwise.
+    pub(super) c_library: Table,
+    /// First parts of Go's packages.
+    pub(super) go_packages: Table,
+}
+
+/// Functions that are machinery.
+#[derive(Debug)]
+pub(super) struct Machinery {
+    cut: Table,
+    skip: Table,
+    end: Table,
+}
+
+impl Machinery {
+    /// Returns what is said of a function.
+    pub(super) fn rule(&self, name: &str) -> Option<FrameRule> {
+        let rules = [(&self.cut, FrameRule::Cut), (&self.skip, FrameRule::Skip), (&self.end, FrameRule::End)];
+        rules.into_iter().find_map(|(table, rule)| table.matches(name).then_some(rule))
     }
 }
 
@@ -104,16 +59,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_can_be_read_and_every_pattern_says_something() {
-        let source: Source = toml::from_str(TEXT).unwrap();
-        assert!(source.family.len() > 10);
-        for (name, family) in &source.family {
-            for pattern in [&family.cut, &family.skip, &family.end, &family.heap].into_iter().flatten() {
-                let text = pattern.trim_matches('*');
-                assert!(text.len() > 2, "{name}: {pattern:?}");
-                // A pattern that isn't written as names are normalized would never match.
-                let example = pattern.replace('*', "Any");
-                assert_eq!(crate::normalize(&example), example, "{name}");
+    fn every_pattern_says_something_and_is_written_as_names_are() {
+        let Builtin { anywhere, in_foreign, heap, .. } = &BUILTIN;
+        let tables =
+            [anywhere, in_foreign].into_iter().flat_map(|rules| [&rules.cut, &rules.skip, &rules.end]);
+        for table in tables.chain([heap]) {
+            assert!(table.names.is_sorted());
+            let beginnings = table.beginnings.iter().map(|beginning| format!("{beginning}Any"));
+            let others = table.others.iter().map(|parts| parts.join("Any"));
+            for name in table.names.iter().map(ToString::to_string).chain(beginnings).chain(others) {
+                assert!(name.replace("Any", "").len() > 2, "{name}");
+                assert_eq!(crate::normalize(&name), name, "it would never match");
+                assert!(table.matches(&name), "{name}");
             }
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn in_app(foreign: &Foreign, place: &Place<'_>, name: Option<&str>) -
 
 fn is_foreign_module(foreign: &Foreign, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    foreign.folders.iter().any(|folder| path.starts_with(folder.as_str())) || foreign.modules.matches(name)
+    foreign.folders.iter().any(|folder| path.starts_with(folder)) || foreign.modules.matches(name)
 }
 
 /// Whose a source file is.
@@ -33,7 +33,7 @@ enum Source {
 
 impl Source {
     fn of(foreign: &Foreign, file: &str) -> Source {
-        if foreign.sources.iter().any(|part| file.contains(part.as_str())) {
+        if foreign.sources.iter().any(|part| file.contains(part)) {
             Source::Foreign
         } else if file.starts_with('/') {
             Source::Own
@@ -65,7 +65,7 @@ fn implementation(name: &str) -> Option<(&str, &str)> {
 fn is_go_library(foreign: &Foreign, name: Option<&str>, file: Option<&str>) -> bool {
     let (Some(name), Some(file)) = (name, file) else { return false };
     let package = name.split(['.', '/']).next().unwrap_or_default();
-    is_go_source(file) && (foreign.go_packages.contains(package) || name == "crosscall2")
+    is_go_source(file) && (foreign.go_packages.matches(package) || name == "crosscall2")
 }
 
 /// Tells whether a source file is one that Go compiles.

@@ -6,6 +6,7 @@ mod ignore;
 mod in_app;
 mod pattern;
 mod settings;
+mod table;
 
 use crate::digest::digest;
 use crate::model::CrashSummary;

@@ -24,7 +24,7 @@ fn frame(text: &str) -> Frame {
 }
 
 fn thread(stack: &str) -> Thread {
-    Thread { frames: stack.split(' ').map(|name| frame(name)).collect(), ..Thread::default() }
+    Thread { frames: stack.split(' ').map(frame).collect(), ..Thread::default() }
 }
 
 /// A crash of a class, with the stack of its crashing thread, innermost first.
