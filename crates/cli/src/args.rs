@@ -80,6 +80,17 @@ pub(crate) struct DebuginfodArgs {
     pub(crate) debuginfod_lookups: u32,
 }
 
+/// The project's own rules: what is its code, what is machinery, which crashes are meant to happen.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgs {
+    /// The file with the project's rules, instead of the epitaph.toml here or above in the repository
+    #[arg(long, value_name = "FILE", env = "EPITAPH_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Use no rules but the built-in ones
+    #[arg(long, env = "EPITAPH_NO_CONFIG")]
+    pub(crate) no_config: bool,
+}
+
 /// Which threads are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Threads {
@@ -105,6 +116,8 @@ pub(crate) struct ShowArgs {
     pub(crate) frames: usize,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 /// What is kept of a core.
@@ -154,6 +167,8 @@ pub(crate) struct KeepArgs {
     pub(crate) fail_on_crash: bool,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -218,6 +233,8 @@ pub(crate) struct ReportArgs {
     pub(crate) threads: Threads,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 /// The formats of `report`.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
 use epitaph_elf::{BuildId, CoreFile, Locate};
 use epitaph_store::Debuginfod;
-use epitaph_summary::{Collection, Confidence, Core, CrashSummary, Warning};
+use epitaph_summary::{Collection, Confidence, Core, CrashSummary, Rules, Warning};
 use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
@@ -71,13 +71,13 @@ pub(crate) struct Examiner<'a> {
 }
 
 impl<'a> Examiner<'a> {
-    pub(crate) fn new(search: &'a SearchArgs) -> Examiner<'a> {
+    pub(crate) fn new(search: &'a SearchArgs, rules: Arc<Rules>) -> Examiner<'a> {
         let debuginfod = debuginfod::configured(&search.debuginfod);
         Examiner {
             search,
             debuginfod,
             sources: sources(search),
-            options: Options { masks: environment::masks(), ..Options::default() },
+            options: Options { rules, masks: environment::masks(), ..Options::default() },
         }
     }
 

@@ -15,6 +15,7 @@ use epitaph_summary::{Collection, Core, CoreContent, CrashSummary, Warning};
 use epitaph_triage::{Observer, Triaged};
 
 use crate::args::{KeepArgs, KeepCore, Scrub};
+use crate::config;
 use crate::environment;
 use crate::error::{Error, message};
 use crate::examine::Examiner;
@@ -70,7 +71,7 @@ pub(crate) fn tell(
     out: &mut impl Write,
     kept: &mut Kept,
 ) -> Vec<Told> {
-    let examiner = Examiner::new(&args.search).all_files();
+    let examiner = Examiner::new(&args.search, config::rules_or_warning(&args.config)).all_files();
     let options = Options { color: true, width: terminal::width(), ..Options::default() };
     let mut told: Vec<Told> = Vec::new();
     for candidate in candidates {

@@ -25,10 +25,12 @@
 mod cause;
 mod collection;
 mod core_file;
+mod digest;
 mod hex;
 mod mask;
 mod model;
 mod module;
+mod names;
 #[cfg(test)]
 mod reference;
 mod region;
@@ -48,11 +50,12 @@ pub use hex::Hex;
 pub use mask::Masks;
 pub use model::{CrashSummary, Process, SCHEMA, System, Tool, Warning};
 pub use module::{FileOrigin, FileState, Module};
+pub use names::normalize;
 pub use region::{Region, RegionKind};
-pub use rules::{Place, Rules, Verdict};
+pub use rules::{Functions, Ignore, Pattern, Place, Places, Rules, Settings, SettingsError, Verdict};
 pub use schema::json_schema;
 pub use signal::{Signal, SignalOrigin};
-pub use signature::{Basis, Signature};
+pub use signature::{Basis, SIGNED_INNER_FRAMES, SIGNED_OUTER_FRAMES, Signature, needs_all_threads, sign};
 pub use test_case::TestCase;
 pub use thread::{
     Frame, FrameRule, Goroutine, Repeat, SourceLine, Stop, SymbolSource, Syscall, Thread, Trust, WaitsOn,

@@ -9,9 +9,9 @@ use crate::core_file::Core;
 use crate::module::Module;
 use crate::region::Region;
 use crate::signal::Signal;
-use crate::signature::Signature;
+use crate::signature::{self, Signature};
 use crate::test_case::TestCase;
-use crate::thread::{Frame, Thread};
+use crate::thread::{Frame, FrameRule, Thread};
 
 /// The value of `schema` in every summary of this version.
 pub const SCHEMA: &str = "epitaph-crash/1";
@@ -121,10 +121,15 @@ impl CrashSummary {
         self.modules.get(frame.module? as usize)
     }
 
-    /// Returns the first frame of `thread` that is the user's own code and has a name, or else the first named one.
+    /// Returns the frame of `thread` that a crash is blamed on: of those that its story begins with, the first that is the
+    /// user's own code and has a name; or else `main` or what it began with; or else the first named one.
     pub fn blamed_frame<'a>(&self, thread: &'a Thread) -> Option<&'a Frame> {
-        let mut named = thread.frames.iter().filter(|frame| frame.function.is_some());
-        named.clone().find(|frame| frame.in_app == Some(true)).or_else(|| named.next())
+        let first = signature::first_told(self, thread);
+        let story = thread.frames.get(first..).unwrap_or_default();
+        let mut own = story.iter().filter(|frame| frame.function.is_some() && frame.in_app == Some(true));
+        let told = own.clone().find(|frame| !frame.rule.is_some_and(FrameRule::is_machinery));
+        let named = || thread.frames.iter().find(|frame| frame.function.is_some());
+        told.or_else(|| own.next()).or_else(named)
     }
 }
 

@@ -169,9 +169,18 @@ pub enum FrameRule {
     Skip,
     /// The thread starts here; what called it says nothing.
     End,
+    /// The story starts here, wherever it is; what it called says nothing.
+    Sentinel,
     /// A rule that this version doesn't know.
     #[serde(other)]
     Unknown,
+}
+
+impl FrameRule {
+    /// Tells whether the frame itself says nothing of why the process died.
+    pub fn is_machinery(self) -> bool {
+        matches!(self, FrameRule::Cut | FrameRule::Skip | FrameRule::End)
+    }
 }
 
 /// One line of source.

@@ -27,6 +27,7 @@ mod parts;
 mod process;
 mod scrub;
 mod signal;
+mod signing;
 mod sources;
 mod stacks;
 mod test_case;
@@ -44,10 +45,13 @@ use epitaph_elf::{
     SignalInfo,
 };
 use epitaph_explain::{Scene, explain, waits};
-use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning};
+use epitaph_summary::{
+    self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning, needs_all_threads,
+};
 use epitaph_unwind::{Keep, Limits, goroutines};
 
 use crate::scrub::Start;
+use crate::signing::signed;
 use crate::stacks::Stacks;
 use crate::walker::Walker;
 
@@ -183,9 +187,13 @@ pub fn triage(
 
     let keep = (options.inner_frames > 0)
         .then_some(Keep { inner: options.inner_frames, outer: options.outer_frames });
-    let limits = Limits { keep, ..Limits::default() };
-    let walker = Walker::new(process.arch, &loaded, dumped, &memory, limits, options.workers);
-    let mut stacks = Stacks::new(walker, &loaded, &options.rules);
+    let walk = |keep: Option<Keep>| {
+        let limits = Limits { keep, ..Limits::default() };
+        let walker = Walker::new(process.arch, &loaded, dumped, &memory, limits, options.workers);
+        Stacks::new(walker, &loaded, &options.rules)
+    };
+    let walk_keeping = |keep: Keep| walk(Some(keep));
+    let mut stacks = walk(keep);
     let crashed = process.signal.as_ref().is_some_and(|signal| signal.number != 0);
     let (first, others) = process.threads.split_at(process.threads.len().min(1));
     let others = if options.crashed_thread_only && crashed { &[] } else { others };
@@ -208,6 +216,9 @@ pub fn triage(
     if let Some(sources) = &options.sources {
         sources::add(&**sources, &mut summary);
     }
+    if !needs_all_threads(&summary) {
+        summary.signature = signed(&summary, process, options, walk_keeping);
+    }
     let mut partial = summary.clone();
     finish(&mut partial, &stacks, &loaded, &own_masks, options);
     observer.crashing_thread_done(&partial);
@@ -225,6 +236,9 @@ pub fn triage(
     {
         summary.goroutine_count = u32::try_from(goroutines.total).ok();
         summary.goroutines = stacks.goroutines(goroutines.described);
+    }
+    if needs_all_threads(&summary) {
+        summary.signature = signed(&summary, process, options, walk_keeping);
     }
     observer.threads_done();
     let searched: BTreeSet<usize> =

@@ -67,7 +67,7 @@ pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
         said(cause, &|text| *text = masks.apply(&own.apply(text)));
     }
     if let Some(signature) = &mut summary.signature {
-        for text in signature.frames.iter_mut().chain(&mut signature.title) {
+        for text in signature.frames.iter_mut().chain(&mut signature.title).chain(&mut signature.subject) {
             *text = masks.apply(&own.apply(text));
         }
     }

@@ -13,11 +13,12 @@ use crate::commands::show::{crashes_at, tree};
 use crate::error::Error;
 use crate::examine::Examiner;
 use crate::exit::Exit;
-use crate::{input, terminal};
+use crate::{config, input, terminal};
 
 /// Renders every crash at the given paths into one document.
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
-    let examiner = Examiner::new(&args.search).crashed_thread_only(args.threads == Threads::Crashed);
+    let examiner = Examiner::new(&args.search, config::rules(&args.config)?)
+        .crashed_thread_only(args.threads == Threads::Crashed);
     let mut summaries = Vec::new();
     let mut failed = false;
     for path in &args.paths {

@@ -12,11 +12,11 @@ use crate::args::{ShowArgs, Threads};
 use crate::error::{Error, message};
 use crate::examine::{Examiner, with_kept};
 use crate::exit::Exit;
-use crate::{input, terminal};
+use crate::{config, input, terminal};
 
 /// Shows every crash at the given paths; what can't be read is told, and the others are shown.
 pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
-    let mut shown = Shown::new(args);
+    let mut shown = Shown::new(args)?;
     let mut failed = false;
     for path in &args.paths {
         match crashes_at(path) {
@@ -74,12 +74,13 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(args: &'a ShowArgs) -> Shown<'a> {
+    fn new(args: &'a ShowArgs) -> Result<Shown<'a>, Error> {
         let crashed_only = args.threads == Threads::Crashed;
         let threads =
             if crashed_only { epitaph_report::Threads::Crashed } else { epitaph_report::Threads::All };
-        Shown {
-            examiner: Examiner::new(&args.search).crashed_thread_only(crashed_only).frames(args.frames),
+        let examiner = Examiner::new(&args.search, config::rules(&args.config)?);
+        Ok(Shown {
+            examiner: examiner.crashed_thread_only(crashed_only).frames(args.frames),
             options: Options {
                 color: true,
                 width: terminal::width(),
@@ -90,7 +91,7 @@ impl<'a> Shown<'a> {
             },
             json: args.json,
             count: 0,
-        }
+        })
     }
 
     fn show(&mut self, crash: &CoreInTree, tree: Option<&Path>) -> Result<(), Error> {

@@ -52,7 +52,9 @@ fn read_for_cause(opened: &OpenedCore) -> Vec<Range<u64>> {
         debuginfod: DebuginfodArgs { no_debuginfod: true, ..DebuginfodArgs::default() },
         ..SearchArgs::default()
     };
-    let examined = Examiner::new(&search).crashed_thread_only(true).examine(opened, None, &mut Silent);
+    // What is read to explain a death doesn't depend on rules.
+    let examined =
+        Examiner::new(&search, Arc::default()).crashed_thread_only(true).examine(opened, None, &mut Silent);
     let Ok(Triaged { summary, read_for_cause, .. }) = examined else { return Vec::new() };
     for warning in summary.warnings.iter().filter(|warning| warning.code == NOT_KEPT) {
         terminal::warning(&warning.text);

@@ -25,6 +25,8 @@ mod shrinking;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod test_case;

@@ -1,4 +1,4 @@
-//! What makes two crashes the same.
+//! The type of a signature.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
