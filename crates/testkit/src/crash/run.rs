@@ -1,6 +1,6 @@
 //! Running a program until it dies.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -27,7 +27,7 @@ pub struct Built {
     /// The folder that holds both.
     pub dir: TempDir,
     program: String,
-    arguments: &'static [&'static str],
+    arguments: Vec<String>,
     signal: i32,
 }
 
@@ -36,7 +36,24 @@ impl Built {
     pub fn of(program: &Program) -> Result<Built, CrashError> {
         let folder = build::built(program)?;
         let built = Built::by(program.name, program.signal, |bin| copy_files(&folder, bin))?;
-        Ok(Built { exe: built.exe.with_file_name(program.executable), arguments: program.arguments, ..built })
+        let arguments = program.arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Ok(Built { exe: built.exe.with_file_name(program.executable), arguments, ..built })
+    }
+
+    /// Builds `exe` by these commands, which read these files, or takes the build of an earlier call.
+    pub(crate) fn kept(
+        name: &str,
+        signal: i32,
+        steps: &[Vec<OsString>],
+        sources: &[PathBuf],
+    ) -> Result<Built, CrashError> {
+        let folder = build::kept(name, steps, sources)?;
+        Built::by(name, signal, |bin| copy_files(&folder, bin))
+    }
+
+    /// Gives it arguments to be run with.
+    pub(crate) fn with_arguments(self, arguments: Vec<String>) -> Built {
+        Built { arguments, ..self }
     }
 
     /// Lets `make` build a program, as `exe`, in an empty folder. It is to die of `signal`.
@@ -54,14 +71,14 @@ impl Built {
             fs::create_dir(folder).map_err(CrashError::io(format!("creating {}", folder.display())))?;
         }
         make(&bin)?;
-        Ok(Built { exe: bin.join("exe"), work, dir, program: name.to_owned(), arguments: &[], signal })
+        Ok(Built { exe: bin.join("exe"), work, dir, program: name.to_owned(), arguments: Vec::new(), signal })
     }
 
     /// Lets it crash, with no limit on the core's size and in an environment that holds no secrets.
     pub fn crash(self, _here: &CoresHere) -> Result<Crash, CrashError> {
         let mut stderr = tempfile::tempfile().map_err(CrashError::io("a temporary file"))?;
         let mut child = without_core_limit(&self.exe)
-            .args(self.arguments)
+            .args(&self.arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .current_dir(&self.work)
