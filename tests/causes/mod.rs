@@ -37,7 +37,7 @@ fn every_program_is_told_why_it_died() {
     if !test_all() {
         groups = one_build_each(groups);
     }
-    let outcome = examine_all(groups);
+    let outcome = examine_all(&groups);
     let separation = Separation::of(&outcome.said);
     print("causes.md", &format!("{}\n{separation}", Confusion::of(&outcome.said)));
     let mut wrong: Vec<String> = outcome.wrong().collect();
@@ -64,7 +64,7 @@ fn one_build_each(groups: Vec<Vec<Case>>) -> Vec<Vec<Case>> {
 }
 
 /// Lets all of them crash, as many at a time as there are processors, and asks about each.
-fn examine_all(groups: Vec<Vec<Case>>) -> Outcome {
+fn examine_all(groups: &[Vec<Case>]) -> Outcome {
     let next = AtomicUsize::new(0);
     let outcome = Mutex::new(Outcome::default());
     let work = || {

@@ -68,9 +68,9 @@ impl<'a> Bug<'a> {
     fn odd_builds(&self) -> Vec<(String, bool)> {
         let hashes = self.hashes(STRICT);
         let Some((most, _)) = hashes.iter().max_by_key(|(_, times)| **times) else { return Vec::new() };
-        let hash = |said: &&&Said| said.summary.signature.as_ref().and_then(STRICT);
-        let Some(usual) = self.builds.iter().find(|said| hash(said) == *most) else { return Vec::new() };
-        let odd = self.builds.iter().filter(|said| hash(said) != *most);
+        let is_usual = |said: &Said| said.summary.signature.as_ref().and_then(STRICT) == *most;
+        let Some(usual) = self.builds.iter().find(|said| is_usual(said)) else { return Vec::new() };
+        let odd = self.builds.iter().filter(|said| !is_usual(said));
         odd.map(|said| {
             let (why, explained) = difference(said, usual);
             (format!("{} by {}: {why}", self.name, said.case.build), explained)
@@ -89,7 +89,7 @@ fn difference(odd: &Said, usual: &Said) -> (String, bool) {
     let (ours, theirs) = (lines(odd), lines(usual));
     let without: Vec<&str> = theirs.iter().filter(|line| !ours.contains(line)).map(String::as_str).collect();
     let with: Vec<&str> = ours.iter().filter(|line| !theirs.contains(line)).map(String::as_str).collect();
-    let same_class = ours.first().is_some() && ours.first() == theirs.first();
+    let same_class = !ours.is_empty() && ours.first() == theirs.first();
     let called = |said: &Said, name: &str| {
         let frames = said.summary.crashing_thread().map(|thread| &*thread.frames).unwrap_or_default();
         frames.iter().any(|frame| {

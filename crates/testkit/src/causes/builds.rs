@@ -14,7 +14,7 @@ pub(super) struct Set {
     builds: &'static [&'static str],
     /// What they have in common.
     common: &'static str,
-    /// A shell's command that succeeds where this machine can do it; what it prints is added to the commands.
+    /// A shell's command that succeeds where this machine can do it; what it prints (libraries) is added to the commands' ends.
     probe: Option<&'static str>,
 }
 
@@ -98,7 +98,7 @@ const SETS: &[Set] = &[
     },
     set(
         "rust",
-        "--edition 2024 -g -C panic=abort -C overflow-checks=on",
+        "--edition 2024 -g -C panic=abort -C debug-assertions=off -C overflow-checks=on",
         &["rustc -C opt-level=0", "rustc -C opt-level=1", "rustc -C opt-level=2", "rustc -C opt-level=3"],
     ),
     set("rust_unwinding", "--edition 2024 -g", &["rustc -C opt-level=0", "rustc -C opt-level=2"]),
@@ -163,14 +163,14 @@ impl Build {
         format!("{} {}", self.set.name, self.label)
     }
 
-    /// The words of the command, but for the source.
+    /// The words of the command before the source and after it.
     ///
     /// # Errors
     /// [`CrashError::Unavailable`] where this machine lacks what it takes.
-    pub(super) fn words(&self) -> Result<Vec<String>, CrashError> {
+    pub(super) fn words(&self) -> Result<[Vec<String>; 2], CrashError> {
         let found = self.set.probe.map_or(Ok(String::new()), probe)?;
-        let words = self.label.split_whitespace().chain(self.set.common.split_whitespace());
-        Ok(words.chain(found.split_whitespace()).map(str::to_owned).collect())
+        let before = [self.label, self.set.common].join(" ");
+        Ok([before, found].map(|words| words.split_whitespace().map(str::to_owned).collect()))
     }
 }
 

@@ -111,7 +111,8 @@ impl Case {
         let Made::Source { path, build, flags } = &self.made;
         let mut sources = vec![path.clone()];
         let mut step: Vec<OsString> = Vec::new();
-        for word in build.words()?.into_iter().chain(flags.iter().cloned()) {
+        let [before, after] = build.words()?;
+        for word in before.into_iter().chain(flags.iter().cloned()) {
             step.push(match word.strip_prefix('@') {
                 Some(name) => {
                     sources.push(folder().join(name));
@@ -121,6 +122,7 @@ impl Case {
             });
         }
         step.extend(["-o".into(), "exe".into(), path.clone().into_os_string()]);
+        step.extend(after.into_iter().map(OsString::from));
         if path.extension().is_some_and(|extension| extension == "c" || extension == "cpp") {
             sources.push(folder().join("ways.h"));
         }
