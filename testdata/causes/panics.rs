@@ -16,7 +16,7 @@
 //: panic_todo; signal=ABRT; class=rust_panic; in=later; message=not yet implemented: the second phase
 //: panic_in_thread; signal=ABRT; class=rust_panic:explicit; in=work; message=worker 3 is out of work
 //: panic_in_c; signal=ABRT; class=rust_panic:no_unwind|rust_panic:explicit; in=on_event; builds=rust_unwinding; why=two panics: which is told is a matter of taste
-//: panic_in_drop; signal=ABRT; class=rust_panic; in=drop; builds=rust_unwinding; why=two panics: which is told is a matter of taste
+//: panic_in_drop; signal=ABRT; class=rust_panic:in_cleanup|rust_panic; in=drop; builds=rust_unwinding; why=two panics: which is told is a matter of taste
 //: out_of_memory; signal=ABRT; class=rust_oom; in=load_all
 //: abort_by_itself; signal=ABRT; class=rust_abort; in=give_up
 //: overflow_rust; signal=ABRT; class=stack_overflow; in=visit

@@ -1,8 +1,10 @@
 //! `epitaph show`, asked why programs died of which it is known: see [`epitaph_testkit::causes`].
 //!
-//! `make causes` asks about all programs in all their builds, and prints the tables.
+//! `make causes` asks about all programs in all their builds, and about COUNT generated ones from SEED on; it prints the
+//! tables, and leaves them in `target/tmp`, with the sources of what it found something wrong with.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,6 +32,35 @@ struct Outcome {
     failed: Vec<String>,
 }
 
+/// How many generated programs there are in a short run and in a long one.
+const SHORT: u64 = 24;
+const LONG: u64 = 192;
+
+/// At most so many of a hundred causes of generated programs may be guesses.
+const GUESSES: usize = 25;
+
+#[test]
+fn generated_programs_are_told_why_they_died() {
+    let Some(_here) = or_skip(CoresHere::acquire()) else { return };
+    let first = number("EPITAPH_CAUSES_SEED").unwrap_or(1);
+    let count = number("EPITAPH_CAUSES_COUNT").unwrap_or(if test_all() { LONG } else { SHORT });
+    let outcome =
+        examine_all(&(first..first + count).map(|seed| vec![Case::of_seed(seed)]).collect::<Vec<_>>());
+    let confusion = Confusion::of(&outcome.said);
+    print("generated-causes.md", &confusion.to_string());
+    let surely_wrong = |said: &&Said| said.is_right() || said.confidence == Confidence::High;
+    let mut wrong = outcome.wrong(surely_wrong);
+    let guesses = outcome.said.iter().filter(|said| said.confidence >= Confidence::Low).count();
+    if guesses * 100 >= outcome.said.len() * GUESSES && guesses > 0 {
+        wrong.push(format!("{guesses} of {} causes are guesses", outcome.said.len()));
+    }
+    outcome.judge(&wrong);
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 #[test]
 fn every_program_is_told_why_it_died() {
     let Some(_here) = or_skip(CoresHere::acquire()) else { return };
@@ -40,7 +71,7 @@ fn every_program_is_told_why_it_died() {
     let outcome = examine_all(&groups);
     let separation = Separation::of(&outcome.said);
     print("causes.md", &format!("{}\n{separation}", Confusion::of(&outcome.said)));
-    let mut wrong: Vec<String> = outcome.wrong().collect();
+    let mut wrong = outcome.wrong(|_| true);
     wrong.extend(
         separation.collisions().into_iter().map(|line| format!("two bugs have one signature: {line}")),
     );
@@ -75,7 +106,10 @@ fn examine_all(groups: &[Vec<Case>]) -> Outcome {
                 match answer {
                     Ok(said) => outcome.said.push(said),
                     Err(CrashError::Unavailable(why)) => outcome.missing.push(why),
-                    Err(error) => outcome.failed.push(format!("{} by {}: {error}", case.bug, case.build)),
+                    Err(error) => {
+                        keep(case);
+                        outcome.failed.push(format!("{} by {}: {error}", case.bug, case.build));
+                    }
                 }
             }
         }
@@ -99,16 +133,30 @@ fn examine(case: &Case) -> Result<Said, CrashError> {
 fn print(name: &str, report: &str) {
     // The harness would keep back what goes through `println!`; a closed stream is nobody's trouble.
     let _ = std::io::stderr().write_all(report.as_bytes());
-    std::fs::write(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), report).unwrap();
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), report).unwrap();
+}
+
+/// Keeps the sources of a program that something is wrong with, where they were made up.
+fn keep(case: &Case) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("causes").join(case.bug.replace(' ', "-"));
+    for (name, text) in case.files() {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), text).unwrap();
+    }
 }
 
 impl Outcome {
-    /// What is wrong with what was said.
-    fn wrong(&self) -> impl Iterator<Item = String> {
-        self.said.iter().filter(|said| !said.wrong.is_empty()).map(|said| {
-            let surely = if said.confidence == Confidence::High { " with high confidence" } else { "" };
-            format!("{} by {}{surely}: {}", said.case.bug, said.case.build, said.wrong.join("; "))
-        })
+    /// What is wrong with what was said of those that count.
+    fn wrong(&self, counts: impl Fn(&&Said) -> bool) -> Vec<String> {
+        let wrong = self.said.iter().filter(counts).filter(|said| !said.wrong.is_empty());
+        wrong
+            .map(|said| {
+                let Case { bug, build, .. } = &said.case;
+                let surely = if said.confidence == Confidence::High { " with high confidence" } else { "" };
+                keep(&said.case);
+                format!("{bug} by {build}{surely}: {}", said.wrong.join("; "))
+            })
+            .collect()
     }
 
     /// Fails where something is wrong, and says what couldn't be tried.

@@ -36,6 +36,7 @@
 )]
 
 pub mod causes;
+mod chance;
 pub mod core;
 pub mod crash;
 pub mod cross;

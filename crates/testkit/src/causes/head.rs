@@ -12,6 +12,8 @@
 //! | `builds` | which sets of builds, where not all that its language has |
 //! | `flags` | what the compiler is told besides |
 //!
+//! A word without a value is a property: only pieces of generated programs have some.
+//!
 //! A comment `dies: NAME` stands at the line at which the program itself says that it died.
 
 use nix::sys::signal::Signal;
@@ -26,6 +28,7 @@ pub(super) struct Head {
     pub(super) signal: i32,
     pub(super) builds: Option<String>,
     pub(super) flags: Vec<String>,
+    properties: Vec<String>,
     pub(super) truth: Truth,
 }
 
@@ -42,15 +45,20 @@ impl Head {
             .collect()
     }
 
-    fn of(line: &str, source: &str) -> Head {
+    /// Reads one of a source.
+    pub(super) fn of(line: &str, source: &str) -> Head {
         let (line, message) = message(line);
         let mut parts = line.split("; ").map(|part| part.trim_end_matches(';'));
         let name = parts.next().unwrap_or_default().to_owned();
         let line = line_of_death(source, &name);
         let truth = Truth { message, line, ..Truth::default() };
-        let mut head = Head { name, signal: 0, builds: None, flags: Vec::new(), truth };
+        let mut head =
+            Head { name, signal: 0, builds: None, flags: Vec::new(), properties: Vec::new(), truth };
         for part in parts.filter(|part| !part.is_empty()) {
-            let (key, value) = part.split_once('=').unwrap_or_else(|| panic!("no value: {part}"));
+            let Some((key, value)) = part.split_once('=') else {
+                head.properties.push(part.to_owned());
+                continue;
+            };
             let listed = || value.split('|').map(str::to_owned).collect();
             match key {
                 "signal" => head.signal = number_of(value),
@@ -64,6 +72,13 @@ impl Head {
             }
         }
         head
+    }
+}
+
+impl Head {
+    /// Tells whether it has this property.
+    pub(super) fn is(&self, property: &str) -> bool {
+        self.properties.iter().any(|known| known == property)
     }
 }
 

@@ -16,6 +16,7 @@
 //! ```
 
 mod builds;
+mod generated;
 mod head;
 mod truth;
 
@@ -24,7 +25,8 @@ use std::path::{Path, PathBuf};
 
 pub use truth::{Message, Truth};
 
-use crate::crash::{Built, CoresHere, Crash, CrashError};
+use crate::crash::{Built, CoresHere, Crash, CrashError, build_step};
+use crate::tools;
 use builds::Build;
 use head::Head;
 
@@ -46,6 +48,8 @@ pub struct Case {
 enum Made {
     /// A source of `testdata/causes`.
     Source { path: PathBuf, build: Build, flags: Vec<String> },
+    /// Files that are written for it, and the command that builds it.
+    Up { files: Vec<(String, String)>, step: Vec<String> },
 }
 
 /// Returns all programs of `testdata/causes` in all their builds. Those of one group are one executable.
@@ -107,9 +111,42 @@ impl Case {
         self.built()?.crash(&CoresHere::acquire()?)
     }
 
+    /// Returns the program that a seed makes up.
+    pub fn of_seed(seed: u64) -> Case {
+        generated::of_seed(seed)
+    }
+
+    /// Names and texts of the source files that were made up for it.
+    pub fn files(&self) -> &[(String, String)] {
+        match &self.made {
+            Made::Source { .. } => &[],
+            Made::Up { files, .. } => files,
+        }
+    }
+
     fn built(&self) -> Result<Built, CrashError> {
-        let Made::Source { path, build, flags } = &self.made;
-        let mut sources = vec![path.clone()];
+        match &self.made {
+            Made::Source { path, build, flags } => self.built_from(path, build, flags),
+            Made::Up { files, step } => self.built_anew(files, step),
+        }
+    }
+
+    fn built_anew(&self, files: &[(String, String)], step: &[String]) -> Result<Built, CrashError> {
+        let tool = step.first().map(String::as_str).unwrap_or_default();
+        if !tools::have(tool) {
+            return Err(CrashError::Unavailable(format!("not installed: {tool} (make setup installs it)")));
+        }
+        Built::by(&self.bug, self.signal, |folder| {
+            for (name, text) in files {
+                let path = folder.join(name);
+                std::fs::write(&path, text).map_err(CrashError::io(format!("writing {}", path.display())))?;
+            }
+            build_step(&self.bug, step.iter().map(OsString::from), folder)
+        })
+    }
+
+    fn built_from(&self, path: &Path, build: &Build, flags: &[String]) -> Result<Built, CrashError> {
+        let mut sources = vec![path.to_owned()];
         let mut step: Vec<OsString> = Vec::new();
         let [before, after] = build.words()?;
         for word in before.into_iter().chain(flags.iter().cloned()) {
@@ -121,7 +158,7 @@ impl Case {
                 None => word.into(),
             });
         }
-        step.extend(["-o".into(), "exe".into(), path.clone().into_os_string()]);
+        step.extend(["-o".into(), "exe".into(), path.as_os_str().to_owned()]);
         step.extend(after.into_iter().map(OsString::from));
         if path.extension().is_some_and(|extension| extension == "c" || extension == "cpp") {
             sources.push(folder().join("ways.h"));
