@@ -39,7 +39,12 @@ fn of(chance: &mut Chance, seed: u64, language: Language, kind: &Piece) -> Case 
     let mut functions = vec![kind.text(&values)];
     let mut shapes = Vec::new();
     for number in 1..=chance.below(6) + 1 {
-        let shape = pick(chance, &language.pieces().shapes);
+        let shape = loop {
+            let shape = pick(chance, &language.pieces().shapes);
+            if !(shape.head.is("once") && shapes.contains(&shape.head.name)) {
+                break shape;
+            }
+        };
         values = Values::draw(chance, number, Some(values.name()));
         functions.push(shape.text(&values));
         shapes.push(shape.head.name.clone());
