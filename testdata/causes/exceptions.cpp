@@ -12,7 +12,7 @@
 //: throw_in_thread; signal=ABRT; class=cxx_exception:std::logic_error; in=work; type=std::logic_error; message=worker 3 has no work
 //: throw_noexcept; signal=ABRT; class=cxx_exception:std::length_error; in=close; type=std::length_error; message=the log is too long
 //: rethrow; signal=ABRT; class=cxx_exception:std::invalid_argument; in=retry; type=std::invalid_argument; message=not a number: 12x
-//: throw_in_cleanup; signal=ABRT; class=cxx_exception; in=~Guard; message=closing failed
+//: throw_in_cleanup; signal=ABRT; class=cxx_exception; in=~Guard|throw_in_cleanup; message=closing failed
 //: throw_bad_function; signal=ABRT; class=cxx_exception:std::bad_function_call|cxx_exception:std::__1::bad_function_call; in=fire; why=libc++ versions its name
 //: throw_bad_cast; signal=ABRT; class=cxx_exception:std::bad_cast; in=as_circle; type=std::bad_cast
 //: allocation; signal=ABRT; class=cxx_bad_alloc|cxx_exception:std::bad_alloc; in=load_all; why=the exception's type says it all

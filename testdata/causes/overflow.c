@@ -1,11 +1,11 @@
 /* Dies because a stack is too small for it. */
 //: overflow_main; signal=SEGV; class=stack_overflow; in=visit
 //: overflow_mutual; signal=SEGV; class=stack_overflow; in=even|odd
-//: overflow_thread; signal=SEGV; class=stack_overflow; in=visit
+//: overflow_thread; signal=SEGV; class=stack_overflow; in=climb
 //: overflow_large_frame; signal=SEGV; class=stack_overflow; in=render
 //: overflow_alloca; signal=SEGV; class=stack_overflow; in=copy_line
 //: overflow_callback; signal=SEGV; class=stack_overflow; in=compare
-//: overflow_handled; signal=ABRT; class=stack_overflow; in=visit
+//: overflow_handled; signal=ABRT; class=stack_overflow; in=scan
 #define _GNU_SOURCE
 #include "ways.h"
 #include <alloca.h>
@@ -47,9 +47,15 @@ static int overflow_mutual(int n)
     return even(root, &sum) + n;
 }
 
+static __attribute__((noinline)) int climb(const struct tree *tree)
+{
+    volatile int values[24];
+    values[tree->value & 7] = tree->value;
+    return climb(tree->left) + values[2] + values[tree->value & 7];
+}
 static void *worker(void *argument)
 {
-    volatile int sum = visit(argument);
+    volatile int sum = climb(argument);
     return sum ? argument : NULL;
 }
 static int overflow_thread(int n)
@@ -89,6 +95,12 @@ static int overflow_callback(int n)
     return n;
 }
 
+static __attribute__((noinline)) int scan(const struct tree *tree)
+{
+    volatile int values[8];
+    values[tree->value & 7] = tree->value;
+    return scan(tree->left) - values[3] + values[tree->value & 7];
+}
 static void on_overflow(int number)
 {
     (void)number;
@@ -101,7 +113,7 @@ static int overflow_handled(int n)
     struct sigaction action = {.sa_handler = on_overflow, .sa_flags = SA_ONSTACK};
     sigaltstack(&stack, NULL);
     sigaction(SIGSEGV, &action, NULL);
-    return visit(root) + n;
+    return scan(root) + n;
 }
 
 #define WAY(name) {#name, name}

@@ -16,11 +16,11 @@
 //: panic_todo; signal=ABRT; class=rust_panic; in=later; message=not yet implemented: the second phase
 //: panic_in_thread; signal=ABRT; class=rust_panic:explicit; in=work; message=worker 3 is out of work
 //: panic_in_c; signal=ABRT; class=rust_panic:no_unwind|rust_panic:explicit; in=on_event; builds=rust_unwinding; why=two panics: which is told is a matter of taste
-//: panic_in_drop; signal=ABRT; class=rust_panic:in_cleanup|rust_panic; in=drop; builds=rust_unwinding; why=two panics: which is told is a matter of taste
+//: panic_in_drop; signal=ABRT; class=rust_panic:in_cleanup|rust_panic; in=drop|panic_in_drop; builds=rust_unwinding; why=two panics: which is told is a matter of taste
 //: out_of_memory; signal=ABRT; class=rust_oom; in=load_all
 //: abort_by_itself; signal=ABRT; class=rust_abort; in=give_up
 //: overflow_rust; signal=ABRT; class=stack_overflow; in=visit
-//: overflow_rust_thread; signal=ABRT; class=stack_overflow; in=visit
+//: overflow_rust_thread; signal=ABRT; class=stack_overflow; in=climb
 //: null_rust; signal=SEGV; class=null_deref:read; in=follow
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -212,8 +212,14 @@ fn visit(depth: usize) -> usize {
 fn overflow_rust(n: usize) -> usize {
     visit(n) + n
 }
+#[expect(unconditional_recursion)]
+#[inline(never)]
+fn climb(depth: usize) -> usize {
+    let place = black_box([depth; 24]);
+    climb(depth + 2) + place[depth & 15]
+}
 fn overflow_rust_thread(n: usize) -> usize {
-    std::thread::spawn(move || visit(n) + 1).join().unwrap() + n
+    std::thread::spawn(move || climb(n) + 1).join().unwrap() + n
 }
 
 struct Node {

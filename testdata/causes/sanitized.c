@@ -10,7 +10,7 @@
 //: ubsan_overflow; signal=ABRT; class=sanitizer; in=add; builds=ubsan|ubsan_clang; holds=signed integer overflow: 2147483647 + 14 cannot be represented in type 'int'
 //: ubsan_shift; signal=ABRT; class=sanitizer; in=shift; builds=ubsan|ubsan_clang; holds=shift exponent 115 is too large for 32-bit type 'int'
 //: ubsan_trap; signal=ILL; class=trap; in=add; builds=ubsan_trap
-//: tsan_race; signal=ABRT; class=sanitizer:data-race|sanitizer:data race; in=count_up; builds=tsan|tsan_clang; why=the report has a space there; holds=ThreadSanitizer: data race
+//: tsan_race; signal=ABRT; class=sanitizer:data-race|sanitizer:data race; in=count_up; builds=tsan|tsan_clang; why=the report has a space there, and is not kept
 #include "ways.h"
 #include <limits.h>
 #include <pthread.h>
