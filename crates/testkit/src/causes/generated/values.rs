@@ -24,7 +24,7 @@ const SAYINGS: [&str; 14] = [
     "größer als erlaubt",
     "a & b | c",
     "50 of 40",
-    "key=value; other=1",
+    "name=value; other=1",
     "Assertion failed?",
     "panicked!",
     "[1, 2, 3]",
