@@ -89,14 +89,11 @@ fn of(chance: &mut Chance, seed: u64, language: Language, kind: &Piece) -> Case 
     }
 }
 
-/// Tells whether the function that dies is certain to be the one that the debug information names. Where it was inlined, a
-/// call that doesn't return, or a check's, may have been moved and merged with others by the compiler, and then belongs to
-/// the caller by its line table. An access to memory is where it is.
+/// Tells whether the function that dies is certain to be the one that the debug information names. Where it was inlined, what
+/// it does may have been moved and merged with what its caller does, and then belongs to the caller by the line table.
 fn is_certain(kind: &Piece, step: &[String]) -> bool {
     let plain = ["-O0", "opt-level=0", "-gcflags=-l"];
-    kind.head.is("fault")
-        || kind.head.is("overflow")
-        || step.iter().any(|word| plain.contains(&word.as_str()))
+    kind.head.is("overflow") || step.iter().any(|word| plain.contains(&word.as_str()))
 }
 
 /// Draws a handler for a fault that the program can handle.
