@@ -44,6 +44,12 @@ COUNT ?= 40
 sweep: ## let COUNT generated programs crash, from SEED on, and compare with gdb
 	EPITAPH_SWEEP_SEED=$(SEED) EPITAPH_SWEEP_COUNT=$(COUNT) $(CARGO) test --locked --test e2e sweep:: -- --nocapture
 
+.PHONY: causes
+causes: COUNT = 64
+causes: ## ask why our programs with known causes died, and COUNT generated ones from SEED on; print tables of the answers
+	EPITAPH_TEST_ALL=1 EPITAPH_CAUSES_SEED=$(SEED) EPITAPH_CAUSES_COUNT=$(COUNT) \
+		$(CARGO) test --locked --test e2e causes:: -- --nocapture --test-threads 1
+
 # What is compared: ONLY=case (or several), ROUNDS=n, QUICK=1 without what takes minutes or gigabytes, GROWTH=1 for how the
 # cost grows instead, JSON=file.
 ROUNDS ?= 5

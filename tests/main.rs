@@ -12,6 +12,7 @@
 mod agreement;
 mod architecture;
 mod architectures;
+mod causes;
 mod circle_server;
 mod circleci;
 mod collect;

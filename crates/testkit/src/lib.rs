@@ -4,6 +4,7 @@
 //!   anew from the kernel's and the ABI's own documents, so that a mistake of the parser under test can't be
 //!   repeated here.
 //! - [`crash`] builds the programs of `testdata/programs`, lets the real kernel kill them, and finds the core.
+//! - [`causes`] builds the programs of `testdata/causes`, of each of which it is known why it dies, and makes more up.
 //! - [`cross`] does the same for other architectures, with cross compilers and qemu's user emulation.
 //! - [`debuggers`] prints what debuggers say of a core.
 //! - [`scratch`] is a folder for what a test builds by itself.
@@ -34,6 +35,8 @@
     reason = "only tests use this crate, and a fixture that can't be made has to stop its test there and then"
 )]
 
+pub mod causes;
+mod chance;
 pub mod core;
 pub mod crash;
 pub mod cross;

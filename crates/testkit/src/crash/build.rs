@@ -16,7 +16,24 @@ use crate::tools;
 /// A build depends on the sources, the steps and the compilers' versions, and is made again when one changes.
 /// Two that make the same at once both build, and the first to finish wins.
 pub(super) fn built(program: &Program) -> Result<PathBuf, CrashError> {
-    let missing: Vec<&str> = program.tools().filter(|tool| !tools::have(tool)).collect();
+    let steps: Vec<Vec<OsString>> = program.build.iter().map(|step| words(step)).collect();
+    let sources: Vec<PathBuf> = program.sources().map(|source| sources_folder().join(source)).collect();
+    kept(program.name, &steps, &sources)
+}
+
+/// The words of a step; `@NAME` in it is a file of `testdata/programs`.
+fn words(step: &str) -> Vec<OsString> {
+    let word = |word: &str| match word.strip_prefix(programs::SOURCE_MARK) {
+        Some(source) => sources_folder().join(source).into_os_string(),
+        None => word.into(),
+    };
+    step.split_whitespace().map(word).collect()
+}
+
+/// As [`built`], of any commands, which read these files.
+pub(super) fn kept(name: &str, steps: &[Vec<OsString>], sources: &[PathBuf]) -> Result<PathBuf, CrashError> {
+    let tools: Vec<&str> = steps.iter().filter_map(|step| step.first()?.to_str()).collect();
+    let missing: Vec<&str> = tools.iter().copied().filter(|tool| !tools::have(tool)).collect();
     if !missing.is_empty() {
         return Err(CrashError::Unavailable(format!(
             "not installed: {} (make setup installs it)",
@@ -24,7 +41,7 @@ pub(super) fn built(program: &Program) -> Result<PathBuf, CrashError> {
         )));
     }
     let builds = builds_folder();
-    let folder = builds.join(format!("{}-{:016x}", program.name, fingerprint(program)?));
+    let folder = builds.join(format!("{name}-{:016x}", fingerprint(steps, sources, &tools)?));
     if folder.is_dir() {
         return Ok(folder);
     }
@@ -33,8 +50,8 @@ pub(super) fn built(program: &Program) -> Result<PathBuf, CrashError> {
         .prefix(".making-")
         .tempdir_in(&builds)
         .map_err(CrashError::io(format!("creating a folder in {}", builds.display())))?;
-    for step in program.build {
-        run_step(program, step, making.path())?;
+    for step in steps {
+        run(name, step.iter().cloned(), making.path())?;
     }
     match fs::rename(making.path(), &folder) {
         Err(_) if folder.is_dir() => {} // somebody else was faster
@@ -57,28 +74,18 @@ fn builds_folder() -> PathBuf {
     }
 }
 
-fn fingerprint(program: &Program) -> Result<u64, CrashError> {
+fn fingerprint(steps: &[Vec<OsString>], sources: &[PathBuf], tools: &[&str]) -> Result<u64, CrashError> {
     let mut hasher = DefaultHasher::new();
-    program.build.hash(&mut hasher);
-    for source in program.sources() {
-        let path = sources_folder().join(source);
-        fs::read(&path).map_err(CrashError::io(format!("reading {}", path.display())))?.hash(&mut hasher);
+    steps.hash(&mut hasher);
+    for path in sources {
+        fs::read(path).map_err(CrashError::io(format!("reading {}", path.display())))?.hash(&mut hasher);
         path.hash(&mut hasher); // it stands in the debug information
     }
-    for tool in program.tools() {
+    for tool in tools {
         let version = Command::new(tool).arg("--version").stdin(Stdio::null()).output();
         version.map_err(CrashError::io(format!("running {tool} --version")))?.stdout.hash(&mut hasher);
     }
     Ok(hasher.finish())
-}
-
-/// Runs one build step in `folder`; `@NAME` in it is a file of `testdata/programs`.
-fn run_step(program: &Program, step: &str, folder: &Path) -> Result<(), CrashError> {
-    let words = step.split_whitespace().map(|word| match word.strip_prefix(programs::SOURCE_MARK) {
-        Some(source) => sources_folder().join(source).into_os_string(),
-        None => word.into(),
-    });
-    run(program.name, words, folder)
 }
 
 /// Runs one command of a build in `folder`.

@@ -1,6 +1,6 @@
 //! Running a program until it dies.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -27,7 +27,7 @@ pub struct Built {
     /// The folder that holds both.
     pub dir: TempDir,
     program: String,
-    arguments: &'static [&'static str],
+    arguments: Vec<String>,
     signal: i32,
 }
 
@@ -36,7 +36,24 @@ impl Built {
     pub fn of(program: &Program) -> Result<Built, CrashError> {
         let folder = build::built(program)?;
         let built = Built::by(program.name, program.signal, |bin| copy_files(&folder, bin))?;
-        Ok(Built { exe: built.exe.with_file_name(program.executable), arguments: program.arguments, ..built })
+        let arguments = program.arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Ok(Built { exe: built.exe.with_file_name(program.executable), arguments, ..built })
+    }
+
+    /// Builds `exe` by these commands, which read these files, or takes the build of an earlier call.
+    pub(crate) fn kept(
+        name: &str,
+        signal: i32,
+        steps: &[Vec<OsString>],
+        sources: &[PathBuf],
+    ) -> Result<Built, CrashError> {
+        let folder = build::kept(name, steps, sources)?;
+        Built::by(name, signal, |bin| copy_files(&folder, bin))
+    }
+
+    /// Gives it arguments to be run with.
+    pub(crate) fn with_arguments(self, arguments: Vec<String>) -> Built {
+        Built { arguments, ..self }
     }
 
     /// Lets `make` build a program, as `exe`, in an empty folder. It is to die of `signal`.
@@ -54,14 +71,14 @@ impl Built {
             fs::create_dir(folder).map_err(CrashError::io(format!("creating {}", folder.display())))?;
         }
         make(&bin)?;
-        Ok(Built { exe: bin.join("exe"), work, dir, program: name.to_owned(), arguments: &[], signal })
+        Ok(Built { exe: bin.join("exe"), work, dir, program: name.to_owned(), arguments: Vec::new(), signal })
     }
 
     /// Lets it crash, with no limit on the core's size and in an environment that holds no secrets.
     pub fn crash(self, _here: &CoresHere) -> Result<Crash, CrashError> {
         let mut stderr = tempfile::tempfile().map_err(CrashError::io("a temporary file"))?;
         let mut child = without_core_limit(&self.exe)
-            .args(self.arguments)
+            .args(&self.arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .current_dir(&self.work)
@@ -99,17 +116,17 @@ pub fn without_core_limit(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// Copies a build, with its times: a binary has to look older than the core of its process.
+///
+/// Another process does it: as long as this one has a program open for writing, so has whatever another of its threads
+/// starts meanwhile, and the kernel refuses to run it ("text file busy").
 fn copy_files(from: &Path, to: &Path) -> Result<(), CrashError> {
-    let copy = || -> std::io::Result<()> {
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            let copy = to.join(entry.file_name());
-            fs::copy(entry.path(), &copy)?;
-            fs::File::open(&copy)?.set_modified(entry.metadata()?.modified()?)?;
-        }
-        Ok(())
-    };
-    copy().map_err(CrashError::io(format!("copying {} to {}", from.display(), to.display())))
+    let what = || format!("copying {} to {}", from.display(), to.display());
+    let status = Command::new("cp").arg("-Rp").arg(from.join(".")).arg(to).stdin(Stdio::null()).status();
+    let status = status.map_err(CrashError::io(what()))?;
+    status
+        .success()
+        .then_some(())
+        .ok_or_else(|| CrashError::io(what())(std::io::Error::other(status.to_string())))
 }
 
 /// Waits for the end, and kills what doesn't come to one by itself.

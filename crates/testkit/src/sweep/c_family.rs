@@ -1,8 +1,8 @@
 //! Programs in C and C++: source files and headers.
 
 use super::chain::{Language, Linkage, Pieces, Place, Step, Wish, draw};
-use super::chance::Chance;
 use super::snippet::Snippet;
+use crate::chance::Chance;
 
 const COMMON_HEADER: &str = include_str!("snippets/common.h.in");
 const COMMON_CXX_HEADER: &str = include_str!("snippets/common.hpp.in");

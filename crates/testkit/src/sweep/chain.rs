@@ -1,7 +1,7 @@
 //! The call chain of a program: which functions call each other in which way, and where each one is written.
 
-use super::chance::Chance;
 use super::snippet::Snippet;
+use crate::chance::Chance;
 
 /// The language of a source file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The flags of C and C++ compilers that code and debug information depend on.
 
-use super::chance::Chance;
 use super::recipe::Family;
+use crate::chance::Chance;
 
 /// Draws flags that go together.
 pub(super) fn draw(chance: &mut Chance, family: Family) -> Vec<&'static str> {

@@ -14,7 +14,6 @@
 
 mod c_family;
 mod chain;
-mod chance;
 mod flags;
 mod recipe;
 mod rust;
@@ -24,12 +23,12 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
+use crate::chance::Chance;
 use crate::crash::{Built, CoresHere, Crash, CrashError, build_step};
 use crate::gdb::normalize;
 use crate::tools;
 use c_family::Sources;
 use chain::Language;
-use chance::Chance;
 use recipe::{Family, Recipe};
 
 /// One program.

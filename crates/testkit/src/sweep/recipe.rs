@@ -1,8 +1,8 @@
 //! How a program in C or C++ is built: compiler, flags, linker, and what is done to the file afterwards.
 
 use super::chain::Language;
-use super::chance::Chance;
 use super::flags;
+use crate::chance::Chance;
 
 /// The commands that build a program, in a folder that holds its sources.
 #[derive(Debug)]

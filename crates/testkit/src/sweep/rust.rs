@@ -2,9 +2,9 @@
 
 use super::c_family::Sources;
 use super::chain::{Language, Pieces, Place, Step, Wish, draw};
-use super::chance::Chance;
 use super::recipe::{Linker, Recipe};
 use super::snippet::Snippet;
+use crate::chance::Chance;
 
 const FILES: [&str; 3] = ["main", "one", "two"];
 
