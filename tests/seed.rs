@@ -30,7 +30,7 @@ fn replay(build: &str) -> Option<Value> {
     // The step with `when: on_fail`.
     let (artifacts, store) = (job.path().join("core_dumps"), folder());
     let answer = epitaph().within(&work).args(["collect", "--out"]).arg(&artifacts).arg(".").run().code(0);
-    let answer = answer.says(&["dump died of SIGABRT: the process aborted itself\n  in give_up"]);
+    let answer = answer.says(&["dump died of SIGABRT: ", "\n  in give_up"]);
     assert_eq!(answer.stdout().matches(" died of ").count(), 1, "{answer}");
     // store_artifacts, with path and destination.
     let push = epitaph().arg("push").arg(&artifacts).arg(store.path()).args(["--destination", "core_dumps"]);
@@ -49,7 +49,7 @@ fn replay(build: &str) -> Option<Value> {
     assert!(files(home.path()).keys().all(|name| name.starts_with("job-42/")));
     let shown = epitaph().within(home.path()).args(["show", "job-42"]).run().code(0);
     let told = shown.stdout();
-    assert!(told.starts_with("dump died of SIGABRT: the process aborted itself\n  in give_up"), "{told}");
+    assert!(told.starts_with("dump died of SIGABRT: ") && told.contains("\n  in give_up"), "{told}");
     // Whoever downloads with `xargs wget` has all in one heap, and the summary may be missing.
     let heap = home.path().join("heap");
     fs::create_dir(&heap).unwrap();

@@ -108,7 +108,7 @@ pub(crate) struct ShowArgs {
     /// Which threads to show
     #[arg(long, value_enum, default_value = "all", env = "EPITAPH_THREADS")]
     pub(crate) threads: Threads,
-    /// Most frames of a thread that are named from its inner end; 0 names all, and folds no recursion
+    /// Most frames of a thread that are named from its inner end; 0 names all, and folds none
     #[arg(long, value_name = "N", default_value_t = 256, env = "EPITAPH_FRAMES")]
     pub(crate) frames: usize,
     #[command(flatten)]

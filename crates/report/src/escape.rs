@@ -59,6 +59,25 @@ fn is_active(c: char) -> bool {
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
+/// Returns the start of a text as one inert line: of what may be of any length, `limit` characters.
+pub(crate) fn brief(text: &str, limit: usize) -> String {
+    clean(&shortened(text, limit)).into_owned()
+}
+
+/// Returns a text of at most `limit` characters, with `...` where its end was.
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
+    if text.chars().nth(limit).is_none() {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(limit.saturating_sub(3)).collect();
+    format!("{kept}...")
+}
+
+/// Tells whether cleaned text may begin a line: it begins no CI command and no fold of a log.
+pub(crate) fn begins_harmlessly(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '(' | '"' | '\'' | '`'))
+}
+
 /// Returns JSON with the same characters (and the second `#` of `##`) written as `\u` escapes.
 ///
 /// They occur only within the strings of serialized JSON, so every value stays what it was.
@@ -188,5 +207,12 @@ mod tests {
         assert_eq!(code_span("`"), "`` ` ``");
         assert_eq!(fence(["x", "````", "`"].into_iter()), "`````");
         assert_eq!(fence(std::iter::empty()), "```");
+    }
+
+    #[test]
+    fn shortened_text_keeps_to_its_limit() {
+        assert_eq!(shortened("größer", 6), "größer");
+        assert_eq!(shortened("größeres", 6), "grö...");
+        assert_eq!(shortened("größeres", 2), "...");
     }
 }

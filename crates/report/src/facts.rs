@@ -3,6 +3,7 @@
 use epitaph_summary::{Completeness, Core, CrashSummary, Process};
 
 use crate::escape::clean;
+use crate::headline::{Headline, is_crash, signal_name, why};
 use crate::quantity::bytes;
 
 /// A fact: a label of ours, and a clean text.
@@ -19,6 +20,8 @@ pub(crate) fn facts(summary: &CrashSummary) -> Vec<Fact> {
     let process = summary.process.as_ref();
     let core = summary.core.as_ref();
     let all = [
+        ("signal", signal_line(summary)),
+        ("test", test_line(summary)),
         ("command", process.and_then(command)),
         ("program", program(summary)),
         ("process", process_line(summary)),
@@ -26,6 +29,27 @@ pub(crate) fn facts(summary: &CrashSummary) -> Vec<Fact> {
         ("stored", core.and_then(stored_line)),
     ];
     all.into_iter().filter_map(|(label, text)| text.map(|text| Fact { label, text })).collect()
+}
+
+/// What the signal tells, where the headline tells the cause instead.
+fn signal_line(summary: &CrashSummary) -> Option<String> {
+    let signal = summary.signal.as_ref()?;
+    let told = why(signal)?;
+    if Headline::of(summary).why.as_ref() == Some(&told) {
+        return None;
+    }
+    let code = signal.code_name.as_deref().map(clean).filter(|code| !told.contains(code.as_ref()));
+    let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+    Some(format!("{}{code}: {told}", signal_name(signal)?))
+}
+
+/// The framework of the test that was running, and what told it.
+fn test_line(summary: &CrashSummary) -> Option<String> {
+    let test = summary.test.as_ref()?;
+    let known = |text: &Option<String>| text.as_deref().map(|text| clean(text).into_owned());
+    let source =
+        known(&test.source).filter(|source| !source.is_empty()).map(|source| source.replace('_', " "));
+    joined([known(&test.framework), source.map(|source| format!("known by its {source}"))])
 }
 
 fn command(process: &Process) -> Option<String> {
@@ -47,10 +71,12 @@ fn process_line(summary: &CrashSummary) -> Option<String> {
     let pid = summary.process.as_ref().and_then(|process| process.pid);
     let arch = summary.system.as_ref().and_then(|system| system.arch.as_deref());
     let time = summary.time.as_deref();
+    let cause = summary.cause.as_ref();
+    let verb = if cause.is_none() || is_crash(summary) { "died" } else { "dumped" };
     joined([
         pid.map(|pid| format!("pid {pid}")),
         arch.map(|arch| clean(arch).into_owned()),
-        time.map(|time| format!("died {}", clean(time))),
+        time.map(|time| format!("{verb} {}", clean(time))),
     ])
 }
 

@@ -1,8 +1,10 @@
 //! Summaries to render in tests: one per shape of crash that people meet, made up but true to life.
 
 use epitaph_summary::{
-    Collection, Completeness, Core, CrashSummary, FileOrigin, FileState, Frame, Hex, Module, Process, Repeat,
-    Signal, Stop, System, Thread, Trust, Warning,
+    Access, AccessKind, Assertion, Basis, Cause, Collection, Completeness, Confidence, Core, CrashSummary,
+    Exception, FileOrigin, FileState, Frame, FrameRule, Hex, Instruction, MessageSource, Module, Panic,
+    Process, Region, RegionKind, Repeat, Signal, Signature, SourceLine, Stop, Syscall, System, TestCase,
+    Thread, Trust, WaitsOn, Warning,
 };
 
 /// Every fixture, with the name of its expected output in `tests/data`.
@@ -17,6 +19,9 @@ pub(crate) fn all() -> Vec<(&'static str, CrashSummary)> {
         ("missing_modules", missing_modules()),
         ("truncated", truncated()),
         ("signal_handler", signal_handler()),
+        ("assertion", assertion()),
+        ("wild_write", wild_write()),
+        ("deadlock", deadlock()),
         ("hostile", hostile()),
         ("nothing_known", CrashSummary::new("0.1.0")),
     ]
@@ -321,6 +326,118 @@ pub(crate) fn signal_handler() -> CrashSummary {
     crash("ticker", segv("read of unmapped address 0x0", 0), frames)
 }
 
+/// A failed assertion in a test, with all that is known of one.
+pub(crate) fn assertion() -> CrashSummary {
+    let mut summary = abort();
+    let message = "worker: src/queue.c:57: queue_pop: Assertion `queue->count > 0' failed.";
+    summary.cause = Some(Cause {
+        message: Some(message.into()),
+        message_source: Some(MessageSource::AbortMsg),
+        assertion: Some(Assertion {
+            expression: Some("queue->count > 0".into()),
+            file: Some("src/queue.c".into()),
+            line: Some(57),
+            function: Some("queue_pop".into()),
+        }),
+        evidence: vec!["glibc kept the message in __abort_msg".into()],
+        ..Cause::new("assertion", Confidence::High, "assertion `queue->count > 0` failed")
+    });
+    summary.test = Some(TestCase {
+        name: "QueueTest.PopEmpty".into(),
+        framework: Some("gtest".into()),
+        source: Some("arguments".into()),
+    });
+    summary.signature = Some(Signature {
+        version: 1,
+        strict: Some("3f2a9c0d11223344".into()),
+        basis: Some(Basis::Dwarf),
+        subject: Some("worker".into()),
+        ..Signature::default()
+    });
+    let frames = &mut summary.threads[0].frames;
+    frames[..5].iter_mut().for_each(|frame| frame.rule = Some(FrameRule::Cut));
+    frames[6..].iter_mut().for_each(|frame| frame.rule = Some(FrameRule::End));
+    let line = |line, text: &str| SourceLine { line, text: text.into() };
+    frames[5].source = vec![
+        line(55, "int queue_pop(struct queue *queue)"),
+        line(56, "{"),
+        line(57, "\tassert(queue->count > 0);"),
+        line(58, "\treturn queue->items[--queue->count];"),
+        line(59, "}"),
+    ];
+    frames[6].source = vec![line(30, "\twhile (more)"), line(31, "\t\tqueue_pop(&queue);")];
+    summary
+}
+
+/// A write through a bad pointer whose handler aborts, and all that can be told of such an access.
+pub(crate) fn wild_write() -> CrashSummary {
+    let mut summary = signal_handler();
+    let first = segv("write to unmapped address 0x7f31a0041010", 0x7f31_a004_1010);
+    summary.signal = Some(Signal { after: Some(Box::new(first)), ..aborted() });
+    let region = |start, end, permissions: &str, kind, name: Option<&str>| Region {
+        start: Some(Hex(start)),
+        end: Some(Hex(end)),
+        permissions: Some(permissions.into()),
+        kind: Some(kind),
+        name: name.map(str::to_owned),
+        ..Region::default()
+    };
+    summary.regions = vec![
+        region(0x7f31_a000_0000, 0x7f31_a004_1000, "rw-", RegionKind::Anonymous, None),
+        region(0x7f31_a0c0_0000, 0x7f31_a0c2_6000, "r--", RegionKind::File, Some("/usr/lib/libc.so.6")),
+    ];
+    summary.cause = Some(Cause {
+        access: Some(Access {
+            kind: Some(AccessKind::Write),
+            address: Some(Hex(0x7f31_a004_1010)),
+            size: Some(8),
+            base_register: Some("rdi".into()),
+            base_value: Some(Hex(0x7f31_a004_1000)),
+            offset: Some(0x10),
+            nearest_region: Some(0),
+            distance: Some(16),
+            ..Access::default()
+        }),
+        instruction: Some(Instruction {
+            address: Some(Hex(0x5555_5555_0136)),
+            bytes: Some("48894710".into()),
+            text: Some("mov %rax,0x10(%rdi)".into()),
+            registers: vec!["rax".into(), "rdi".into()],
+        }),
+        evidence: vec!["the address lies 16 bytes after a mapping of 260 KiB".into()],
+        ..Cause::new("wild_pointer", Confidence::Medium, "write past the end of a mapping")
+    });
+    summary.other_causes = vec![Cause {
+        message: Some("arena exhausted".into()),
+        message_source: Some(MessageSource::Remnant),
+        ..Cause::new("abort_call", Confidence::Low, "the handler called abort() with a message")
+    }];
+    summary.threads[0].registers = [("rax".to_owned(), Hex(7)), ("rdi".to_owned(), Hex(9))].into();
+    summary
+}
+
+/// A watchdog that ends a process of which two threads hold each other's locks.
+pub(crate) fn deadlock() -> CrashSummary {
+    let mut summary = many_threads();
+    summary.signal = Some(Signal { sender_pid: Some(812), sender_uid: Some(0), ..aborted() });
+    summary.cause = Some(Cause::new(
+        "watchdog",
+        Confidence::High,
+        "killed from outside (pid 812) while two threads held each other's locks",
+    ));
+    let waits = |kind: &str, address, owner_tid| {
+        Some(WaitsOn { kind: kind.into(), address: Some(Hex(address)), owner_tid })
+    };
+    for thread in &mut summary.threads {
+        thread.waits_on = waits("condition", 0x5555_0000_4100, None);
+    }
+    summary.threads[0].waits_on = waits("thread", 0, Some(4712));
+    summary.threads[1].waits_on = waits("mutex", 0x5555_0000_4040, Some(4720));
+    summary.threads[9].waits_on = waits("mutex", 0x5555_0000_4080, Some(4712));
+    summary.deadlocks = vec![vec![4712, 4720]];
+    summary
+}
+
 /// A process that chose all of its names to do harm wherever they are shown.
 pub(crate) fn hostile() -> CrashSummary {
     let evil = "::error file=x::pwned\n::error::two\n  ##vso[task.complete]##[error]\u{1b}]0;t\u{7}\u{9b}2J\r]]>\
@@ -350,7 +467,54 @@ pub(crate) fn hostile() -> CrashSummary {
     let other = Thread { crashed: false, ..thread.clone() };
     summary.threads.push(other);
     summary.warnings = vec![Warning::new(evil, evil)];
+    explained(&mut summary);
+    let cause = summary.cause.as_mut().unwrap();
+    cause.class = evil.to_owned();
+    (cause.summary, cause.message) = (text(), text());
+    cause.evidence = vec![evil.to_owned(); 9];
+    cause.instruction =
+        Some(Instruction { text: text(), registers: vec![evil.to_owned()], ..Instruction::default() });
+    summary.other_causes = vec![cause.clone()];
+    summary.test = Some(TestCase { name: evil.to_owned(), framework: text(), source: text() });
+    summary.signature = Some(Signature { strict: text(), subject: text(), ..Signature::default() });
+    for region in &mut summary.regions {
+        (region.name, region.permissions) = (text(), text());
+    }
+    for thread in &mut summary.threads {
+        thread.waits_on =
+            Some(WaitsOn { kind: evil.to_owned(), owner_tid: Some(4711), ..WaitsOn::default() });
+        thread.frames[0].source = vec![SourceLine { line: 1, text: evil.to_owned() }];
+    }
     summary
+}
+
+/// Gives a summary each thing that an explanation may hold.
+fn explained(summary: &mut CrashSummary) {
+    let (assertion, wild, deadlock) = (assertion(), wild_write(), deadlock());
+    let (asserted, accessed) = (assertion.cause.unwrap(), wild.cause.unwrap());
+    summary.cause = Some(Cause {
+        message: Some(format!("{}\nand a second line", asserted.message.unwrap())),
+        exception: Some(Exception {
+            type_name: Some("std::out_of_range".into()),
+            what: Some("vector::at".into()),
+            language: Some("c++".into()),
+        }),
+        panic: Some(Panic {
+            file: Some("src/lib.rs".into()),
+            line: Some(12),
+            column: Some(5),
+            thread: Some("main".into()),
+        }),
+        assertion: asserted.assertion,
+        ..accessed
+    });
+    (summary.other_causes, summary.regions) = (wild.other_causes, wild.regions);
+    (summary.test, summary.signature) = (assertion.test, assertion.signature);
+    summary.deadlocks = deadlock.deadlocks;
+    for (thread, waiting) in summary.threads.iter_mut().zip(deadlock.threads) {
+        thread.waits_on = waiting.waits_on;
+    }
+    summary.signal.as_mut().unwrap().after = wild.signal.unwrap().after;
 }
 
 /// A summary with every field filled, to take fields from.
@@ -370,5 +534,10 @@ pub(crate) fn full() -> CrashSummary {
     let process = summary.process.as_mut().unwrap();
     process.command_line_truncated = Some(true);
     summary.collection = Some(Collection { command: Some("run".into()), ..Collection::default() });
+    explained(&mut summary);
+    let asserted = &assertion().threads[0].frames;
+    summary.threads[0].frames.extend_from_slice(asserted);
+    summary.threads[2].syscall = Some(Syscall { number: Some(202), name: Some("futex".into()) });
+    summary.threads[2].waits_on = None;
     summary
 }

@@ -27,6 +27,26 @@ pub(crate) enum Part {
     },
     /// Frames of which nothing is known but how many they are.
     LeftOut(u64),
+    /// Frames that one line stands for, as they tell little.
+    Machinery {
+        /// Their indices in the thread's frames.
+        frames: Range<usize>,
+        /// The first one's number in the whole stack.
+        number: u64,
+        /// What they do.
+        kind: Kind,
+    },
+}
+
+/// What a run of machinery does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It ends the process.
+    Dying,
+    /// It is called by the program and calls the program.
+    Between,
+    /// It starts the thread.
+    Starting,
 }
 
 /// Divides a thread's stack. Without `fold`, all frames are shown that the summary has.

@@ -1,6 +1,6 @@
 //! One frame in words: its name and its place, as every format shows them.
 
-use epitaph_summary::{CrashSummary, Frame, Trust};
+use epitaph_summary::{CrashSummary, Frame, FrameRule, Trust};
 
 use crate::escape::clean;
 
@@ -36,10 +36,26 @@ pub(crate) fn function(frame: &Frame) -> Option<String> {
     (!name.is_empty()).then(|| clean(name).into_owned())
 }
 
+/// Returns a name without the mark of what glibc calls within itself: `abort` for `__GI_abort`.
+pub(crate) fn plain_name(name: &str) -> &str {
+    name.strip_prefix("__GI_").filter(|rest| !rest.is_empty()).unwrap_or(name)
+}
+
+/// Tells whether a frame is a signal trampoline's, which nobody called.
+pub(crate) fn is_trampoline(frame: &Frame) -> bool {
+    frame.function.as_deref() == Some(TRAMPOLINE)
+}
+
+/// Tells whether a frame is machinery rather than a part of the story.
+pub(crate) fn is_machinery(frame: &Frame) -> bool {
+    frame.in_app != Some(true)
+        && matches!(frame.rule, Some(FrameRule::Cut | FrameRule::Skip | FrameRule::End))
+}
+
 /// Returns what a frame is called in a stack: `f`, `f+0x12` where only a symbol is known, or `??`.
 pub(crate) fn name(frame: &Frame) -> String {
     let Some(function) = function(frame) else { return NO_NAME.to_owned() };
-    match frame.function_offset.filter(|_| source(frame).is_none() && function != TRAMPOLINE) {
+    match frame.function_offset.filter(|_| source(frame).is_none() && !is_trampoline(frame)) {
         Some(offset) => format!("{function}+{offset}"),
         None => function,
     }
@@ -47,15 +63,14 @@ pub(crate) fn name(frame: &Frame) -> String {
 
 /// Returns where a frame is; `None` where nothing is known, or the name says it all.
 pub(crate) fn location(summary: &CrashSummary, frame: &Frame) -> Option<Location> {
-    let function = function(frame);
-    if function.as_deref() == Some(TRAMPOLINE) {
+    if is_trampoline(frame) {
         return None;
     }
     if let Some(source) = source(frame) {
         return Some(Location::Source(source));
     }
     let module = module_name(summary, frame);
-    match (function, module) {
+    match (function(frame), module) {
         (Some(_), Some(module)) => Some(Location::Module(module)),
         (Some(_), None) => None,
         (None, Some(module)) => Some(Location::Address(match (frame.offset, frame.pc) {

@@ -1,47 +1,61 @@
-//! The one sentence that says what died of what, and where.
+//! The one sentence that says what died of what.
 
-use epitaph_summary::{CrashSummary, Frame, Signal, Thread};
+use epitaph_summary::{Cause, Confidence, CrashSummary, Signal};
 
-use crate::escape::clean;
-use crate::frames::{self, Location};
-use crate::line::width;
+use crate::escape::{begins_harmlessly, brief, clean};
+use crate::frames::basename;
+
+/// The class of what isn't known beyond its signal.
+pub(crate) const UNKNOWN_SIGNAL: &str = "unknown_signal";
+
+/// The class of a core of a process that nothing ended.
+const NOT_A_CRASH: &str = "not_a_crash";
+
+/// The most characters of a cause's sentence; the summary promises 200.
+const CAUSE_LIMIT: usize = 400;
+
+/// The most characters of a test's name.
+const TEST_LIMIT: usize = 200;
 
 /// What died of what. All texts are clean.
 #[derive(Debug)]
 pub(crate) struct Headline {
+    /// The test that was running, if it is known.
+    pub(crate) test: Option<String>,
     /// The program's name, if any is known.
     pub(crate) subject: Option<String>,
     /// `died of SIGSEGV`.
     pub(crate) fate: String,
-    /// `write to unmapped address 0x10`.
+    /// `null pointer write`: the cause, or what the signal says where that isn't known.
     pub(crate) why: Option<String>,
 }
 
 impl Headline {
     /// Returns the sentence of a summary.
     pub(crate) fn of(summary: &CrashSummary) -> Headline {
-        let subject = program(summary);
-        let named = summary.signal.as_ref().and_then(|signal| Some((signal, signal_name(signal)?)));
-        let Some((signal, name)) = named else {
-            let dumped_alive =
-                summary.core.as_ref().and_then(|core| core.producer.as_deref()) == Some("gcore");
-            let fate = if dumped_alive { "was dumped while it ran" } else { "died of an unknown cause" };
-            return Headline { subject, fate: fate.to_owned(), why: None };
-        };
-        Headline { subject, fate: format!("died of {name}"), why: why(signal) }
+        let cause = summary.cause.as_ref().filter(|cause| cause.class != UNKNOWN_SIGNAL);
+        let why = cause
+            .and_then(cause_sentence)
+            .or_else(|| summary.signal.as_ref().filter(|signal| signal_name(signal).is_some()).and_then(why));
+        Headline { test: test_name(summary), subject: program(summary), fate: fate(summary), why }
+    }
+
+    /// Returns how the sentence begins: the test, if it is known.
+    pub(crate) fn beginning(&self) -> String {
+        self.test.as_ref().map(|test| format!("test {test}: ")).unwrap_or_default()
     }
 
     /// Returns the whole sentence as text.
     pub(crate) fn sentence(&self) -> String {
         let why = self.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        format!("{} {}{why}", self.subject_or_placeholder(), self.fate)
+        format!("{}{} {}{why}", self.beginning(), self.subject_or_placeholder(), self.fate)
     }
 
-    /// Returns the subject as it can begin a line: in quotes where it could begin a CI command or a fold.
+    /// Returns test and subject as they can begin a line: in quotes where that could begin a CI command or a fold.
     pub(crate) fn subject_at_line_start(&self) -> String {
         let subject = self.subject_or_placeholder();
-        let harmless = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/');
-        if subject.starts_with(harmless) { subject.to_owned() } else { format!("\"{subject}\"") }
+        let quote = if begins_harmlessly(subject) { "" } else { "\"" };
+        format!("{}{quote}{subject}{quote}", self.beginning())
     }
 
     fn subject_or_placeholder(&self) -> &str {
@@ -49,57 +63,45 @@ impl Headline {
     }
 }
 
-/// Where a crash is blamed on. All texts are clean.
-#[derive(Debug)]
-pub(crate) struct Place {
-    /// The function, without its offset.
-    pub(crate) function: Option<String>,
-    /// Where that is.
-    pub(crate) location: Option<Location>,
+/// Returns the name of the test that was running, clean.
+pub(crate) fn test_name(summary: &CrashSummary) -> Option<String> {
+    let name = summary.test.as_ref().map(|test| test.name.as_str()).filter(|name| !name.is_empty())?;
+    Some(brief(name, TEST_LIMIT))
 }
 
-impl Place {
-    /// Returns the place that a summary blames; `None` if its stack says nothing.
-    pub(crate) fn of(summary: &CrashSummary) -> Option<Place> {
-        let (_, thread) = main_thread(summary)?;
-        let frame = blamed_frame(summary, thread)?;
-        let place = Place { function: frames::function(frame), location: frames::location(summary, frame) };
-        (place.function.is_some() || place.location.is_some()).then_some(place)
-    }
+/// Tells whether a signal ended the process, as far as is known: a core of a living one is no crash.
+pub(crate) fn is_crash(summary: &CrashSummary) -> bool {
+    let not_a_crash = summary.cause.as_ref().is_some_and(|cause| cause.class == NOT_A_CRASH);
+    !not_a_crash && summary.signal.as_ref().is_some_and(|signal| signal_name(signal).is_some())
+}
 
-    /// Returns `in f` and how its location is added: `at file:line` or `(module)`; or `at module+0x12`.
-    pub(crate) fn phrases(&self) -> (Option<String>, Option<String>) {
-        let function = self.function.as_ref().map(|function| format!("in {function}"));
-        let location = self.location.as_ref().map(|location| match location {
-            Location::Module(module) if function.is_some() => format!("({module})"),
-            other => format!("at {}", other.as_str()),
-        });
-        (function, location)
-    }
-
-    /// Returns `in f at file:line`.
-    pub(crate) fn phrase(&self) -> String {
-        let (function, location) = self.phrases();
-        [function, location].into_iter().flatten().collect::<Vec<_>>().join(" ")
+/// Says how it ended: `died of SIGABRT after SIGSEGV`.
+fn fate(summary: &CrashSummary) -> String {
+    let cause = summary.cause.as_ref();
+    let dumped_alive = summary.core.as_ref().and_then(|core| core.producer.as_deref()) == Some("gcore");
+    let signal = summary.signal.as_ref();
+    match signal.and_then(signal_name) {
+        _ if cause.is_some_and(|cause| cause.class == NOT_A_CRASH) => "was dumped while it ran".to_owned(),
+        None if dumped_alive => "was dumped while it ran".to_owned(),
+        None => "died of an unknown cause".to_owned(),
+        Some(name) => {
+            let before = signal.and_then(|signal| signal.after.as_deref()).and_then(signal_name);
+            let before = before.filter(|before| *before != name).map(|before| format!(" after {before}"));
+            format!("died of {name}{}", before.unwrap_or_default())
+        }
     }
 }
 
-/// Returns the thread whose story is told, with its index: the crashing one, or the first.
-pub(crate) fn main_thread(summary: &CrashSummary) -> Option<(usize, &Thread)> {
-    let crashed = summary.threads.iter().position(|thread| thread.crashed).unwrap_or(0);
-    summary.threads.get(crashed).map(|thread| (crashed, thread))
-}
-
-/// Returns the frame to name.
-///
-/// That is the summary's own choice, except where this falls back to a library's function although the stack
-/// holds the program's own code: of a stripped program, whose frames have no names.
-fn blamed_frame<'a>(summary: &CrashSummary, thread: &'a Thread) -> Option<&'a Frame> {
-    let named = summary.blamed_frame(thread);
-    if named.is_some_and(|frame| frame.in_app == Some(true)) {
-        return named;
-    }
-    thread.frames.iter().find(|frame| frame.in_app == Some(true)).or(named).or_else(|| thread.frames.first())
+/// Returns a cause's sentence, clean, with how sure it is where that isn't quite.
+pub(crate) fn cause_sentence(cause: &Cause) -> Option<String> {
+    let told = cause.summary.as_deref().filter(|text| !text.is_empty());
+    let sentence = told.or(Some(cause.class.as_str()).filter(|class| !class.is_empty()))?;
+    let doubt = match cause.confidence {
+        None | Some(Confidence::High) => "",
+        Some(Confidence::Medium) => "probably ",
+        Some(_) => "perhaps ",
+    };
+    Some(format!("{doubt}{}", brief(sentence, CAUSE_LIMIT)))
 }
 
 /// Returns what the program is called: its file's name, which unlike `comm` is not cut and not a thread's.
@@ -108,10 +110,10 @@ pub(crate) fn program(summary: &CrashSummary) -> Option<String> {
     let executable = process.and_then(|process| process.executable.as_deref());
     let main = summary.modules.iter().find(|module| module.main);
     let name = executable
-        .map(frames::basename)
+        .map(basename)
         .or_else(|| process?.name.as_deref())
         .or_else(|| main?.name.as_deref())
-        .or_else(|| main?.path.as_deref().map(frames::basename))?;
+        .or_else(|| main?.path.as_deref().map(basename))?;
     (!name.is_empty()).then(|| clean(name).into_owned())
 }
 
@@ -121,7 +123,8 @@ pub(crate) fn signal_name(signal: &Signal) -> Option<String> {
     name.or_else(|| signal.number.filter(|number| *number != 0).map(|number| format!("signal {number}")))
 }
 
-fn why(signal: &Signal) -> Option<String> {
+/// Says what a signal itself tells of why it came.
+pub(crate) fn why(signal: &Signal) -> Option<String> {
     if let Some(description) = signal.description.as_deref().filter(|text| !text.is_empty()) {
         return Some(clean(description).into_owned());
     }
@@ -133,15 +136,6 @@ fn why(signal: &Signal) -> Option<String> {
         None => format!("sent by pid {pid}"),
     }));
     (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-/// Returns a text of at most `limit` characters, with `...` where its end was.
-pub(crate) fn shortened(text: &str, limit: usize) -> String {
-    if width(text) <= limit {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(limit.saturating_sub(3)).collect();
-    format!("{kept}...")
 }
 
 #[cfg(test)]
@@ -191,25 +185,29 @@ mod tests {
     #[test]
     fn a_name_that_could_be_a_command_does_not_begin_a_line() {
         for (name, shown) in [("::error::x", "\"::error::x\""), ("--- x", "\"--- x\""), ("a.out", "a.out")] {
-            let headline = Headline { subject: Some(name.to_owned()), fate: String::new(), why: None };
+            let subject = Some(name.to_owned());
+            let headline = Headline { test: None, subject, fate: String::new(), why: None };
             assert_eq!(headline.subject_at_line_start(), shown);
         }
     }
 
     #[test]
-    fn a_stripped_program_is_blamed_before_a_named_library() {
-        let library =
-            Frame { function: Some("__libc_start_main".into()), in_app: Some(false), ..Frame::default() };
-        let own = Frame { pc: Some(Hex(0x1189)), in_app: Some(true), ..Frame::default() };
+    fn a_cause_says_how_sure_it_is() {
         let mut summary = CrashSummary::new("0");
-        summary.threads = vec![Thread { frames: vec![own, library], ..Thread::default() }];
-        assert_eq!(Place::of(&summary).unwrap().phrase(), "at 0x1189");
-    }
-
-    #[test]
-    fn shortened_text_keeps_to_its_limit() {
-        assert_eq!(shortened("größer", 6), "größer");
-        assert_eq!(shortened("größeres", 6), "grö...");
-        assert_eq!(shortened("größeres", 2), "...");
+        summary.signal = Some(Signal {
+            name: Some("SIGSEGV".into()),
+            description: Some("access to address 0x0".into()),
+            ..Signal::default()
+        });
+        let mut told = |class: &str, confidence| {
+            summary.cause = Some(Cause::new(class, confidence, "use after free"));
+            Headline::of(&summary).why.unwrap()
+        };
+        assert_eq!(told("use_after_free", Confidence::High), "use after free");
+        assert_eq!(told("use_after_free", Confidence::Medium), "probably use after free");
+        assert_eq!(told("use_after_free", Confidence::Low), "perhaps use after free");
+        assert_eq!(told(UNKNOWN_SIGNAL, Confidence::Low), "access to address 0x0");
+        assert_eq!(told(NOT_A_CRASH, Confidence::High), "use after free");
+        assert_eq!(Headline::of(&summary).fate, "was dumped while it ran");
     }
 }

@@ -1,7 +1,7 @@
 //! JUnit XML, for the test tabs of CircleCI, GitLab and Jenkins: one failed test case per crash.
 //!
-//! Names are what those systems compare over time, so they hold no process id, address or time; GitLab drops all
-//! but the first case of a name, so repeats are numbered. Everything else stands in the case's error and output:
+//! Names are what those systems compare over time, so they hold no process id, address or time: the name of the test that
+//! died, or else the title that equal crashes share, or else where it crashed, and why. GitLab drops all but the first case of a name, so repeats are numbered. Everything else stands in the case's error and output:
 //! GitLab reads neither outside of a case.
 
 use std::collections::HashMap;
@@ -10,21 +10,23 @@ use std::io;
 use epitaph_summary::CrashSummary;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::escape::clean;
+use crate::escape::{brief, clean, shortened};
 use crate::facts::facts;
 use crate::frames;
-use crate::headline::{Headline, Place, main_thread, program, shortened, signal_name};
+use crate::headline::{Headline, UNKNOWN_SIGNAL, program, signal_name, test_name};
 use crate::line::Line;
 use crate::modules;
 use crate::options::Options;
+use crate::place::{Place, main_thread};
 use crate::text;
 use crate::threads::Others;
+use crate::waits::Waits;
 
 /// The most characters of a function in a case's name: some databases behind test tabs keep 255.
 const NAME_LIMIT: usize = 200;
 
-/// The most characters of a signal in a case's name.
-const SIGNAL_LIMIT: usize = 30;
+/// The most characters of a cause's class, or of a signal.
+const CLASS_LIMIT: usize = 60;
 
 /// Writes one suite with a case per summary.
 pub(crate) fn render(
@@ -49,21 +51,23 @@ type Taken = HashMap<(String, String), u64>;
 
 /// Makes the case of one summary; `taken` holds the classes and names that are in use.
 fn case(summary: &CrashSummary, options: &Options, taken: &mut Taken) -> TestCase {
-    let signal = summary.signal.as_ref().and_then(signal_name);
     let headline = Headline::of(summary).sentence();
-    let place = Place::of(summary).map(|place| place.phrase());
+    let place = Place::of(summary).map(|place| place.whole_phrase());
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     let message = [Some(headline), place].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    status.set_type(inert(signal.as_deref().unwrap_or("crash")));
+    let why = class(summary);
+    status.set_type(inert(why.as_deref().unwrap_or("crash")));
     status.set_message(inert(&message));
-    let stack = text::main_stack(summary, options);
-    if !stack.is_empty() {
-        status.set_description(inert(&format!("\n{}\n", stack.join("\n"))));
+    let story = text::quoted(summary, options);
+    if !story.is_empty() {
+        status.set_description(inert(&format!("\n{}\n", story.join("\n"))));
     }
-    let class = inert(&program(summary).unwrap_or_else(|| "epitaph".to_owned()));
-    let name = unique(&class, &inert(&case_name(summary, signal.as_deref())), taken);
+    let subject = inert(&subject(summary).unwrap_or_else(|| "epitaph".to_owned()));
+    let name = test_name(summary).or_else(|| title(summary));
+    let name = name.unwrap_or_else(|| case_name(summary, why.as_deref()));
+    let name = unique(&subject, &inert(&name), taken);
     let mut case = TestCase::new(name, status);
-    case.set_classname(class);
+    case.set_classname(subject);
     let output = output(summary, options);
     if !output.is_empty() {
         case.set_system_out(format!("\n{}\n", output.join("\n")));
@@ -71,16 +75,38 @@ fn case(summary: &CrashSummary, options: &Options, taken: &mut Taken) -> TestCas
     case
 }
 
-/// `crash in f (SIGSEGV)`; the module stands in for a function without a name.
-fn case_name(summary: &CrashSummary, signal: Option<&str>) -> String {
+/// What died, without what differs from build to build where that is known.
+fn subject(summary: &CrashSummary) -> Option<String> {
+    let subject = summary.signature.as_ref().and_then(|signature| signature.subject.as_deref());
+    let subject = subject.filter(|subject| !subject.is_empty());
+    subject.map(|subject| brief(subject, NAME_LIMIT)).or_else(|| program(summary))
+}
+
+/// Why it died in a word: the cause's class, or else the signal.
+fn class(summary: &CrashSummary) -> Option<String> {
+    let cause = summary.cause.as_ref().map(|cause| cause.class.as_str());
+    let cause =
+        cause.filter(|class| !matches!(*class, "" | UNKNOWN_SIGNAL)).map(|class| clean(class).into_owned());
+    let class = cause.or_else(|| summary.signal.as_ref().and_then(signal_name))?;
+    Some(shortened(&class, CLASS_LIMIT))
+}
+
+/// The signature's title, which equal crashes share: `null_deref:read in Widget::draw`.
+fn title(summary: &CrashSummary) -> Option<String> {
+    let title = summary.signature.as_ref()?.title.as_deref().filter(|title| !title.is_empty())?;
+    Some(brief(title, NAME_LIMIT))
+}
+
+/// `crash in f (assertion)`; the module stands in for a function without a name.
+fn case_name(summary: &CrashSummary, class: Option<&str>) -> String {
     let function = Place::of(summary).and_then(|place| place.function);
     let place = function.or_else(|| {
         let (_, thread) = main_thread(summary)?;
         thread.frames.iter().find_map(|frame| frames::module_name(summary, frame))
     });
     let place = place.map(|place| format!(" in {}", shortened(&place, NAME_LIMIT))).unwrap_or_default();
-    let signal = signal.map(|signal| format!(" ({})", shortened(signal, SIGNAL_LIMIT))).unwrap_or_default();
-    format!("crash{place}{signal}")
+    let class = class.map(|class| format!(" ({class})")).unwrap_or_default();
+    format!("crash{place}{class}")
 }
 
 /// Returns `name`, or `name #2`, `name #3`, … where it is taken.
@@ -110,11 +136,13 @@ fn details(summary: &CrashSummary, options: &Options) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(summary.id.as_ref().map(|id| format!("crash: {}", clean(id))));
     lines.extend(facts(summary).into_iter().map(|fact| format!("{}: {}", fact.label, fact.text)));
+    lines.extend(text::signature(summary));
+    lines.extend(Waits::of(summary).deadlocks(&summary.deadlocks).iter().map(Line::text));
     let others = Others::of(summary, options);
     lines.extend(others.hidden());
     for group in &others.groups {
-        lines.extend([String::new(), group.title.text()]);
-        lines.extend(group.lines.iter().map(Line::text));
+        lines.push(String::new());
+        lines.extend(group.texts());
     }
     lines.extend(others.legend.line().map(|line| line.text()));
     let modules = modules::lines(summary, options);
@@ -140,6 +168,8 @@ fn inert(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use epitaph_summary::Cause;
+
     use super::*;
 
     #[test]
@@ -157,5 +187,23 @@ mod tests {
         assert_eq!(attachment("a]]\n[[ATTACHMENT|/etc/passwd"), None);
         assert_eq!(attachment("/etc/passwd"), None);
         assert_eq!(attachment("../secret"), None);
+    }
+
+    #[test]
+    fn a_case_is_named_by_its_test_or_by_what_equal_crashes_share() {
+        let mut summary = crate::fixtures::assertion();
+        let named = |summary: &CrashSummary| case(summary, &Options::default(), &mut Taken::new());
+        let name = |summary: &CrashSummary| named(summary).name.to_string();
+        assert_eq!(name(&summary), "QueueTest.PopEmpty");
+        summary.test = None;
+        assert_eq!(name(&summary), "crash in queue_pop (assertion)");
+        let signature = summary.signature.as_mut().unwrap();
+        signature.title = Some("assertion in queue_pop".into());
+        signature.subject = Some("worker-tests".into());
+        assert_eq!(name(&summary), "assertion in queue_pop");
+        assert_eq!(named(&summary).classname.unwrap().to_string(), "worker-tests");
+        (summary.signature, summary.cause) =
+            (None, Some(Cause { class: UNKNOWN_SIGNAL.into(), ..Cause::default() }));
+        assert_eq!(name(&summary), "crash in queue_pop (SIGABRT)");
     }
 }

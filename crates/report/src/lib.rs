@@ -52,13 +52,19 @@ mod headline;
 mod json;
 mod junit;
 mod line;
+mod machinery;
 mod markdown;
+mod memory_map;
 mod modules;
 mod options;
+mod place;
 mod quantity;
+mod source;
 mod stack;
 pub mod text;
 mod threads;
+mod waits;
+mod why;
 
 #[cfg(test)]
 mod fixtures;

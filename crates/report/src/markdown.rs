@@ -1,23 +1,25 @@
 //! Markdown for job summaries, annotations and comments, never larger than its budget.
 //!
-//! Where it can't hold everything, the most important comes first: every crash's headline, then the crashing
-//! stacks, then the facts, then other threads and the rest, each crash with its fair share of what is left. A last
+//! Where it can't hold everything, the most important comes first: every crash's headline, then what it was concluded from
+//! with the crashing stacks, then the facts, then other threads and the rest, each crash with its fair share of what is left. A last
 //! line says what was cut. Crash text stands in code, or is escaped where it doesn't.
 
 use std::io;
 
 use epitaph_summary::CrashSummary;
 
-use crate::escape::{clean, code_span, fence, markdown};
+use crate::escape::{clean, code_span, fence, markdown, shortened};
 use crate::facts::facts;
 use crate::frames::Location;
-use crate::headline::{Headline, Place, shortened};
+use crate::headline::Headline;
 use crate::line::Line;
 use crate::modules;
 use crate::options::Options;
+use crate::place::Place;
 use crate::quantity::{grouped, plural};
 use crate::text;
 use crate::threads::Others;
+use crate::waits::Waits;
 
 /// The most characters of each crash text in a headline, so that one hostile name can't use up the budget.
 const HEADLINE_LIMIT: usize = 300;
@@ -70,7 +72,7 @@ fn fill(summaries: &[CrashSummary], options: &Options, room: usize) -> (Vec<Stri
     let count = sections.len();
     cuts.crashes = summaries.len() - count;
     for (index, (section, summary)) in sections.iter_mut().zip(summaries).enumerate() {
-        let block = fenced(&text::main_stack(summary, options), budget.share(count - index));
+        let block = fenced(&text::quoted(summary, options), budget.share(count - index));
         cuts.stacks += usize::from(block.cut);
         budget.put(block.text, section);
     }
@@ -149,6 +151,7 @@ fn headline(summary: &CrashSummary, follows: bool) -> String {
     let short = |text: &String| shortened(text, HEADLINE_LIMIT);
     let code = |text: &String| code_span(&short(text));
     let blank = if follows { "\n" } else { "" };
+    let test = headline.test.as_ref().map(|test| format!("test {}: ", code(test))).unwrap_or_default();
     let subject = headline.subject.as_ref().map_or_else(|| "A process".to_owned(), code);
     let why = headline.why.as_ref().map(|why| format!(": {}", markdown(&short(why)))).unwrap_or_default();
     let fate = markdown(&short(&headline.fate));
@@ -158,27 +161,31 @@ fn headline(summary: &CrashSummary, follows: bool) -> String {
             Location::Source(place) | Location::Address(place) => format!("at {}", code(place)),
         });
         let function = place.function.as_ref().map(|function| format!("in {}", code(function)));
-        let phrases: Vec<String> = function.into_iter().chain(location).collect();
+        let inside = place.inside.as_ref().map(|inside| format!("inside {}", code(inside)));
+        let phrases: Vec<String> = [function, location, inside].into_iter().flatten().collect();
         format!("\n**Where:** {}\n", phrases.join(" "))
     });
-    format!("{blank}## {subject} {fate}{why}\n{}", place.unwrap_or_default())
+    format!("{blank}## {test}{subject} {fate}{why}\n{}", place.unwrap_or_default())
 }
 
 fn fact_list(summary: &CrashSummary) -> String {
     let lines =
         facts(summary).into_iter().map(|fact| format!("- {}: {}\n", fact.label, code_span(&fact.text)));
-    let list: String = lines.collect();
+    let signature = text::signature(summary).map(|signature| format!("- {}\n", markdown(&signature)));
+    let list: String = lines.chain(signature).collect();
     if list.is_empty() { list } else { format!("\n{list}") }
 }
 
 /// What is folded away: titles of ours and clean lines.
 fn details(summary: &CrashSummary, options: &Options) -> Vec<(String, Vec<String>)> {
     let others = Others::of(summary, options);
+    let deadlocks = Waits::of(summary).deadlocks(&summary.deadlocks);
+    // Each begins with an empty line.
+    let deadlocks: Vec<String> = deadlocks.iter().skip(1).map(Line::text).collect();
     let mut threads = Vec::new();
     for (index, group) in others.groups.iter().enumerate() {
         threads.extend((index > 0).then(String::new));
-        threads.push(group.title.text());
-        threads.extend(group.lines.iter().map(Line::text));
+        threads.extend(group.texts());
     }
     threads.extend(others.legend.line().map(|line| line.text()));
     threads.extend(others.hidden());
@@ -186,6 +193,7 @@ fn details(summary: &CrashSummary, options: &Options) -> Vec<(String, Vec<String
     let warnings: Vec<String> =
         summary.warnings.iter().map(|warning| format!("- {}", clean(&warning.text))).collect();
     let all = [
+        ("Deadlocks".to_owned(), deadlocks),
         ("Other threads".to_owned(), threads),
         (modules::TITLE.trim_end_matches(':').to_owned(), modules),
         (plural(warnings.len() as u64, "warning"), warnings),

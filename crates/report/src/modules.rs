@@ -4,9 +4,9 @@ use epitaph_summary::{CrashSummary, FileOrigin, FileState, Module};
 
 use crate::escape::clean;
 use crate::frames::basename;
-use crate::headline::main_thread;
 use crate::line::{Line, Style};
 use crate::options::{Options, Threads};
+use crate::place::main_thread;
 use crate::quantity::plural;
 
 /// What the list is about.

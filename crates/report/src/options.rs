@@ -1,5 +1,7 @@
 //! What a caller can choose about the rendering.
 
+use crate::line::Line;
+
 /// The size that Markdown is kept below unless the caller says otherwise.
 ///
 /// GitHub drops a job summary of more than 1 MiB as a whole, and other steps of the job write to it too.
@@ -22,7 +24,7 @@ pub struct Options {
     pub width: Option<usize>,
     /// Which threads' stacks are shown.
     pub threads: Threads,
-    /// Whether recursions are folded into their first cycle.
+    /// Whether recursions are folded into their first cycle, and long runs of machinery into a line.
     pub fold: bool,
     /// The most bytes that Markdown may have; `None` is no bound.
     pub max_bytes: Option<usize>,
@@ -44,6 +46,14 @@ impl Options {
     /// The columns to lay text out for.
     pub(crate) fn columns(&self) -> usize {
         self.width.unwrap_or(USUAL_WIDTH)
+    }
+
+    /// Breaks a line to fit a terminal, and indents what follows; elsewhere, lines stay whole, so that one can search them.
+    pub(crate) fn broken(&self, line: Line, indent: usize) -> Vec<Line> {
+        match self.width {
+            Some(columns) => line.wrapped(columns, indent),
+            None => vec![line],
+        }
     }
 }
 

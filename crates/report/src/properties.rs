@@ -1,6 +1,6 @@
 //! What must hold for every format and every summary.
 
-use epitaph_summary::CrashSummary;
+use epitaph_summary::{Cause, CrashSummary};
 use serde_json::Value;
 
 use crate::fixtures;
@@ -33,18 +33,20 @@ fn text_is_as_reviewed() {
 fn text_in_colour_and_in_a_narrow_terminal_is_as_reviewed() {
     let narrow = Options { color: true, width: Some(60), threads: Threads::Crashed, ..Options::default() };
     expect("missing_modules.ansi", &rendered(&[fixtures::missing_modules()], Format::Text, &narrow));
+    let narrower = Options { width: Some(40), ..narrow };
+    expect("assertion.ansi", &rendered(&[fixtures::assertion()], Format::Text, &narrower));
 }
 
 #[test]
 fn markdown_is_as_reviewed() {
-    let pair = [fixtures::null_deref(), fixtures::missing_modules()];
+    let pair = [fixtures::assertion(), fixtures::missing_modules()];
     expect("pair.md", &rendered(&pair, Format::Markdown, &Options::default()));
     expect("hostile.md", &rendered(&[fixtures::hostile()], Format::Markdown, &Options::default()));
 }
 
 #[test]
 fn junit_is_as_reviewed() {
-    let three = [fixtures::abort(), fixtures::missing_modules(), fixtures::abort()];
+    let three = [fixtures::wild_write(), fixtures::assertion(), fixtures::wild_write()];
     expect("three.xml", &rendered(&three, Format::Junit, &Options::default()));
     expect("none.xml", &rendered(&[], Format::Junit, &Options::default()));
     expect("hostile.xml", &rendered(&[fixtures::hostile()], Format::Junit, &Options::default()));
@@ -112,22 +114,26 @@ fn visit(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
 /// What is required of every output, whatever the summary.
 fn check(summaries: &[CrashSummary], options: &Options) {
     for format in Format::all() {
-        let output = rendered(summaries, *format, options);
-        assert_eq!(output, rendered(summaries, *format, options), "{format} is not the same twice");
-        assert!(output.ends_with('\n'), "{format}");
-        for line in output.lines() {
-            assert!(!line.trim_start().starts_with("::"), "{format} begins a command: {line}");
-            assert!(!line.contains("##[") && !line.contains("##vso["), "{format} holds a command: {line}");
-            let drives =
-                |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            assert!(!line.contains(drives) || options.color, "{format} drives the terminal: {line:?}");
-        }
-        if *format == Format::Junit {
-            let report = quick_junit::Report::deserialize_from_str(&output).unwrap();
-            assert_eq!((report.tests, report.errors), (summaries.len(), summaries.len()));
-            let attachments = output.matches("[[ATTACHMENT|").count();
-            assert!(attachments <= summaries.len(), "{output}");
-        }
+        check_format(summaries, *format, options);
+    }
+}
+
+fn check_format(summaries: &[CrashSummary], format: Format, options: &Options) {
+    let output = rendered(summaries, format, options);
+    assert_eq!(output, rendered(summaries, format, options), "{format} is not the same twice");
+    assert!(output.ends_with('\n'), "{format}");
+    for line in output.lines() {
+        assert!(!line.trim_start().starts_with("::"), "{format} begins a command: {line}");
+        assert!(!line.contains("##[") && !line.contains("##vso["), "{format} holds a command: {line}");
+        let drives =
+            |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        assert!(!line.contains(drives) || options.color, "{format} drives the terminal: {line:?}");
+    }
+    if format == Format::Junit {
+        let report = quick_junit::Report::deserialize_from_str(&output).unwrap();
+        assert_eq!((report.tests, report.errors), (summaries.len(), summaries.len()));
+        let attachments = output.matches("[[ATTACHMENT|").count();
+        assert!(attachments <= summaries.len(), "{output}");
     }
 }
 
@@ -142,7 +148,8 @@ fn any_field_may_be_absent() {
         let odds = [40, 10, 3, 2][round % 4];
         visit(&mut value, &mut |value| match value {
             Value::Object(fields) => {
-                let required = ["schema", "tool", "name", "version", "code", "text"];
+                let required =
+                    ["schema", "tool", "name", "version", "code", "text", "class", "kind", "line", "id"];
                 fields.retain(|name, _| required.contains(&name.as_str()) || dice.roll(odds) != 0);
             }
             Value::Array(values) => values.retain(|_| dice.roll(odds) != 0),
@@ -167,6 +174,8 @@ fn numbers_may_be_absurd() {
         value["system"]["bits"] = 64.into();
         value["signal"]["number"] = 11.into();
         value["signal"]["code"] = 1.into();
+        value["signal"]["after"] = Value::Null;
+        value["signal"]["after"] = value["signal"].clone();
         check(&[serde_json::from_value(value).unwrap()], &Options::default());
     }
 }
@@ -199,10 +208,36 @@ fn no_text_of_a_crash_acts_anywhere() {
         });
         let everywhere: CrashSummary = serde_json::from_value(value).unwrap();
         let colored = Options { color: true, ..Options::default() };
-        for options in [Options::default(), colored] {
+        let narrow = Options { width: Some(40), ..Options::default() };
+        for options in [Options::default(), colored, narrow] {
             check(std::slice::from_ref(&everywhere), &options);
         }
     }
+}
+
+#[test]
+fn texts_of_any_length_are_bounded() {
+    let mut summary = fixtures::hostile();
+    let usual = rendered(std::slice::from_ref(&summary), Format::Text, &Options::default()).len();
+    let line = "::error::x \u{202e}##vso[x]\n";
+    let (longest, long) = (line.repeat(400_000), line.repeat(1_000));
+    let cause = summary.cause.as_mut().unwrap();
+    (cause.summary, cause.message) = (Some("short".into()), Some(longest));
+    cause.evidence = vec![long.clone(); 3];
+    cause.instruction.as_mut().unwrap().text = Some(long.clone());
+    summary.other_causes = vec![Cause { message: Some(long.clone()), ..cause.clone() }];
+    summary.regions[0].name = Some(long.clone());
+    summary.test.as_mut().unwrap().name = long.clone();
+    summary.signature.as_mut().unwrap().strict = Some(long.clone());
+    summary.threads[0].frames[0].source[0].text = long.clone();
+    summary.threads[0].waits_on.as_mut().unwrap().kind = long;
+    let narrow = Options { width: Some(40), ..Options::default() };
+    for format in [Format::Text, Format::Markdown, Format::Junit] {
+        check_format(std::slice::from_ref(&summary), format, &narrow);
+    }
+    let text = rendered(&[summary], Format::Text, &Options::default());
+    assert!(text.len() < usual + 40_000, "{} bytes", text.len());
+    assert!(text.contains("... 399,980 more lines ..."), "{text}");
 }
 
 #[test]

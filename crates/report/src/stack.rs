@@ -2,13 +2,17 @@
 //!
 //! ```text
 //! >  #0  Lexer::peek() const [inlined]  src/lexer.h:40:9
+//!        => 40 | return *cursor;
 //! >  #1  Lexer::next(int)               src/lexer.cc:88:12
 //!  ? #2  __libc_start_main+0x80         libc.so.6
 //! ```
 //!
+//! The program's own frames are brought out, machinery is dimmed or folded. The thread whose story it is shows its source
+//! lines where the summary has some.
+//!
 //! The signs are ASCII on purpose: some log viewers and Java agents still show anything else as `?`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use epitaph_summary::{CrashSummary, Frame, Stop, Thread};
 
@@ -16,14 +20,20 @@ use crate::escape::clean;
 use crate::fold::{self, Part};
 use crate::frames;
 use crate::line::{Line, Style, width};
+use crate::machinery;
 use crate::options::Options;
+use crate::place::blamed_frame;
 use crate::quantity::plural;
+use crate::source::{self, Extent};
 
 /// Names up to this width stand in a column, with their places in the next one.
 const NAME_COLUMN: usize = 48;
 
 /// Columns before a frame's number: `>` for own code, `?` for a guess, and a space.
 const INDENT: &str = "   ";
+
+/// The most frames whose source is shown: the blamed one, and those that called it.
+const MOST_SOURCES: usize = 3;
 
 /// A stack, laid out.
 #[derive(Debug)]
@@ -39,6 +49,7 @@ pub(crate) struct Stack {
 pub(crate) struct Legend {
     own: bool,
     guesses: BTreeSet<&'static str>,
+    folded: bool,
 }
 
 impl Legend {
@@ -46,6 +57,7 @@ impl Legend {
     pub(crate) fn extend(&mut self, other: &Legend) {
         self.own |= other.own;
         self.guesses.extend(&other.guesses);
+        self.folded |= other.folded;
     }
 
     /// Returns the sentence that explains the signs, if any was used.
@@ -58,25 +70,56 @@ impl Legend {
             let ways: Vec<&str> = self.guesses.iter().copied().collect();
             parts.push(format!("? found by {}, so it may be wrong", ways.join(" or ")));
         }
+        if self.folded {
+            parts.push("--frames 0 shows all frames".to_owned());
+        }
         (!parts.is_empty()).then(|| Line::plain(INDENT).with(Style::Faint, format!("({})", parts.join("; "))))
     }
 }
 
 /// Lays out the stack of `thread`; nothing is cut to fit.
 pub(crate) fn stack(summary: &CrashSummary, thread: &Thread, options: &Options) -> Stack {
+    lay_out(summary, thread, options, &[])
+}
+
+/// Lays out the stack of the thread whose story is told, with source lines.
+pub(crate) fn story(summary: &CrashSummary, thread: &Thread, options: &Options) -> Stack {
+    let blamed = blamed_frame(summary, thread).unwrap_or(0);
+    let own = |index: &usize| {
+        *index == blamed || thread.frames.get(*index).is_some_and(|it| it.in_app == Some(true))
+    };
+    let mut seen = HashSet::new();
+    let mut new = |index: &usize| {
+        thread.frames.get(*index).is_some_and(|frame| seen.insert((frame.file.as_deref(), frame.line)))
+    };
+    let sources: Vec<usize> =
+        (blamed..thread.frames.len()).filter(own).filter(&mut new).take(MOST_SOURCES).collect();
+    lay_out(summary, thread, options, &sources)
+}
+
+/// Lays out a stack; `sources` are the indices of frames whose source is shown, the most interesting first.
+fn lay_out(summary: &CrashSummary, thread: &Thread, options: &Options, sources: &[usize]) -> Stack {
     let mut legend = Legend::default();
     let mut rows: Vec<Numbered> = Vec::new();
-    for part in fold::parts(thread, options.fold) {
-        match part {
-            Part::Shown { frames, number } => {
-                let shown = thread.frames.get(frames).unwrap_or_default();
-                rows.extend((number..).zip(shown).map(|(number, frame)| {
-                    legend.own |= frame.in_app == Some(true);
-                    legend.guesses.extend(frames::guess(frame));
-                    Numbered::Frame(number, Row::new(summary, frame))
-                }));
+    let mut parts = fold::parts(thread, options.fold);
+    if options.fold {
+        parts = machinery::folded(summary, thread, parts);
+    }
+    for part in parts {
+        if let Part::Shown { frames, number } = part {
+            for (number, index) in (number..).zip(frames) {
+                let Some(frame) = thread.frames.get(index) else { break };
+                legend.own |= frame.in_app == Some(true);
+                legend.guesses.extend(frames::guess(frame));
+                rows.push(Numbered::Frame(
+                    number,
+                    Row::new(summary, frame),
+                    source_extent(sources, index).map(|it| (frame, it)),
+                ));
             }
-            Part::Repeats { .. } | Part::LeftOut(_) => rows.push(Numbered::Others(others(&part))),
+        } else {
+            legend.folded |= matches!(part, Part::Machinery { .. });
+            rows.push(Numbered::Others(others(summary, thread, &part)));
         }
     }
     let frames = || rows.iter().filter_map(Numbered::frame);
@@ -84,39 +127,56 @@ pub(crate) fn stack(summary: &CrashSummary, thread: &Thread, options: &Options) 
         number: frames().next_back().map_or(0, |(number, _)| number).to_string().len(),
         name: frames().map(|(_, row)| row.width()).filter(|width| *width <= NAME_COLUMN).max().unwrap_or(0),
         columns: options.columns(),
+        terminal: options.width.is_some(),
     };
     let mut lines = Vec::with_capacity(rows.len() + 1);
     for row in rows {
         match row {
-            Numbered::Frame(number, row) => row.lay_out(number, &layout, &mut lines),
-            Numbered::Others(line) => lines.push(line),
+            Numbered::Frame(number, row, source) => {
+                row.lay_out(number, &layout, &mut lines);
+                let below = source
+                    .map(|(frame, extent)| source::lines(frame, extent, layout.before(), options.width));
+                lines.extend(below.unwrap_or_default());
+            }
+            Numbered::Others(line) => lines.extend(options.broken(line, layout.before())),
         }
     }
     lines.extend(end(thread));
     Stack { lines, legend }
 }
 
+/// Returns how much of a frame's source is shown.
+fn source_extent(sources: &[usize], index: usize) -> Option<Extent> {
+    let position = sources.iter().position(|source| *source == index)?;
+    Some(if position == 0 { Extent::Around } else { Extent::Line })
+}
+
 /// A frame with its number, or the line that stands for others.
-enum Numbered {
-    Frame(u64, Row),
+enum Numbered<'a> {
+    Frame(u64, Row, Option<(&'a Frame, Extent)>),
     Others(Line),
 }
 
-impl Numbered {
+impl Numbered<'_> {
     fn frame(&self) -> Option<(u64, &Row)> {
         match self {
-            Numbered::Frame(number, row) => Some((*number, row)),
+            Numbered::Frame(number, row, _) => Some((*number, row)),
             Numbered::Others(_) => None,
         }
     }
 }
 
 /// The line that stands for frames that are not shown.
-fn others(part: &Part) -> Line {
+fn others(summary: &CrashSummary, thread: &Thread, part: &Part) -> Line {
     let frames = |count: u64| plural(count, "frame");
     let text = match part {
         Part::Shown { .. } => String::new(),
         Part::LeftOut(count) => format!("{} left out", frames(*count)),
+        Part::Machinery { frames, number, kind } => {
+            let run = thread.frames.get(frames.clone()).unwrap_or_default();
+            let last = number.saturating_add(run.len().saturating_sub(1) as u64);
+            format!("#{number}-#{last} {}", machinery::describe(summary, run, *kind))
+        }
         Part::Repeats { count, first, last, exact } => {
             let what = if *exact { "" } else { "the functions of " };
             let verb = if *count == 1 { "repeats" } else { "repeat" };
@@ -134,11 +194,21 @@ struct Layout {
     name: usize,
     /// Width of the whole.
     columns: usize,
+    /// Whether that is a terminal's, which would break a longer line anywhere.
+    terminal: bool,
+}
+
+impl Layout {
+    /// The columns before a name.
+    fn before(&self) -> usize {
+        INDENT.len() + 1 + self.number + 2
+    }
 }
 
 /// One frame, before its layout.
 struct Row {
     own: bool,
+    machinery: bool,
     guessed: bool,
     name: String,
     inlined: &'static str,
@@ -149,6 +219,7 @@ impl Row {
     fn new(summary: &CrashSummary, frame: &Frame) -> Row {
         Row {
             own: frame.in_app == Some(true),
+            machinery: frames::is_machinery(frame),
             guessed: frames::guess(frame).is_some(),
             name: frames::name(frame),
             inlined: if frame.inlined { " [inlined]" } else { "" },
@@ -163,10 +234,13 @@ impl Row {
 
     fn lay_out(self, number: u64, layout: &Layout, lines: &mut Vec<Line>) {
         let name_width = self.width();
-        let before = INDENT.len() + 1 + layout.number + 2;
+        let before = layout.before();
         let number = format!("#{number:<width$}  ", width = layout.number);
-        let (name_style, location_style) =
-            if self.own { (Style::Strong, Style::Plain) } else { (Style::Plain, Style::Faint) };
+        let (name_style, location_style) = match (self.own, self.machinery) {
+            (true, _) => (Style::Strong, Style::Plain),
+            (false, true) => (Style::Faint, Style::Faint),
+            (false, false) => (Style::Plain, Style::Faint),
+        };
         let line = Line::default()
             .with(Style::Strong, if self.own { ">" } else { "" })
             .with(Style::Plain, if self.own { "" } else { " " })
@@ -179,8 +253,11 @@ impl Row {
             lines.push(line);
             return;
         };
-        let padding = layout.name.saturating_sub(name_width) + 2;
-        if name_width <= layout.name || before + name_width + padding + width(&location) <= layout.columns {
+        let aligned = layout.name.saturating_sub(name_width) + 2;
+        let room = layout.columns.saturating_sub(before + name_width + width(&location));
+        // A log has no end of the line; a terminal has, and what doesn't fit into its column still fits before it.
+        let padding = if layout.terminal || name_width > layout.name { aligned.min(room) } else { aligned };
+        if padding >= 2 {
             lines.push(line.with(Style::Plain, " ".repeat(padding)).with(location_style, location));
         } else {
             lines.push(line);
@@ -300,6 +377,35 @@ mod tests {
         assert_eq!(text(&thread)[2], "   ... 1 frame repeats #1 ...");
         let options = Options { fold: false, ..Options::default() };
         assert_eq!(stack(&CrashSummary::new("0"), &thread, &options).lines.len(), 9);
+    }
+
+    #[test]
+    fn a_story_shows_the_source_of_its_first_own_frames_once() {
+        let summary = crate::fixtures::assertion();
+        let mut thread = summary.threads[0].clone();
+        thread.frames.insert(6, thread.frames[5].clone());
+        let lines = |stack: Stack| -> Vec<String> { stack.lines.iter().map(Line::text).collect() };
+        let options = Options::default();
+        let told = lines(story(&summary, &thread, &options));
+        assert_eq!(told[0], "   ... #0-#4 abort machinery, up to __assert_fail (libc.so.6) ...");
+        let marked: Vec<&String> = told.iter().filter(|line| line.contains("=>")).collect();
+        assert_eq!(
+            marked,
+            ["       => 57 |     assert(queue->count > 0);", "       => 31 | queue_pop(&queue);"]
+        );
+        assert!(!lines(stack(&summary, &thread, &options)).iter().any(|line| line.contains(" | ")));
+        let unfolded = Options { fold: false, ..options };
+        assert!(lines(story(&summary, &thread, &unfolded))[0].contains("#0   __pthread_kill_implementation"));
+    }
+
+    #[test]
+    fn in_a_terminal_a_place_moves_left_before_it_moves_down() {
+        let (long, far) = ("f".repeat(30), "x".repeat(40));
+        let thread = Thread { frames: vec![frame(&long, "x.c"), frame("g", &far)], ..Thread::default() };
+        let at = |columns| texts(&thread, columns)[1].clone();
+        assert_eq!(at(90), format!("   #1  g{}  {far}:7", " ".repeat(29)));
+        assert_eq!(at(60), format!("   #1  g{}{far}:7", " ".repeat(10)));
+        assert_eq!(at(45), "   #1  g");
     }
 
     #[test]

@@ -7,19 +7,29 @@ use std::hash::{Hash, Hasher};
 use epitaph_summary::{CrashSummary, Frame, Thread};
 
 use crate::escape::clean;
-use crate::headline::main_thread;
 use crate::line::{Line, Style};
 use crate::options::{Options, Threads};
+use crate::place::main_thread;
 use crate::quantity::{grouped, plural};
 use crate::stack::{self, Legend};
+use crate::waits::Waits;
 
 /// Threads whose stacks look the same.
 #[derive(Debug)]
 pub(crate) struct Group {
     /// Who they are.
     pub(crate) title: Line,
+    /// What they wait for.
+    pub(crate) waits: Vec<Line>,
     /// Their stack.
-    pub(crate) lines: Vec<Line>,
+    pub(crate) stack: Vec<Line>,
+}
+
+impl Group {
+    /// Returns the whole as text.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        std::iter::once(&self.title).chain(&self.waits).chain(&self.stack).map(Line::text)
+    }
 }
 
 /// The threads beside the main one.
@@ -46,7 +56,9 @@ impl Others {
             let threads = summary.threads.iter().enumerate().filter(|(index, _)| Some(*index) != main);
             let members = gather(summary, threads, options, &mut others.legend);
             shown += members.iter().map(|members| members.threads.len() as u64).sum::<u64>();
-            others.groups = members.into_iter().map(|members| members.named(total(summary))).collect();
+            let waits = Waits::of(summary);
+            others.groups =
+                members.into_iter().map(|members| members.named(total(summary), &waits)).collect();
             others.add_goroutines(summary, options);
         }
         others.hidden = total(summary).saturating_sub(shown);
@@ -122,8 +134,9 @@ impl PartialEq for Alike<'_> {
     fn eq(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.0, other.0);
         let of_frame = |(ours, theirs): (&Frame, &Frame)| {
-            (ours.pc, ours.inlined, ours.line, ours.column, ours.trust, ours.in_app)
-                == (theirs.pc, theirs.inlined, theirs.line, theirs.column, theirs.trust, theirs.in_app)
+            (ours.pc, ours.inlined, ours.line, ours.column)
+                == (theirs.pc, theirs.inlined, theirs.line, theirs.column)
+                && (ours.trust, ours.in_app, ours.rule) == (theirs.trust, theirs.in_app, theirs.rule)
                 && (ours.module, ours.offset, ours.function_offset)
                     == (theirs.module, theirs.offset, theirs.function_offset)
                 && (&ours.function, &ours.raw_name, &ours.file)
@@ -148,15 +161,17 @@ impl Hash for Alike<'_> {
 }
 
 impl Members<'_> {
-    fn named(self, total: u64) -> Group {
+    fn named(self, total: u64, waits: &Waits<'_>) -> Group {
+        let threads: Vec<&Thread> = self.threads.iter().map(|(_, thread)| *thread).collect();
+        let waits = waits.lines(&threads);
         let title = match self.threads.as_slice() {
-            [(index, thread)] => title(thread, index + 1, total),
+            [(index, thread)] => title(thread, index + 1, total, thread.crashed),
             threads => {
                 let numbers: Vec<usize> = threads.iter().map(|(index, _)| index + 1).collect();
                 group_title(&ranges(&numbers), threads.len(), common_name(threads))
             }
         };
-        Group { title, lines: self.lines }
+        Group { title, waits, stack: self.lines }
     }
 
     /// Titles goroutines as Go does: `Goroutine 18 [chan receive]:`, `Goroutines 18-20 (3 goroutines) [select]:`.
@@ -175,20 +190,20 @@ impl Members<'_> {
         };
         let states = states.into_iter().collect::<Vec<_>>().join(", ");
         let title = format!("Goroutine{plural_s} {}{count} [{states}]:", ranges(&numbers));
-        Group { title: Line::default().with(Style::Strong, title), lines: self.lines }
+        Group { title: Line::default().with(Style::Strong, title), waits: Vec::new(), stack: self.lines }
     }
 }
 
 /// Returns a thread's title: `Thread 1 of 4 (tid 4711, "worker") crashed:`.
 ///
 /// `number` counts from 1 in the summary's order.
-pub(crate) fn title(thread: &Thread, number: usize, total: u64) -> Line {
-    let of = if total > 1 && thread.crashed { format!(" of {}", grouped(total)) } else { String::new() };
+pub(crate) fn title(thread: &Thread, number: usize, total: u64, crashed: bool) -> Line {
+    let of = if total > 1 && crashed { format!(" of {}", grouped(total)) } else { String::new() };
     let mut notes = Vec::new();
     notes.extend(thread.tid.map(|tid| format!("tid {tid}")));
     notes.extend(quoted_name(thread));
     let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
-    let crashed = if thread.crashed { " crashed" } else { "" };
+    let crashed = if crashed { " crashed" } else { "" };
     Line::default().with(Style::Strong, format!("Thread {number}{of}{notes}{crashed}:"))
 }
 
@@ -235,7 +250,7 @@ fn ranges(numbers: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::{Frame, Goroutine, Hex, Repeat, Stop, Trust};
+    use epitaph_summary::{Frame, FrameRule, Goroutine, Hex, Repeat, Stop, Trust};
 
     use super::*;
 
@@ -266,7 +281,7 @@ mod tests {
     #[test]
     fn what_differs_in_anything_that_is_shown_is_not_alike() {
         let one = thread("wait", None);
-        let mut frame_differs: Vec<Thread> = vec![one.clone(); 12];
+        let mut frame_differs: Vec<Thread> = vec![one.clone(); 13];
         let frame = |index: usize| -> Frame {
             let mut frame = one.frames[0].clone();
             match index {
@@ -281,6 +296,7 @@ mod tests {
                 8 => frame.module = Some(1),
                 9 => frame.offset = Some(Hex(1)),
                 10 => frame.trust = Some(Trust::Scan),
+                11 => frame.rule = Some(FrameRule::Skip),
                 _ => frame.in_app = Some(true),
             }
             frame
