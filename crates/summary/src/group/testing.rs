@@ -20,9 +20,8 @@ impl Random {
 
 /// Stacks in families: variants of a few, by frames that were replaced, inserted or lost.
 pub(super) fn families(random: &mut Random, count: usize) -> Vec<Trace> {
-    let bases: Vec<Vec<u64>> = (0..=count / 10)
-        .map(|_| (0..=random.below(24)).map(|_| 1 + random.below(200)).collect())
-        .collect();
+    let bases: Vec<Vec<u64>> =
+        (0..=count / 10).map(|_| (0..=random.below(24)).map(|_| 1 + random.below(200)).collect()).collect();
     let variant = |_| {
         let mut symbols = bases[random.below(bases.len() as u64) as usize].clone();
         for _ in 0..random.below(4) {
