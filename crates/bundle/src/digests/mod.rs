@@ -218,7 +218,10 @@ fn is_ours(text: &str) -> bool {
 
 /// Signs a crash anew if its signature is missing or by other rules, and notes whether it is on purpose.
 fn signed(digest: Digest, text: &[u8], rules: &Rules) -> Digest {
-    let _ = (text, rules);
+    let anew = || Digest::signed(serde_json::from_slice(text).ok()?, rules);
+    // What can't be read as a whole is grouped by what could be read.
+    let mut digest = if digest.is_signed_by(rules) { digest } else { anew().unwrap_or(digest) };
+    digest.note_ignored(rules);
     digest
 }
 

@@ -4,10 +4,13 @@ use serde::de::{Deserialize, Deserializer};
 
 use super::few::fingerprint;
 use super::raw::Raw;
-use super::text::{LastPart, Text};
-use super::trace::Trace;
+use super::text::{LastPart, Lines, Text};
+use super::trace::{Trace, trace};
+use crate::cause::Cause;
 use crate::model::{CrashSummary, SCHEMA};
-use crate::signature::Basis;
+use crate::rules::{Place, Rules};
+use crate::signature::{Basis, Signature, sign};
+use crate::test_case::TestCase;
 
 /// What grouping needs of one crash. It takes a kilobyte or less, however large the summary is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +73,43 @@ impl Digest {
         }
     }
 
+    /// Whether the signature is by these rules.
+    pub fn is_signed_by(&self, rules: &Rules) -> bool {
+        self.strict.is_some() && self.rules.as_ref() == Some(&rules.id())
+    }
+
+    /// Returns what grouping needs of a summary whose signature is missing or by other rules than `rules`.
+    pub fn signed(mut summary: CrashSummary, rules: &Rules) -> Option<Digest> {
+        summary.signature = sign(&summary, rules);
+        let CrashSummary { threads, modules, .. } = &mut summary;
+        for frame in threads.iter_mut().flat_map(|thread| &mut thread.frames) {
+            let module = frame.module.and_then(|module| modules.get(module as usize));
+            let verdict = rules.judge(&Place {
+                module: module.and_then(|module| module.path.as_deref()).unwrap_or_default(),
+                main: module.is_some_and(|module| module.main),
+                function: frame.function.as_deref(),
+                raw_name: frame.raw_name.as_deref(),
+                file: frame.file.as_deref(),
+            });
+            (frame.in_app, frame.rule) = (Some(verdict.in_app), verdict.rule);
+        }
+        Digest::of(&summary)
+    }
+
+    /// Notes whether the crash is on purpose, by these rules.
+    pub fn note_ignored(&mut self, rules: &Rules) {
+        let mut facts = CrashSummary::new("");
+        facts.cause = self.class.clone().map(|class| Cause { class, ..Cause::default() });
+        facts.test = self.test.clone().map(|name| TestCase { name, ..TestCase::default() });
+        facts.signature = Some(Signature {
+            title: self.title.clone(),
+            subject: self.subject.clone(),
+            frames: self.lines.clone(),
+            ..Signature::default()
+        });
+        self.ignored = rules.ignores(&facts).map(|ignore| ignore.reason.clone());
+    }
+
     /// Stands for the crash: equal for two digests of the same one.
     pub(super) fn identity(&self) -> u64 {
         self.id.as_ref().map_or(self.process, fingerprint)
@@ -91,6 +131,7 @@ impl From<Raw> for Digest {
         fn text<const MAX: usize>(text: Option<Text<MAX>>) -> Option<String> {
             text.map(|text| text.0)
         }
+        let Lines(lines) = raw.signature.frames;
         let time = text(raw.time).filter(|time| sorts_as_text(time));
         let executable = raw.process.executable.map(|LastPart(name)| name);
         let process = (raw.process.pid, &executable, &time, raw.threads.place);
@@ -109,8 +150,8 @@ impl From<Raw> for Digest {
             exact: text(raw.signature.exact),
             basis: raw.signature.basis,
             rules: text(raw.signature.rules),
-            lines: raw.signature.frames.0,
-            trace: raw.threads.trace,
+            trace: trace(&raw.threads.frames, lines.get(1..).unwrap_or_default()),
+            lines,
             core: raw.core.is_some_and(|core| core.file.is_some()),
             program: raw.modules.0,
             ignored: None,
@@ -132,7 +173,7 @@ fn sorts_as_text(time: &str) -> bool {
 mod tests {
     use super::super::trace::symbol;
     use super::*;
-    use crate::{Cause, Confidence, Core, Frame, FrameRule, Module, Process, Signature, TestCase, Thread};
+    use crate::{Confidence, Core, Frame, FrameRule, Module, Process, Settings, Thread};
 
     fn crash(json: &str) -> Digest {
         match serde_json::from_str(json).unwrap() {
@@ -192,10 +233,10 @@ mod tests {
     fn the_order_of_fields_is_of_no_account() {
         let first = crash(
             r#"{"schema":"epitaph-crash/1","tool":{},"threads":[{"crashed":false,"frames":[{"function":"poll"}]},
-            {"crashed":true,"frames":[{"function":"lex","in_app":true}]}],"modules":[{"main":true,"file":"x"}]}"#,
+            {"crashed":true,"frames":[{"function":"lex","in_app":true}]}],"signature":{"frames":["x","lex"]},"modules":[{"main":true,"file":"x"}]}"#,
         );
         let last = crash(
-            r#"{"modules":[{"file":"x","main":true}],"threads":[{"frames":[{"function":"poll"}],"crashed":false},
+            r#"{"modules":[{"file":"x","main":true}],"signature":{"frames":["x","lex"]},"threads":[{"frames":[{"function":"poll"}],"crashed":false},
             {"frames":[{"in_app":true,"function":"lex"}],"crashed":true}],"tool":{},"schema":"epitaph-crash/1"}"#,
         );
         assert_eq!(first, last);
@@ -225,13 +266,14 @@ mod tests {
         summary.test = Some(TestCase { name: long.clone(), ..TestCase::default() });
         summary.time = Some(long.clone());
         summary.process = Some(Process { executable: Some(long.clone()), ..Process::default() });
-        summary.threads = vec![Thread { frames: vec![frame(&long, true, None); 100], ..Thread::default() }];
+        summary.threads =
+            vec![Thread { crashed: true, frames: vec![frame(&long, true, None); 100], ..Thread::default() }];
         let digest = Digest::of(&summary).unwrap();
         let kept = digest.lines.iter().map(String::len).sum::<usize>()
             + [digest.title, digest.subject, digest.test].iter().flatten().map(String::len).sum::<usize>();
         assert!(kept < 2048, "{kept}");
         assert_eq!(digest.time, None);
-        assert_eq!(digest.trace.symbols(), [symbol(&long)]);
+        assert!(digest.trace.symbols().len() <= 20);
     }
 
     #[test]
@@ -244,6 +286,37 @@ mod tests {
         {
             assert!(!sorts_as_text(time), "{time}");
         }
+    }
+
+    #[test]
+    fn what_other_rules_signed_is_signed_anew() {
+        let mut summary = summary();
+        summary.modules[0].path = Some("/b/parser-0".into());
+        for frame in &mut summary.threads[1].frames {
+            frame.module = Some(0);
+        }
+        let settings = Settings::parse("[frames]\nskip = [\"lex\"]").unwrap();
+        let rules = Rules::with(settings);
+        assert!(!Digest::of(&summary).unwrap().is_signed_by(&rules));
+        let digest = Digest::signed(summary.clone(), &rules).unwrap();
+        assert!(digest.is_signed_by(&rules));
+        assert_eq!(digest.lines.get(1).map(String::as_str), Some("parse"), "{:?}", digest.lines);
+        assert_eq!(digest.trace.symbols().first(), Some(&symbol("parse")));
+        let plain = Digest::signed(summary, &Rules::default()).unwrap();
+        assert_eq!(plain.trace.symbols().first(), Some(&symbol("lex")));
+    }
+
+    #[test]
+    fn rules_tell_what_is_on_purpose() {
+        let settings =
+            Settings::parse("[[ignore]]\ntest = \"Parser.*\"\nfunction = \"lex\"\nreason = \"a death test\"");
+        let rules = Rules::with(settings.unwrap());
+        let mut digest = Digest::of(&summary()).unwrap();
+        digest.note_ignored(&rules);
+        assert_eq!(digest.ignored.as_deref(), Some("a death test"));
+        digest.test = Some("Lexer.Empty".into());
+        digest.note_ignored(&rules);
+        assert_eq!(digest.ignored, None);
     }
 
     #[test]

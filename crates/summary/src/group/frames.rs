@@ -6,14 +6,21 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::few::fingerprint;
-use super::text::Taking;
-use super::trace::{Trace, TraceBuilder, TraceFrame, UNKNOWN, symbol};
-use crate::thread::FrameRule;
+use super::text::{Taking, bounded};
+use super::trace::{TraceFrame, UNKNOWN, symbol};
+use crate::names::normalize;
+use crate::thread::{FrameRule, Trust};
+
+/// How many frames are looked at: those that signatures are made of, with their inlined calls.
+const MOST: usize = 1024;
+/// How much of a function's name is looked at, in bytes.
+const LONGEST_NAME: usize = 64 << 10;
 
 /// What is kept of the thread that crashed, or of the first one where none did.
 #[derive(Debug, Default)]
 pub(super) struct CrashingThread {
-    pub(super) trace: Trace,
+    /// The innermost ones, in their order.
+    pub(super) frames: Vec<TraceFrame>,
     /// Stands for the addresses of its frames.
     pub(super) place: u64,
 }
@@ -38,8 +45,8 @@ impl<'de> Deserialize<'de> for CrashingThread {
                         thread = next;
                     }
                 }
-                let Frames { trace, place } = thread.frames;
-                Ok(CrashingThread { trace: trace.finish(), place })
+                let Frames { frames, place } = thread.frames;
+                Ok(CrashingThread { frames, place })
             }
         }
 
@@ -105,7 +112,7 @@ enum Field {
 
 #[derive(Default)]
 struct Frames {
-    trace: TraceBuilder,
+    frames: Vec<TraceFrame>,
     place: u64,
 }
 
@@ -123,13 +130,11 @@ impl<'de> Deserialize<'de> for Frames {
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Frames, A::Error> {
                 let mut frames = Frames::default();
                 while let Some(frame) = items.next_element::<RawFrame>()? {
-                    let address = [frame.pc, frame.cfa].map(|text| text.map(|Symbol(address)| address));
+                    let address = [frame.pc, frame.cfa].map(|text| text.map(|Address(address)| address));
                     frames.place = fingerprint(&(frames.place, address));
-                    frames.trace.push(TraceFrame {
-                        symbol: frame.function.map_or(UNKNOWN, |Symbol(symbol)| symbol),
-                        in_app: frame.in_app == Some(true),
-                        rule: frame.rule,
-                    });
+                    if frames.frames.len() < MOST {
+                        frames.frames.push(frame.into());
+                    }
                 }
                 Ok(frames)
             }
@@ -141,18 +146,40 @@ impl<'de> Deserialize<'de> for Frames {
 
 #[derive(Deserialize)]
 struct RawFrame {
-    function: Option<Symbol>,
+    function: Option<Function>,
     in_app: Option<bool>,
     rule: Option<FrameRule>,
-    pc: Option<Symbol>,
-    cfa: Option<Symbol>,
+    trust: Option<Trust>,
+    pc: Option<Address>,
+    cfa: Option<Address>,
 }
 
-/// What stands for a text.
-struct Symbol(u64);
+impl From<RawFrame> for TraceFrame {
+    fn from(frame: RawFrame) -> TraceFrame {
+        TraceFrame {
+            symbol: frame.function.map_or(UNKNOWN, |Function(symbol)| symbol),
+            in_app: frame.in_app == Some(true) && frame.trust != Some(Trust::Scan),
+            rule: frame.rule,
+        }
+    }
+}
 
-impl<'de> Deserialize<'de> for Symbol {
+/// The symbol of a function's name.
+struct Function(u64);
+
+impl<'de> Deserialize<'de> for Function {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Taking(|text: &str| Symbol(symbol(text))))
+        deserializer
+            .deserialize_str(Taking(|name: &str| Function(symbol(&normalize(bounded(name, LONGEST_NAME))))))
+    }
+}
+
+/// What stands for an address.
+#[derive(Clone, Copy)]
+struct Address(u64);
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Taking(|text: &str| Address(fingerprint(text))))
     }
 }

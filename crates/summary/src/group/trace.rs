@@ -46,54 +46,33 @@ fn bit(symbol: u64) -> u64 {
 }
 
 /// One frame, as far as it matters here.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TraceFrame {
     /// Of the function's name; [`UNKNOWN`] where there is none.
     pub(super) symbol: u64,
+    /// Whether it is the user's own code, and surely a frame.
     pub(super) in_app: bool,
     pub(super) rule: Option<FrameRule>,
 }
 
-/// Takes frames, innermost first, and keeps those that count.
-#[derive(Debug, Default)]
-pub(super) struct TraceBuilder {
-    own: Vec<u64>,
-    all: Vec<u64>,
-    ended: bool,
-}
-
-impl TraceBuilder {
-    pub(super) fn push(&mut self, frame: TraceFrame) {
-        if self.ended {
-            return;
-        }
-        match frame.rule {
-            Some(FrameRule::Cut) => {
-                self.own.clear();
-                self.all.clear();
-            }
-            Some(FrameRule::Skip) => {}
-            Some(FrameRule::End) => self.ended = true,
-            Some(FrameRule::Unknown) | None => {
-                keep(&mut self.all, frame.symbol);
-                if frame.in_app {
-                    keep(&mut self.own, frame.symbol);
-                }
-            }
+/// Takes those frames of a thread that count, innermost first: from the function on that its signature begins with. `names`
+/// are the functions in the signature. Where the frames don't follow them, as in a recursion or where all threads count,
+/// they alone are the trace.
+pub(super) fn trace(frames: &[TraceFrame], names: &[String]) -> Trace {
+    let names: Vec<u64> = names.iter().map(|name| symbol_in_signature(name)).collect();
+    let story = frames
+        .iter()
+        .skip_while(|frame| !frame.in_app || Some(&frame.symbol) != names.first())
+        .take_while(|frame| frame.rule != Some(FrameRule::End))
+        .filter(|frame| frame.in_app && !frame.rule.is_some_and(FrameRule::is_machinery));
+    let mut symbols: Vec<u64> = Vec::new();
+    for frame in story {
+        let again = frame.symbol != UNKNOWN && symbols.last() == Some(&frame.symbol);
+        if symbols.len() < LONGEST && !again {
+            symbols.push(frame.symbol);
         }
     }
-
-    /// The trace: of the user's own frames, or of the others where there is none of those.
-    pub(super) fn finish(self) -> Trace {
-        Trace::of_symbols(if self.own.is_empty() { self.all } else { self.own })
-    }
-}
-
-/// Keeps a frame, but not one that calls itself twice.
-fn keep(symbols: &mut Vec<u64>, symbol: u64) {
-    if symbols.len() < LONGEST && (symbol == UNKNOWN || symbols.last() != Some(&symbol)) {
-        symbols.push(symbol);
-    }
+    Trace::of_symbols(if symbols.starts_with(&names) { symbols } else { names })
 }
 
 /// The symbol of a function's name as signatures have it.
@@ -102,49 +81,62 @@ pub(super) fn symbol(name: &str) -> u64 {
     fingerprint(name).max(1)
 }
 
+/// The symbol of what a signature calls a function. One without a name is called by its module: `libz.so!?`.
+fn symbol_in_signature(name: &str) -> u64 {
+    if name.ends_with('?') { UNKNOWN } else { symbol(name) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn trace(frames: &[(&str, bool, Option<FrameRule>)]) -> Trace {
-        let mut builder = TraceBuilder::default();
-        for (name, in_app, rule) in frames {
-            builder.push(TraceFrame { symbol: symbol(name), in_app: *in_app, rule: *rule });
-        }
-        builder.finish()
+    fn frame(name: &str, in_app: bool, rule: Option<FrameRule>) -> TraceFrame {
+        TraceFrame { symbol: symbol(name), in_app, rule }
     }
 
-    fn names(names: &[&str]) -> Trace {
+    fn found(frames: &[TraceFrame], names: &[&str]) -> Trace {
+        trace(frames, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn named(names: &[&str]) -> Trace {
         Trace::of_symbols(names.iter().map(|name| symbol(name)))
     }
 
     #[test]
     fn machinery_is_left_out() {
-        let found = trace(&[
-            ("raise", false, Some(FrameRule::Cut)),
-            ("inner", true, None),
-            ("abort", false, Some(FrameRule::Cut)),
-            ("qsort", false, None),
-            ("visit", true, None),
-            ("visit", true, None),
-            ("invoke", true, Some(FrameRule::Skip)),
-            ("run", true, None),
-            ("main", true, Some(FrameRule::End)),
-            ("_start", true, None),
-        ]);
-        assert_eq!(found, names(&["visit", "run"]));
+        let frames = [
+            frame("raise", false, Some(FrameRule::Cut)),
+            frame("on_terminate", true, None),
+            frame("abort", false, Some(FrameRule::Cut)),
+            frame("qsort", false, None),
+            frame("visit", true, None),
+            frame("visit", true, None),
+            frame("invoke", true, Some(FrameRule::Skip)),
+            frame("run", true, None),
+            frame("main", true, Some(FrameRule::End)),
+            frame("_start", true, None),
+        ];
+        assert_eq!(found(&frames, &["visit", "run"]), named(&["visit", "run"]));
     }
 
     #[test]
-    fn others_stand_in_where_there_are_no_own_frames() {
-        assert_eq!(trace(&[("memcpy", false, None), ("qsort", false, None)]), names(&["memcpy", "qsort"]));
+    fn frames_go_on_where_the_signature_ends() {
+        let frames: Vec<TraceFrame> = (0..100).map(|number| frame(&number.to_string(), true, None)).collect();
+        let trace = found(&frames, &["2", "3", "4", "5", "6"]);
+        assert_eq!(trace.len(), LONGEST);
+        assert_eq!(trace.symbols().last(), Some(&symbol("21")));
     }
 
     #[test]
-    fn a_long_stack_is_cut() {
-        let frames: Vec<(String, bool, Option<FrameRule>)> =
-            (0..100).map(|number| (number.to_string(), true, None)).collect();
-        let frames: Vec<_> = frames.iter().map(|(name, own, rule)| (name.as_str(), *own, *rule)).collect();
-        assert_eq!(trace(&frames).len(), LONGEST);
+    fn a_signature_that_is_no_part_of_the_stack_stands_alone() {
+        let frames = ["a", "b", "a", "b", "c"].map(|name| frame(name, true, None));
+        assert_eq!(found(&frames, &["a", "b", "c"]), named(&["a", "b", "c"]));
+        assert_eq!(found(&[], &["wait", "wait_too"]), named(&["wait", "wait_too"]));
+        assert_eq!(found(&frames, &[]), Trace::default());
+    }
+
+    #[test]
+    fn what_has_no_name_is_like_nothing() {
+        assert_eq!(found(&[], &["app!?", "run"]).symbols(), [UNKNOWN, symbol("run")]);
     }
 }
