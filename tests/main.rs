@@ -21,6 +21,7 @@ mod concurrent;
 mod debuginfod;
 mod evidence;
 mod fixtures;
+mod group;
 mod hostile;
 mod oracle;
 mod push_pull;

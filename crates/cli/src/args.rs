@@ -267,7 +267,7 @@ pub(crate) struct GroupArgs {
     #[arg(long, requires = "baseline", env = "EPITAPH_FAIL_ON_NEW")]
     pub(crate) fail_on_new: bool,
     /// How to render the groups
-    #[arg(long, value_enum, default_value = "text", env = "EPITAPH_FORMAT")]
+    #[arg(long, value_enum, default_value = "text", env = "EPITAPH_GROUP_FORMAT")]
     pub(crate) format: GroupFormat,
     /// The same as --format json
     #[arg(long, env = "EPITAPH_JSON")]
