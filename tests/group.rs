@@ -65,8 +65,8 @@ fn the_same_crash_of_two_jobs_is_one() {
     group(&[jobs.path()], &[]).code(0).says(&[
         "3 crashes, 2 signatures in 2 groups",
         "2x ",
-        "null_deref",
-        "divide",
+        "quantity_of",
+        "average",
     ]);
 }
 
@@ -81,7 +81,7 @@ fn a_baseline_tells_what_is_new() {
     let states: Vec<&Value> =
         told["groups"].as_array().unwrap().iter().map(|group| &group["status"]).collect();
     assert_eq!(states, ["new", "known"]);
-    assert_eq!(told["groups"][0]["buckets"][0]["subject"], "divide");
+    assert_eq!(told["groups"][0]["buckets"][0]["lines"][1], "average");
     against(&two, &one, &["--fail-on-new"]).code(3).says(&["1 new, 1 known", "NEW 1x"]);
     // The other way round, one is gone and none is new.
     let told = against(&one, &two, &["--fail-on-new"]).code(0);
@@ -141,6 +141,35 @@ fn a_store_tells_the_jobs() {
     assert_eq!(report(&[store.path()], &["--json", "--job", "1"])["crashes"], 1);
     // What queries read, without the rest of the store.
     assert_eq!(shape(&report(&[&store.path().join("summaries")], &["--json"])), [(2, 1), (1, 1)]);
+}
+
+#[test]
+fn crashes_on_purpose_are_told_apart() {
+    let Some(jobs) = three_crashes() else { return };
+    let rules = folder();
+    let config = rules.path().join("epitaph.toml");
+    fs::write(&config, "[[ignore]]\nfunction = \"average\"\nreason = \"divides to see what happens\"\n")
+        .unwrap();
+    let (one, two) = (jobs.path().join("1"), jobs.path().join("2"));
+    let against_one = |options: &[&str]| {
+        let all = [&["--config", &text(&config), "--baseline", &text(&one)], options].concat();
+        group(&[&two], &all)
+    };
+    let told = against_one(&["--fail-on-new"]).code(0);
+    told.says(&[
+        "2 crashes, 1 signature in 1 group; 1 on purpose",
+        "0 new, 1 known",
+        "divides to see what happens",
+    ]);
+    // Rules on frames make other signatures, here and in the baseline.
+    fs::write(&config, "[frames]\nskip = [\"quantity_of\"]\n").unwrap();
+    let told = against_one(&["--json"]).code(0).json();
+    let known = &told["groups"][1];
+    assert_eq!(
+        (&known["status"], &known["buckets"][0]["lines"][1]),
+        (&json!("known"), &json!("price_of")),
+        "{told:#}"
+    );
 }
 
 #[test]

@@ -277,6 +277,8 @@ pub(crate) struct GroupArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 /// The formats of `group`.

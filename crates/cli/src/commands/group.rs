@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use epitaph_bundle::Problems;
 use epitaph_report::{GroupFormat, Options, render_groups};
-use epitaph_summary::Rules;
 use epitaph_summary::group::Grouping;
 
 use crate::args::{self, GroupArgs};
 use crate::commands::pull::selection;
+use crate::config::rules;
 use crate::error::{Error, message};
 use crate::exit::Exit;
 use crate::summaries::gather;
@@ -18,7 +18,7 @@ use crate::terminal;
 /// Groups the crashes at the given paths and compares them with those of the baseline.
 pub(crate) fn run(args: &GroupArgs) -> Result<Exit, Error> {
     let mut problems = Problems::default();
-    let rules = Rules::default();
+    let rules = rules(&args.config)?;
     let mut read = |paths: &[PathBuf]| {
         let mut grouping = Grouping::default();
         for path in paths {
