@@ -33,3 +33,33 @@ pub(super) fn read(root: &Path, artifact: &Artifact, limit: u64) -> Result<Vec<u
     }
     Ok(content)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::sha256_of;
+
+    #[test]
+    fn only_what_the_manifest_names_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |sum: &str, content: &str| {
+            let path = root.path().join(blob_key(sum).unwrap());
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        };
+        let artifact = |sum: &str| Artifact {
+            path: "crashes/x/summary.json".into(),
+            node: "0".into(),
+            size: Some(3),
+            sha256: Some(sum.into()),
+            url: None,
+        };
+        let (good, damaged) = (sha256_of("abc"), sha256_of("abd"));
+        put(&good, "abc");
+        put(&damaged, "abX");
+        assert_eq!(read(root.path(), &artifact(&good), 3).unwrap(), b"abc");
+        assert!(matches!(read(root.path(), &artifact(&good), 2), Err(StoreError::Io { .. })));
+        assert!(matches!(read(root.path(), &artifact(&damaged), 3), Err(StoreError::Damaged { .. })));
+        assert!(matches!(read(root.path(), &artifact("../x"), 3), Err(StoreError::BadManifest { .. })));
+    }
+}
