@@ -23,6 +23,7 @@ mod debuginfod;
 mod evidence;
 mod explained;
 mod fixtures;
+mod group;
 mod hostile;
 mod oracle;
 mod push_pull;

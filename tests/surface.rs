@@ -3,7 +3,7 @@
 use crate::support::epitaph;
 
 /// Every command, with the variables that can stand for its options.
-const COMMANDS: [(&str, &[&str]); 9] = [
+const COMMANDS: [(&str, &[&str]); 10] = [
     (
         "show",
         &[
@@ -37,6 +37,7 @@ const COMMANDS: [(&str, &[&str]); 9] = [
         "run",
         &["EPITAPH_OUT", "EPITAPH_CORE", "EPITAPH_MAX_CORE_SIZE", "EPITAPH_FAIL_ON_CRASH", "EPITAPH_SYSROOT"],
     ),
+    ("group", &["EPITAPH_BASELINE", "EPITAPH_THRESHOLD", "EPITAPH_FAIL_ON_NEW", "EPITAPH_GROUP_FORMAT"]),
     ("report", &["EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),
     ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB"]),
     ("pull", &["EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE", "EPITAPH_JOBS"]),

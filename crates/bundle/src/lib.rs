@@ -42,6 +42,7 @@
 
 mod binaries;
 mod digest;
+mod digests;
 mod extents;
 mod folder;
 mod frames;
@@ -56,6 +57,7 @@ mod summaries;
 mod testing;
 
 pub use binaries::Binaries;
+pub use digests::{OpenSource, Problem, Problems, SummaryFile, SummarySource, read_digests, summary_files};
 pub use folder::{
     BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, Reduction, SealRequest, Sealed, Stored,
     StoredCore, remove_sealed_original,

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "epitaph", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done (also when crashes were found), 1 failed, 2 wrong usage, \
-    3 crashes were found and --fail-on-crash was given. `run` gives the command's own status \
+    3 crashes were found and --fail-on-crash was given, or new ones and --fail-on-new. `run` gives the command's own status \
     (128 + signal), 125 if epitaph itself failed before the start, 126 and 127 as env(1).")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Make a small core of a large one, in which debuggers find the same backtraces
     Slim(SlimArgs),
+    /// Tell which crashes are the same, which are alike, and which are new since a baseline
+    Group(GroupArgs),
     /// Render crashes as text, JSON, Markdown or JUnit
     Report(ReportArgs),
     /// Copy any files and folders into a store, as artifacts of this job
@@ -253,6 +255,49 @@ pub(crate) enum ReportFormat {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct GroupArgs {
+    /// Summaries, folders with some, and stores: a folder, file:///absolute/path, or
+    /// circleci://github/ORG/REPO/BUILD_NUMBER; - reads summaries from standard input
+    #[arg(required = true, value_name = "PATH|URL")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Crashes that are known: tell which of the others are new, and which are gone (may be repeated)
+    #[arg(long, value_name = "PATH|URL", env = "EPITAPH_BASELINE")]
+    pub(crate) baseline: Vec<PathBuf>,
+    /// How far apart two stacks may be that count as alike: 0 takes equal ones only, 1 would take all
+    #[arg(long, value_name = "DISTANCE", default_value_t = epitaph_summary::group::THRESHOLD, env = "EPITAPH_THRESHOLD", value_parser = parse_threshold)]
+    pub(crate) threshold: f32,
+    /// End with status 3 if there are crashes that the baseline neither has nor has anything like
+    #[arg(long, requires = "baseline", env = "EPITAPH_FAIL_ON_NEW")]
+    pub(crate) fail_on_new: bool,
+    /// How to render the groups
+    #[arg(long, value_enum, default_value = "text", env = "EPITAPH_GROUP_FORMAT")]
+    pub(crate) format: GroupFormat,
+    /// The same as --format json
+    #[arg(long, env = "EPITAPH_JSON")]
+    pub(crate) json: bool,
+    /// Write to a file instead of stdout
+    #[arg(long, short, value_name = "FILE", env = "EPITAPH_OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// The formats of `group`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GroupFormat {
+    /// For people, in a log or a terminal
+    Text,
+    /// One object
+    Json,
+    /// One object a line, for each group
+    Jsonl,
+    /// For job summaries and pull requests
+    Markdown,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct PushArgs {
     /// Files and folders to copy
     #[arg(required = true, value_name = "PATH")]
@@ -324,6 +369,12 @@ fn parse_span(text: &str) -> Result<Duration, String> {
         .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
         .map_err(|error| format!("it has no fixed length: {error}"))?;
     Duration::try_from(span).map_err(|_| "a span of time can't be negative".to_owned())
+}
+
+/// Parses how far apart stacks may be.
+fn parse_threshold(text: &str) -> Result<f32, String> {
+    let threshold = text.parse().ok().filter(|threshold| (0.0..=0.95).contains(threshold));
+    threshold.ok_or_else(|| "a distance is a number from 0 to 0.95".to_owned())
 }
 
 #[cfg(test)]

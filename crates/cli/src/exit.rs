@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Failed,
     /// 2: the command line makes no sense.
     Usage,
-    /// 3: crashes were found, and `--fail-on-crash` was given.
+    /// 3: crashes were found, and `--fail-on-crash` was given; or new ones, and `--fail-on-new`.
     Crashes,
     /// The status of the command that `run` ran: its own, or 128 + signal; 125 to 127 as in env(1).
     Command(i32),

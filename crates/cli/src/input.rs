@@ -1,7 +1,7 @@
 //! What a path on the command line is read as: a file or folder, or a stream that can be read only once.
 
 use std::fs::File;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -19,6 +19,30 @@ const STANDARD_INPUT_NAME: &str = "standard input";
 pub(crate) fn is_stream(path: &Path) -> bool {
     path.as_os_str() == STANDARD_INPUT
         || std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+/// Returns what a stream is called where it is told of.
+pub(crate) fn stream_name(path: &Path) -> String {
+    if path.as_os_str() == STANDARD_INPUT {
+        STANDARD_INPUT_NAME.to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Opens a stream; one that a terminal would have to type is refused.
+pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
+    if path.as_os_str() != STANDARD_INPUT {
+        return File::open(path);
+    }
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a terminal, which nobody types summaries into",
+        ));
+    }
+    stdin.as_fd().try_clone_to_owned().map(File::from)
 }
 
 /// Opens the core at a path that the user gave; what is a stream is read within `limits`. A core that was found in a

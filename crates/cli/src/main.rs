@@ -16,6 +16,7 @@ mod keep;
 mod progress;
 mod reduce;
 mod sources;
+mod summaries;
 mod terminal;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Collect(args) => commands::collect::run(&args),
         Command::Run(args) => Ok(commands::run::run(&args)),
         Command::Slim(args) => commands::slim::run(&args),
+        Command::Group(args) => commands::group::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Push(args) => commands::push::run(&args),
         Command::Pull(args) => commands::pull::run(&args),

@@ -48,6 +48,7 @@ mod facts;
 mod fold;
 mod format;
 mod frames;
+mod groups;
 mod headline;
 mod json;
 mod junit;
@@ -76,6 +77,7 @@ use std::io;
 use epitaph_summary::CrashSummary;
 
 pub use format::{Format, UnknownFormat};
+pub use groups::{GroupFormat, render_groups};
 pub use options::{Options, Threads};
 
 /// Writes `summaries` to `out` in `format`, in the given order.

@@ -32,9 +32,13 @@ pub(crate) fn grouped(count: u64) -> String {
     out
 }
 
-/// Returns a count and its noun: `1 thread`, `63 threads`.
+/// Returns a count and its noun: `1 thread`, `63 threads`, `2 crashes`.
 pub(crate) fn plural(count: u64, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
+    let ending = match count {
+        1 => "",
+        _ if noun.ends_with("sh") => "es",
+        _ => "s",
+    };
     format!("{} {noun}{ending}", grouped(count))
 }
 

@@ -16,6 +16,16 @@ pub struct Artifact {
     pub size: Option<u64>,
     /// The SHA-256 of its content in lower-case hex, where the store tells.
     pub sha256: Option<String>,
+    /// Where the store serves it, where that isn't told by the others. Hostile: it need not lead to the store's host.
+    pub url: Option<String>,
+}
+
+impl Artifact {
+    /// Whether it is a crash's summary as epitaph writes it: `…/crashes/<id>/summary.json`.
+    pub fn is_summary(&self) -> bool {
+        let mut parts = self.path.rsplit('/');
+        parts.next() == Some("summary.json") && parts.nth(1) == Some("crashes")
+    }
 }
 
 /// The artifacts of one job: the union of its pushes and its nodes.
@@ -98,6 +108,7 @@ mod tests {
             node: (*node).into(),
             size: None,
             sha256: None,
+            url: None,
         };
         Run {
             provider: "local".into(),
@@ -106,6 +117,13 @@ mod tests {
             created: None,
             artifacts: artifacts.iter().map(artifact).collect(),
         }
+    }
+
+    #[test]
+    fn summaries_are_known_by_their_paths() {
+        let is = |path: &str| run(&[("0", path)]).artifacts[0].is_summary();
+        assert!(is("crashes/x/summary.json") && is("a/b/crashes/x/summary.json"));
+        assert!(!is("summary.json") && !is("crashes/summary.json") && !is("crashes/x/y/summary.json"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::circleci::CircleCi;
 use crate::folder::FolderStore;
-use crate::listing::Listing;
+use crate::listing::{Artifact, Listing};
 use crate::location::Location;
 use crate::outcome::{Pulled, Pushed};
 use crate::{Progress, PushOptions, Selection, StoreError, StoreOptions};
@@ -69,6 +69,15 @@ impl Store {
         match &self.kind {
             Kind::Folder(store) => store.ls(selection),
             Kind::CircleCi(store) => store.ls(selection),
+        }
+    }
+
+    /// Reads one artifact of a listing into memory, unless it is longer than `limit` bytes. What the store knows of its
+    /// content is checked.
+    pub fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
+        match &self.kind {
+            Kind::Folder(store) => store.read(artifact, limit),
+            Kind::CircleCi(store) => store.read(artifact, limit),
         }
     }
 

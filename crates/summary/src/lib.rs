@@ -26,6 +26,7 @@ mod cause;
 mod collection;
 mod core_file;
 mod digest;
+pub mod group;
 mod hex;
 mod mask;
 mod model;

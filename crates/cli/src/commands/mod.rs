@@ -2,6 +2,7 @@
 
 pub(crate) mod collect;
 pub(crate) mod documents;
+pub(crate) mod group;
 pub(crate) mod ls;
 pub(crate) mod pull;
 pub(crate) mod push;

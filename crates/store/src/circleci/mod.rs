@@ -13,7 +13,8 @@ use std::path::Path;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::{self, Runtime};
 use url::Url;
 
@@ -21,7 +22,7 @@ use api::ApiArtifact;
 use done::Record;
 use download::Downloads;
 
-use crate::http::{Client, Credential, shown};
+use crate::http::{Client, Credential, Retry, shown};
 use crate::listing::{Artifact, Listing, Run};
 use crate::location::CircleCiJob;
 use crate::options::{Network, StoreOptions};
@@ -79,6 +80,7 @@ impl CircleCi {
             node: artifact.node_index.to_string(),
             size: None,
             sha256: None,
+            url: Some(artifact.url),
         };
         let mut artifacts: Vec<Artifact> = list.into_iter().map(artifact).collect();
         artifacts.retain(|artifact| selection.takes_node(&artifact.node));
@@ -157,19 +159,56 @@ impl CircleCi {
         downloads: Downloads<'_>,
         record: &Record,
     ) -> Result<Arrival, StoreError> {
-        let bad = |why: &str| StoreError::BadAnswer { url: shown(&self.list_url), why: why.to_owned() };
-        let url = Url::parse(url).map_err(|_| bad("the URL of an artifact can't be parsed"))?;
-        match (self.base.scheme(), url.scheme()) {
-            (_, "https") | ("http", "http") => {}
-            ("https", "http") => return Err(bad("the URL of an artifact leads from https to http")),
-            _ => return Err(bad("the URL of an artifact leads away from the web")),
-        }
+        let url = self.artifact_url(url)?;
         if record.holds(downloads.target, path, url.as_str()) {
             return Ok(Arrival::Present);
         }
         let downloaded = downloads.fetch(&url, path).await?;
         record.add(path, url.as_str(), &downloaded.metadata);
         Ok(Arrival::Fetched { bytes: downloaded.bytes })
+    }
+
+    pub(crate) fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let url = self.artifact_url(artifact.url.as_deref().unwrap_or_default())?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.runtime.block_on(async {
+            let mut retry = Retry::new(&self.network);
+            loop {
+                match self.read_once(&url, limit).await {
+                    Ok(content) => return Ok(content),
+                    Err(error) => retry.wait(error, &artifact.path, &NoProgress).await?,
+                }
+            }
+        })
+    }
+
+    async fn read_once(&self, url: &Url, limit: usize) -> Result<Vec<u8>, StoreError> {
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+        let answer = self.client.get(url, &headers).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(answer.refusal());
+        }
+        let expected = answer.content_length();
+        let shown = answer.shown_url();
+        let content = answer.body(limit).await?;
+        let received = content.len() as u64;
+        match expected {
+            Some(expected) if expected != received => {
+                Err(StoreError::CutShort { url: shown, received, expected })
+            }
+            _ => Ok(content),
+        }
+    }
+
+    /// Checks where the list says that an artifact is.
+    fn artifact_url(&self, url: &str) -> Result<Url, StoreError> {
+        let bad = |why: &str| StoreError::BadAnswer { url: shown(&self.list_url), why: why.to_owned() };
+        let url = Url::parse(url).map_err(|_| bad("the URL of an artifact can't be parsed"))?;
+        match (self.base.scheme(), url.scheme()) {
+            (_, "https") | ("http", "http") => Ok(url),
+            ("https", "http") => Err(bad("the URL of an artifact leads from https to http")),
+            _ => Err(bad("the URL of an artifact leads away from the web")),
+        }
     }
 
     async fn list(

@@ -10,12 +10,13 @@ mod names;
 mod plan;
 mod pull;
 mod push;
+mod read;
 mod runs;
 mod writer;
 
 use std::path::{Path, PathBuf};
 
-use crate::listing::Listing;
+use crate::listing::{Artifact, Listing};
 use crate::outcome::{Pulled, Pushed};
 use crate::{Progress, Selection, StoreError};
 
@@ -55,6 +56,10 @@ impl FolderStore {
             }
         }
         Ok(listing)
+    }
+
+    pub(crate) fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
+        read::read(&self.root, artifact, limit)
     }
 
     pub(crate) fn pull(

@@ -76,6 +76,7 @@ pub(super) fn push(
                     node: options.job.node.clone(),
                     size: Some(copied.size),
                     sha256: Some(copied.sha256.clone()),
+                    url: None,
                 });
                 entries.push(Entry { path: file.artifact, sha256: copied.sha256, size: copied.size });
             }

@@ -81,6 +81,7 @@ impl Pushes {
             node,
             size: Some(size),
             sha256: Some(sha256),
+            url: None,
         });
         Run {
             provider: self.provider.clone(),
