@@ -426,7 +426,7 @@ pub(crate) fn deadlock() -> CrashSummary {
         "killed from outside (pid 812) while two threads held each other's locks",
     ));
     let waits = |kind: &str, address, owner_tid| {
-        Some(WaitsOn { kind: kind.into(), address: Some(Hex(address)), owner_tid })
+        Some(WaitsOn { kind: kind.into(), address: Some(Hex(address)), owner_tid, ..WaitsOn::default() })
     };
     for thread in &mut summary.threads {
         thread.waits_on = waits("condition", 0x5555_0000_4100, None);

@@ -109,6 +109,7 @@ impl<'a> Waits<'a> {
         let at = waits.address.map(|address| format!(" at {address}")).unwrap_or_default();
         let owner = match waits.owner_tid {
             Some(tid) if Some(tid) == thread.tid => " that it holds itself".to_owned(),
+            Some(tid) if waits.owner_gone == Some(true) => format!(" that tid {tid} held, which is no thread of it"),
             Some(tid) => format!(" that {} holds", self.called(tid)),
             None => String::new(),
         };
@@ -137,7 +138,8 @@ mod tests {
     use super::*;
 
     fn waiting(tid: u32, kind: &str, owner: Option<u32>) -> Thread {
-        let waits = WaitsOn { kind: kind.into(), address: Some(Hex(0x5580)), owner_tid: owner };
+        let waits =
+            WaitsOn { kind: kind.into(), address: Some(Hex(0x5580)), owner_tid: owner, ..WaitsOn::default() };
         Thread { tid: Some(tid), waits_on: Some(waits), ..Thread::default() }
     }
 
