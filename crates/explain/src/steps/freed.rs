@@ -14,6 +14,8 @@ const SIGSEGV: i32 = 11;
 /// Chunks are multiples of this (`MALLOC_ALIGNMENT`).
 const ALIGNMENT: u64 = 16;
 const PAGE_SHIFT: u32 = 12;
+/// Offsets that are added to a pointer before it is followed are smaller than this.
+const LARGEST_OFFSET: u64 = 512;
 /// Words of the stack, from its pointer on, that may point to the chunk.
 const MOST_WORDS: u64 = 256;
 
@@ -66,9 +68,11 @@ impl Link {
     fn words(&self, value: u64) -> String {
         match self {
             Link::In { chunk, next: 0 } => {
+                let value = chunk >> PAGE_SHIFT;
                 format!("{value:#x} is what malloc keeps in the freed memory at {chunk:#x}, a list's last")
             }
             Link::In { chunk, next } => {
+                let value = next ^ (chunk >> PAGE_SHIFT);
                 format!(
                     "{value:#x} is what malloc keeps in the freed memory at {chunk:#x}: a link to {next:#x}"
                 )
@@ -102,9 +106,11 @@ fn link(scene: &Scene<'_>, failure: &Failure, value: u64) -> Option<Link> {
     candidates.dedup();
     let holds = |chunk: u64| {
         let size = read(chunk.checked_sub(word));
-        let next = value ^ (chunk >> PAGE_SHIFT);
+        // Code that isn't optimized adds a field's offset, or a virtual function's, to what it read there first.
+        let held = read(Some(chunk)).filter(|held| value.wrapping_sub(*held) < LARGEST_OFFSET)?;
+        let next = held ^ (chunk >> PAGE_SHIFT);
         let leads = next == 0 || (next.is_multiple_of(ALIGNMENT) && scene.space.may_be_heap(next));
-        let holds = leads && scene.space.may_be_heap(chunk) && read(Some(chunk)) == Some(value);
+        let holds = leads && scene.space.may_be_heap(chunk);
         (holds && size.is_some_and(is_size)).then_some(Link::In { chunk, next })
     };
     candidates.into_iter().find_map(holds).or_else(|| leading(scene, value))
