@@ -103,6 +103,7 @@ static int double_free_fastbin(int n)
 
 static int release_large(char *block)
 {
+    block[1] = 'x';
     release(block);
     where = block;
     release(where);

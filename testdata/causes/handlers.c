@@ -8,7 +8,7 @@
 //: handled_readonly; signal=ABRT; class=write_readonly; in=set_flag
 //: reraised_default; signal=SEGV; class=null_deref:write; in=set_flag
 //: returned_default; signal=SEGV; class=null_deref:write; in=set_flag
-//: handler_faults; signal=SEGV; class=null_deref:read; in=get_flag
+//: handler_faults; signal=SEGV; class=null_deref:read; in=get_flag|on_fault_read
 #define _GNU_SOURCE
 #include "ways.h"
 #include <signal.h>

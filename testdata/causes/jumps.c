@@ -51,11 +51,14 @@ static int call_non_canonical(int n)
 static __attribute__((noinline)) int copy_name(uint64_t word)
 {
     volatile uint64_t name[4] = {0};
-    volatile uint64_t *to = name;
-    where = (void *)to;
+    static volatile uint64_t *to; /* neither this nor what follows is on the stack that is written over */
+    static volatile uint64_t value;
+    static int i;
+    where = (void *)name;
     to = (volatile uint64_t *)where;
-    for (int i = 0; i < 24; i++)
-        to[i] = word;
+    value = word;
+    for (i = 0; i < 24; i++)
+        to[i] = value;
     return (int)name[1];
 }
 static int return_to_text(int n) { return copy_name(0x4141414141414141ULL) + n; }

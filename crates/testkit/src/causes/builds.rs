@@ -163,6 +163,11 @@ impl Build {
         format!("{} {}", self.set.name, self.label)
     }
 
+    /// Tells whether the compiler may move code from one function to another.
+    pub(super) fn is_optimized(&self) -> bool {
+        ["-O2", "-O3", "opt-level=2", "opt-level=3"].iter().any(|level| self.label.contains(level))
+    }
+
     /// The words of the command before the source and after it.
     ///
     /// # Errors

@@ -94,10 +94,14 @@ impl Case {
     fn of(head: &Head, path: &Path, build: Build) -> Case {
         let mut name = build.name();
         head.flags.iter().for_each(|flag| name = format!("{name} {flag}"));
+        let mut truth = head.truth.clone();
+        if !truth.places.is_empty() && build.is_optimized() {
+            truth.places.push(head.name.clone()); // what was inlined into it may have been merged with its own code
+        }
         Case {
             bug: head.name.clone(),
             build: name,
-            truth: head.truth.clone(),
+            truth,
             signal: head.signal,
             made: Made::Source { path: path.to_owned(), build, flags: head.flags.clone() },
         }
