@@ -18,6 +18,8 @@ const COMMANDS: [(&str, &[&str]); 10] = [
             "EPITAPH_NO_DEBUGINFOD",
             "EPITAPH_DEBUGINFOD_BUDGET",
             "EPITAPH_DEBUGINFOD_LOOKUPS",
+            "EPITAPH_CONFIG",
+            "EPITAPH_NO_CONFIG",
         ],
     ),
     (
