@@ -16,6 +16,7 @@ libraries=(
     /usr/include/glib-2.0/glib.h=libglib2.0-dev /usr/lib/python3/dist-packages/pytest/__init__.py=python3-pytest
     /usr/include/boost/test/unit_test.hpp=libboost-test-dev /usr/include/doctest/doctest.h=doctest-dev
     /usr/include/catch2=catch2
+    /usr/bin/pkg-config=pkg-config /usr/share/doc/libclang-rt-dev=libclang-rt-dev
 )
 # `make test-all` also rebuilds what runs on other architectures, uses every linker, and asks every debugger; `make bench`
 # measures some of them.
