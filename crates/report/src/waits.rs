@@ -109,7 +109,9 @@ impl<'a> Waits<'a> {
         let at = waits.address.map(|address| format!(" at {address}")).unwrap_or_default();
         let owner = match waits.owner_tid {
             Some(tid) if Some(tid) == thread.tid => " that it holds itself".to_owned(),
-            Some(tid) if waits.owner_gone == Some(true) => format!(" that tid {tid} held, which is no thread of it"),
+            Some(tid) if waits.owner_gone == Some(true) => {
+                format!(" that tid {tid} held, which is no thread of it")
+            }
             Some(tid) => format!(" that {} holds", self.called(tid)),
             None => String::new(),
         };

@@ -47,9 +47,9 @@ pub(super) struct Machinery {
 }
 
 impl Machinery {
-    /// Returns what is said of a function.
+    /// Returns what is said of a function. Where a thread starts stands out of what is machinery by its beginning.
     pub(super) fn rule(&self, name: &str) -> Option<FrameRule> {
-        let rules = [(&self.cut, FrameRule::Cut), (&self.skip, FrameRule::Skip), (&self.end, FrameRule::End)];
+        let rules = [(&self.end, FrameRule::End), (&self.cut, FrameRule::Cut), (&self.skip, FrameRule::Skip)];
         rules.into_iter().find_map(|(table, rule)| table.matches(name).then_some(rule))
     }
 }
