@@ -85,7 +85,7 @@ fn junit_is_well_formed_and_has_a_case_for_each_crash() {
     answer.says(&[
         r#"tests="3" skipped="0" failures="0" errors="3""#,
         r#"classname="second""#,
-        r#"type="SIGSEGV""#,
+        r#"type="null_deref""#,
     ]);
 }
 

@@ -108,10 +108,13 @@ impl Built {
     }
 }
 
-/// Returns a command that runs `program` with no limit on the size of its core.
+/// Returns a command that runs `program` with no limit on the size of its core, and with no signal ignored.
+///
+/// A test run may have been started with signals ignored (a shell's background job is, for SIGINT and SIGQUIT), and
+/// programs inherit that: what a test kills by such a signal would live on.
 pub fn without_core_limit(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", r#"ulimit -c unlimited && exec "$0" "$@""#]).arg(program);
+    let mut command = Command::new("env");
+    command.args(["--default-signal", "sh", "-c", r#"ulimit -c unlimited && exec "$0" "$@""#]).arg(program);
     command
 }
 
