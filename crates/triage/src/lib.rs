@@ -24,6 +24,7 @@ mod frames;
 mod mask;
 mod modules;
 mod parts;
+mod pipeline;
 mod process;
 mod scrub;
 mod signal;
@@ -34,34 +35,21 @@ mod test_case;
 mod threads;
 mod walker;
 
-use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use epitaph_elf::{
-    BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory, Recording,
-    SignalInfo,
+    BuildId, LoadedModules, Locate, Memory, Module, ModulePart, PageCache, Process, ProcessMemory,
 };
-use epitaph_explain::{Scene, explain, waits};
-use epitaph_summary::{
-    self as summary, Collection, Core, CrashSummary, Masks, Rules, Warning, needs_all_threads,
-};
-use epitaph_unwind::{Keep, Limits, goroutines};
+use epitaph_summary::{self as summary, Collection, Core, CrashSummary, Masks, Rules};
 
-use crate::scrub::Start;
-use crate::signing::signed;
-use crate::stacks::Stacks;
-use crate::walker::Walker;
+use crate::pipeline::{Dead, Pipeline};
 
 pub use scrub::{MOST_LEARNED, Scrubber};
 pub use signal::signal_name;
 pub use sources::{FoundSources, SourcePlace, Sources};
-
-/// Most pages that are remembered of those that were read to explain a death, and of those that were read to find out what
-/// threads waited for: 4 MiB each.
-const MOST_READ_FOR_CAUSE: usize = 1024;
 
 /// What is wanted of a triage.
 #[derive(Clone, Debug)]
@@ -168,99 +156,14 @@ pub fn triage(
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Triaged {
-    let mut summary = CrashSummary::new(env!("CARGO_PKG_VERSION"));
     let cached = PageCache::new(dumped);
     let loaded = LoadedModules::new(Module::all(process, &cached), process.arch, locate);
     let memory = ProcessMemory::new(cached, &loaded);
-
-    process::describe(process, &loaded, &memory, &options.process, &mut summary);
-    let signal = process.signal.clone().or_else(|| options.signal.map(SignalInfo::of_number));
-    summary.signal = signal.map(|signal| signal::describe(&signal, process));
-    summary.collection.clone_from(&options.collection);
-    summary.time.clone_from(&options.time);
-    summary.core = Some(completeness::grade(process, &memory, options.core.clone()));
-    summary.warnings =
-        process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
-    summary.warnings.extend(emulator::warning(&loaded));
-    let start = Start::find(process, &memory);
-    let own_masks = mask::of_process(process, &start);
-
-    let keep = (options.inner_frames > 0)
-        .then_some(Keep { inner: options.inner_frames, outer: options.outer_frames });
-    let walk = |keep: Option<Keep>| {
-        let limits = Limits { keep, ..Limits::default() };
-        let walker = Walker::new(process.arch, &loaded, dumped, &memory, limits, options.workers);
-        Stacks::new(walker, &loaded, &options.rules)
-    };
-    let walk_keeping = |keep: Keep| walk(Some(keep));
-    let mut stacks = walk(keep);
-    let crashed = process.signal.as_ref().is_some_and(|signal| signal.number != 0);
-    let (first, others) = process.threads.split_at(process.threads.len().min(1));
-    let others = if options.crashed_thread_only && crashed { &[] } else { others };
-    summary.threads = first.iter().map(|thread| stacks.first(process, thread, crashed)).collect();
-    summary.modules = modules::describe(&loaded, stacks.touched());
-    let of_waits = Recording::new(&memory, MOST_READ_FOR_CAUSE);
-    let waits = waits(process, &of_waits, &loaded);
-    threads::add_waits(&mut summary.threads, &waits.threads);
-    summary.deadlocks = threads::deadlocks(process, &waits);
-    let of_cause = Recording::new(&memory, MOST_READ_FOR_CAUSE);
-    let explained = explain(&Scene::new(process, &of_cause, &loaded, &summary, &waits));
-    if let Some(signal) = &mut summary.signal {
-        signal.after = signal::before(&explained.handled, process);
-    }
-    summary.cause = explained.cause;
-    summary.other_causes = explained.others;
-    summary.regions = explained.regions;
-    let tests = test_case::Scene { process, memory: &memory, loaded: &loaded, start: &start };
-    summary.test = test_case::find(&tests, summary.threads.first());
-    if let Some(sources) = &options.sources {
-        sources::add(&**sources, &mut summary);
-    }
-    if !needs_all_threads(&summary) {
-        summary.signature = signed(&summary, process, options, walk_keeping);
-    }
-    let mut partial = summary.clone();
-    finish(&mut partial, &stacks, &loaded, &own_masks, options);
-    observer.crashing_thread_done(&partial);
-    drop(partial);
-
-    let mut others = stacks.others(process, others);
-    if let Some(test) = test_case::find_elsewhere(&tests, summary.test.as_ref(), &others) {
-        summary.test = Some(test);
-    }
-    threads::add_waits(&mut others, waits.threads.get(1..).unwrap_or_default());
-    summary.threads.append(&mut others);
-    let wanted = if options.crashed_thread_only { 0 } else { options.goroutines };
-    if wanted > 0
-        && let Some(goroutines) = goroutines(process.arch, &loaded, &memory, wanted)
-    {
-        summary.goroutine_count = u32::try_from(goroutines.total).ok();
-        summary.goroutines = stacks.goroutines(goroutines.described);
-    }
-    if needs_all_threads(&summary) {
-        summary.signature = signed(&summary, process, options, walk_keeping);
-    }
+    let mut pipeline = Pipeline::new(Dead { process, dumped, memory: &memory, loaded: &loaded }, options);
+    pipeline.walk_first();
+    pipeline.explain();
+    observer.crashing_thread_done(&pipeline.partial());
+    pipeline.walk_others();
     observer.threads_done();
-    let searched: BTreeSet<usize> =
-        if options.all_files { (0..loaded.modules().len()).collect() } else { stacks.touched().clone() };
-    summary.modules = modules::describe(&loaded, &searched);
-    finish(&mut summary, &stacks, &loaded, &own_masks, options);
-    let read_for_cause = of_cause.pages().chain(of_waits.pages()).collect();
-    Triaged { summary, files: modules::files(&loaded, &searched), read_for_cause }
-}
-
-/// Adds what went wrong on the way, and takes the secrets out.
-fn finish(
-    summary: &mut CrashSummary,
-    stacks: &Stacks<'_>,
-    loaded: &LoadedModules<'_>,
-    own_masks: &Masks,
-    options: &Options,
-) {
-    if let Some(core) = &mut summary.core {
-        completeness::after_walk(core, &summary.threads);
-    }
-    summary.warnings.extend(modules::warnings(loaded, stacks.touched()));
-    summary.warnings.extend(stacks.problems().iter().cloned());
-    mask::apply(&options.masks, own_masks, summary);
+    pipeline.end()
 }
