@@ -1,6 +1,6 @@
 //! The command line itself: help, completions, manual, and how wrong usage ends.
 
-use crate::support::epitaph;
+use crate::support::{epitaph, folder};
 
 /// Every command, with the variables that can stand for its options.
 const COMMANDS: [(&str, &[&str]); 10] = [
@@ -133,4 +133,22 @@ fn the_manual_has_a_section_for_every_command() {
         let title = format!(".SH \"EPITAPH {}\"", command.to_uppercase());
         assert!(answer.stdout().contains(&title), "{title}");
     }
+}
+
+#[test]
+fn the_readmes_rules_are_understood() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```toml\n").expect("an example of epitaph.toml");
+    let (rules, _) = rest.split_once("```").expect("its end");
+    let place = folder();
+    let file = place.path().join("epitaph.toml");
+    std::fs::write(&file, rules).unwrap();
+    let group = || {
+        let mut group = epitaph();
+        group.args(["group", "--json", "--config"]).arg(&file).arg(place.path());
+        group.run()
+    };
+    group().code(0);
+    std::fs::write(&file, rules.replace("sentinel", "sentinels")).unwrap();
+    group().code(1).tells(&["epitaph.toml", "sentinels"]);
 }

@@ -17,6 +17,9 @@ const MOST_WAYS: usize = 3;
 /// The most characters of a name.
 const NAME_LIMIT: usize = 40;
 
+/// The system calls that send a signal to a thread or a process.
+const SENDING: [&str; 5] = ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"];
+
 /// Tells what threads wait for. Knows their numbers: thread 1 is the summary's first.
 #[derive(Debug)]
 pub(crate) struct Waits<'a> {
@@ -83,6 +86,10 @@ impl<'a> Waits<'a> {
         let Some(waits) = &thread.waits_on else {
             let call = thread.syscall.as_ref()?;
             let name = call.name.as_deref().filter(|name| !name.is_empty());
+            // What died of a signal that it sent is described by that signal.
+            if thread.crashed && name.is_some_and(|name| SENDING.contains(&name)) {
+                return None;
+            }
             let name = name.map(|name| brief(name, NAME_LIMIT));
             let name = name.or_else(|| call.number.map(|number| number.to_string()))?;
             return Some(format!("in the system call {name}"));
@@ -174,6 +181,11 @@ mod tests {
         );
         assert_eq!(told(&summary, &[2]), ["   waits for the end of tid 9"]);
         assert_eq!(told(&summary, &[3]), ["   in the system call poll"]);
+        let mut sent = four();
+        sent.threads[3].syscall = Some(Syscall { number: Some(234), name: Some("tgkill".into()) });
+        assert_eq!(told(&sent, &[3]), ["   in the system call tgkill"]);
+        sent.threads[3].crashed = true;
+        assert!(told(&sent, &[3]).is_empty(), "the signal says it");
         let mut own = four();
         own.threads[0] = waiting(1, "mutex", Some(1));
         assert_eq!(told(&own, &[0]), ["   waits for the mutex at 0x5580 that it holds itself"]);

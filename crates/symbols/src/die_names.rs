@@ -42,6 +42,15 @@ impl Style {
     }
 }
 
+/// What a function's entries tell without those around them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plain {
+    /// The linkage name, or else the one in the source.
+    pub(crate) name: String,
+    /// The path of the file that declares it.
+    pub(crate) declared_in: Option<String>,
+}
+
 /// A function's composed name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Composed {
@@ -63,11 +72,13 @@ impl<'c, 'a> DieNames<'c, 'a> {
         DieNames { entries: Entries::new(extents, types) }
     }
 
-    /// Returns the name of the function at an entry as the linker has it, or else as the source has it.
-    pub(crate) fn plain(&mut self, unit: UnitRef<'c, Slice<'a>>, entry: UnitOffset) -> Option<String> {
+    /// Returns the name of the function at an entry as the linker has it, or else as the source has it; and the file
+    /// that declares it.
+    pub(crate) fn plain(&mut self, unit: UnitRef<'c, Slice<'a>>, entry: UnitOffset) -> Option<Plain> {
         let place = self.entries.place(unit, entry)?;
         let function = self.entries.follow(unit.dwarf, place)?;
-        text(function.linkage_name.or(function.name)?)
+        let name = text(function.linkage_name.or(function.name)?)?;
+        Some(Plain { name, declared_in: self.entries.file(unit.dwarf, &function) })
     }
 
     /// Composes the name of the function at an entry of a unit; `None` where the linkage name is the one to take, or

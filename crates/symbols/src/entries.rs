@@ -13,6 +13,7 @@ use std::rc::Rc;
 use gimli::{AttributeValue, DebugInfoOffset, DwTag, Dwarf, Unit, UnitOffset, UnitRef};
 
 use crate::dwarf::Slice;
+use crate::lines;
 use crate::scopes::{Parent, Scopes};
 use crate::types::Types;
 use crate::unit::OpenUnit;
@@ -82,6 +83,8 @@ pub(crate) struct Told<'a> {
     pub(crate) tag: DwTag,
     pub(crate) name: Option<Slice<'a>>,
     pub(crate) linkage_name: Option<Slice<'a>>,
+    /// Where it is declared: by which unit's index of files, and the index.
+    pub(crate) file: Option<(Place, u64)>,
     /// Whether the rest stands in a type unit that can't be read.
     pub(crate) is_elsewhere: bool,
 }
@@ -112,12 +115,13 @@ impl<'c, 'a> Entries<'c, 'a> {
 
     /// Collects what an entry tells and those that it refers to; `None` where they can't all be read.
     pub(crate) fn follow(&mut self, dwarf: &Dwarf<Slice<'a>>, mut place: Place) -> Option<Told<'a>> {
-        let (mut name, mut linkage_name, mut is_elsewhere) = (None, None, false);
+        let (mut name, mut linkage_name, mut file, mut is_elsewhere) = (None, None, None, false);
         for _ in 0..LONGEST_CHAIN {
             let known = self.units.get(&place.key())?;
             let entry = Entry::read(UnitRef::new(home(dwarf, place.home)?, &known.unit), place.offset)?;
             name = name.or(entry.name);
             linkage_name = linkage_name.or(entry.linkage_name);
+            file = file.or(entry.file.map(|index| (place, index)));
             // What encloses the type is known here too: only its name may be left to its unit.
             if let (None, Some(signature)) = (name, entry.signature) {
                 match signature {
@@ -129,7 +133,7 @@ impl<'c, 'a> Entries<'c, 'a> {
                 }
             }
             let Some(next) = entry.next else {
-                return Some(Told { place, tag: entry.tag, name, linkage_name, is_elsewhere });
+                return Some(Told { place, tag: entry.tag, name, linkage_name, file, is_elsewhere });
             };
             place = match next {
                 AttributeValue::UnitRef(offset) => Place { offset, ..place },
@@ -139,6 +143,13 @@ impl<'c, 'a> Entries<'c, 'a> {
             };
         }
         None
+    }
+
+    /// Returns the path of the file in which a thing is declared, as its unit knows it.
+    pub(crate) fn file(&self, dwarf: &Dwarf<Slice<'a>>, told: &Told<'a>) -> Option<String> {
+        let (place, index) = told.file?;
+        let known = self.units.get(&place.key())?;
+        lines::file(UnitRef::new(home(dwarf, place.home)?, &known.unit), index)
     }
 
     /// Finds the unit that an offset in `.debug_info` is in, and takes it up.
@@ -198,6 +209,7 @@ struct Entry<'a> {
     tag: DwTag,
     name: Option<Slice<'a>>,
     linkage_name: Option<Slice<'a>>,
+    file: Option<u64>,
     /// Reference to the unit that has the rest of the type.
     signature: Option<AttributeValue<Slice<'a>>>,
     /// Reference to the next entry about the same.
@@ -208,8 +220,14 @@ impl<'a> Entry<'a> {
     fn read(unit: UnitRef<'_, Slice<'a>>, offset: UnitOffset) -> Option<Entry<'a>> {
         let mut attributes = unit.entries_raw(Some(offset)).ok()?;
         let abbreviation = attributes.read_abbreviation().ok()??;
-        let mut entry =
-            Entry { tag: abbreviation.tag(), name: None, linkage_name: None, signature: None, next: None };
+        let mut entry = Entry {
+            tag: abbreviation.tag(),
+            name: None,
+            linkage_name: None,
+            file: None,
+            signature: None,
+            next: None,
+        };
         for specification in abbreviation.attributes() {
             let attribute = attributes.read_attribute(*specification).ok()?;
             match attribute.name() {
@@ -217,6 +235,7 @@ impl<'a> Entry<'a> {
                 gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => {
                     entry.linkage_name = unit.attr_string(attribute.value()).ok();
                 }
+                gimli::DW_AT_decl_file => entry.file = file_index(attribute.value()),
                 gimli::DW_AT_signature => entry.signature = Some(attribute.value()),
                 gimli::DW_AT_abstract_origin | gimli::DW_AT_specification => {
                     entry.next = Some(attribute.value());
@@ -225,6 +244,13 @@ impl<'a> Entry<'a> {
             }
         }
         Some(entry)
+    }
+}
+
+fn file_index(value: AttributeValue<Slice<'_>>) -> Option<u64> {
+    match value {
+        AttributeValue::FileIndex(index) => Some(index),
+        _ => value.udata_value(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use gimli::{DwLang, Dwarf, UnitOffset, UnitRef};
 
 use crate::demangle::demangle;
-use crate::die_names::{DieNames, Style};
+use crate::die_names::{DieNames, Plain, Style};
 use crate::dwarf::Slice;
 use crate::entries::Extents;
 use crate::functions::{self, Broken, Chain};
@@ -78,7 +78,7 @@ impl<'c, 'a> Asked<'c, 'a> {
 
     fn named(&self, names: &mut DieNames<'c, 'a>, entry: UnitOffset, place: Place) -> SourceFrame {
         let frame = at(place);
-        let Some(raw) = names.plain(self.functions, entry) else { return frame };
+        let Some(Plain { name: raw, declared_in }) = names.plain(self.functions, entry) else { return frame };
         let demangled = demangle(&raw);
         let style = self.language.and_then(Style::of);
         let is_wanted = match style {
@@ -95,6 +95,7 @@ impl<'c, 'a> Asked<'c, 'a> {
             source: Some(SymbolSource::Dwarf),
             raw_name: Some(raw).filter(|raw| is_linked && function != *raw),
             function: Some(function),
+            declared_in,
             ..frame
         }
     }

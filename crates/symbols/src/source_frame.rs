@@ -9,6 +9,9 @@ pub struct SourceFrame {
     pub raw_name: Option<String>,
     /// Bytes from the start of the symbol, where the name came from a symbol table.
     pub offset: Option<u64>,
+    /// The source file that declares the function. Its code may come from others: what compilers inline, and calls that
+    /// they merge, keep the lines that they had.
+    pub declared_in: Option<String>,
     /// Source file.
     pub file: Option<String>,
     /// Line, from 1.

@@ -66,7 +66,9 @@ fn describe(
         return vec![summary::Frame { in_app: Some(in_app), rule, ..machine }];
     }
     let logical = |name: &SourceFrame| {
-        let verdict = judge(name.function.as_deref(), name.raw_name.as_deref(), name.file.as_deref());
+        // Whose code it is depends on whose function it is, not on the line that the compiler left at this instruction.
+        let file = name.declared_in.as_deref().or(name.file.as_deref());
+        let verdict = judge(name.function.as_deref(), name.raw_name.as_deref(), file);
         summary::Frame {
             function: name.function.clone(),
             raw_name: name.raw_name.clone(),

@@ -43,6 +43,10 @@ const WITHOUT: [(&str, &[&str], &str); 4] = [
     ("rethrow", &["__cxa_rethrow"], "throw; without an exception that is being handled"),
 ];
 
+/// The header of libstdc++ in which nothing but a thread's destructor and its assignment calls std::terminate. Compilers
+/// may leave of them no more than the call's place.
+const THREAD_HEADER: &str = "/bits/std_thread.h";
+
 /// Recognizes them by the runtime's frames, and by the exception that the thread handles.
 pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
     if !abort::is_own(scene) {
@@ -68,7 +72,11 @@ pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
             Cause::new("cxx_exception", Confidence::Medium, "an uncaught C++ exception of unknown type");
         return Some(Cause { exception: Some(cxx(None, None)), ..cause });
     }
-    match WITHOUT.iter().find(|(kind, ..)| rethrow && *kind == "rethrow") {
+    let caller = terminate.and_then(|terminate| scene.frames().get(terminate + 1));
+    let in_thread =
+        caller.and_then(|frame| frame.file.as_ref()).is_some_and(|file| file.ends_with(THREAD_HEADER));
+    let meant = |kind: &str| (rethrow && kind == "rethrow") || (in_thread && kind == "joinable_thread");
+    match WITHOUT.iter().find(|(kind, ..)| meant(kind)) {
         Some((kind, _, summary)) => Some(without_exception(kind, summary)),
         None => Some(without_exception("terminate", "std::terminate() was called without an exception")),
     }

@@ -31,7 +31,7 @@ pub struct Place<'a> {
     pub function: Option<&'a str>,
     /// The name as the linker knows it, where it differs.
     pub raw_name: Option<&'a str>,
-    /// The source file.
+    /// The source file: the one that declares the function, where that is known.
     pub file: Option<&'a str>,
 }
 

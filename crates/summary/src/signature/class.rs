@@ -22,6 +22,9 @@ const MERGED: [(&str, &str); 12] = [
     ("return_corrupt", BAD_EXECUTION),
 ];
 
+/// Classes that are about the heap: where they are found out, names or not, is in the allocator.
+const ABOUT_HEAP: [&str; 3] = ["heap_corruption", "double_free", "invalid_free"];
+
 const BAD_ACCESS: &str = "bad_access";
 const BAD_EXECUTION: &str = "bad_exec";
 const HANG: &str = "hang";
@@ -93,7 +96,8 @@ impl Class {
     /// damaged before. Of no other library's functions: compilers put their own code in those functions' places.
     pub(super) fn line(&self, key: &Key) -> String {
         let details = self.details.iter().map(|details| format!(": {details}"));
-        let heap = key.in_heap.then(|| " in the allocator".to_owned());
+        let says_more = key.in_heap && !ABOUT_HEAP.contains(&family(&self.token));
+        let heap = says_more.then(|| " in the allocator".to_owned());
         [self.token.clone()].into_iter().chain(details).chain(heap).collect()
     }
 }

@@ -244,3 +244,24 @@ fn names_without_paths_are_completed_by_the_symbol_table() {
     assert_eq!(outermost.raw_name.as_ref(), Some(raw));
     assert!(outermost.file.as_ref().unwrap().ends_with("a.rs"));
 }
+
+/// Compilers leave a line of an inlined header's function where its own frame is gone.
+#[test]
+fn a_function_is_declared_where_its_lines_need_not_be() {
+    need_tool!("gcc");
+    for options in ["-gdwarf-4", "-gdwarf-5"] {
+        let scratch = Scratch::new();
+        scratch.write("a.c", "int total(int n) {\n#line 7 \"/usr/include/sum.h\"\n  return n * 3;\n}\n");
+        scratch.run(&format!("gcc -O2 -shared -nostdlib -fPIC {options} -o lib.so a.c"));
+        let file = scratch.read("lib.so");
+        let (start, size) = functions(&file)["total"];
+        let core = core_of(&file, "/lib.so", true);
+        let (frames, _) = symbolize(&core, &Given::image(file), &(start..start + size).collect());
+        let frame = frames.values().flatten().find(|frame| frame.line == Some(7)).expect("the header's line");
+        assert_eq!(frame.file.as_deref(), Some("/usr/include/sum.h"), "{options}");
+        assert!(
+            frame.declared_in.as_ref().is_some_and(|file| file.ends_with("/a.c")),
+            "{options}: {frame:?}"
+        );
+    }
+}
