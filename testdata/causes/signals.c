@@ -5,7 +5,7 @@
 //: builtin_trap; signal=ILL; class=trap; in=not_reached
 //: ud2; signal=ILL; class=trap; in=halt
 //: bad_opcode; signal=ILL; class=bad_opcode; in=run_new_instruction
-//: breakpoint; signal=TRAP; class=trap|breakpoint; in=stop_here|breakpoint; why=a breakpoint is a trap, and the program counter is behind it already: maybe in the caller
+//: breakpoint; signal=TRAP; class=trap|breakpoint; in=stop_here; why=a breakpoint is a trap
 //: truncated_mapping; signal=BUS; class=bus_truncated_file; in=checksum
 //: misaligned_checked; signal=BUS; class=misaligned; in=read_word
 //: misaligned_vector; signal=SEGV; class=misaligned; in=load_vector

@@ -17,6 +17,14 @@ const SIGSYS: i32 = 31;
 /// (`vm.mmap_min_addr`).
 const NEAR_NULL: u64 = 0x1_0000;
 
+/// `si_code` of what the kernel itself sends; x86 sends so for `int3` (linux/arch/x86/kernel/traps.c).
+const SI_KERNEL: i32 = 0x80;
+
+/// Tells whether a signal is a breakpoint's, in the program's own code.
+pub(crate) fn is_breakpoint(signal: &SignalInfo) -> bool {
+    (signal.number, signal.code) == (SIGTRAP, Some(SI_KERNEL))
+}
+
 /// Returns a signal's name, e.g. `SIGSEGV`.
 pub fn signal_name(number: i32) -> Option<&'static str> {
     const NAMES: [&str; 32] = [

@@ -9,6 +9,7 @@ use epitaph_unwind::{Frame, Goroutine, Repeat, Stop, Unwound};
 
 use crate::frames::Frames;
 use crate::parts;
+use crate::signal;
 use crate::walker::Walker;
 
 /// Walks and names threads; names are kept from thread to thread.
@@ -48,7 +49,13 @@ impl<'a> Stacks<'a> {
 
     /// Describes the thread that comes first; `crashed` says whether it is the one that took the signal.
     pub(crate) fn first(&mut self, process: &Process, thread: &Thread, crashed: bool) -> summary::Thread {
-        let mut walked = [self.walker.walk(&thread.registers)];
+        let trapped = crashed && process.signal.as_ref().is_some_and(signal::is_breakpoint);
+        let walked = if trapped {
+            self.walker.walk_trapped(&thread.registers)
+        } else {
+            self.walker.walk(&thread.registers)
+        };
+        let mut walked = [walked];
         self.name(&walked);
         let [walked] = &mut walked;
         let registers = process.arch.register_names.iter();

@@ -57,6 +57,11 @@ impl<'a> Walker<'a> {
         self.first.walk(registers)
     }
 
+    /// Walks the stack of a thread that a breakpoint in its code has stopped.
+    pub(crate) fn walk_trapped(&mut self, registers: &Registers) -> Unwound {
+        self.first.walk_trapped(registers)
+    }
+
     /// Walks the stack of a goroutine that no thread runs.
     pub(crate) fn walk_goroutine(&mut self, goroutine: &Goroutine) -> Unwound {
         self.first.walk_suspended(&goroutine.registers)

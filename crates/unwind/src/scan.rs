@@ -92,7 +92,7 @@ impl Scan<'_, '_> {
             return None;
         }
         let sp = self.registers.get(self.arch.sp)?;
-        let near = if matches!(self.address, CodeAddress::Exact(_)) { NEAR_INNERMOST } else { NEAR };
+        let near = if self.address.is_interrupted() { NEAR_INNERMOST } else { NEAR };
         let mut best: Option<Candidate> = None;
         let mut nothing_between = true;
         for (index, word) in self.words(sp).into_iter().enumerate() {
@@ -132,7 +132,7 @@ impl Scan<'_, '_> {
     /// points out of the function. Returns how sure it is that the call before it led here.
     pub(crate) fn by_link_register(&mut self) -> Option<(Registers, Evidence)> {
         let function = self.known.function.as_ref()?;
-        if !self.arch.returns_by_link || !matches!(self.address, CodeAddress::Exact(_)) {
+        if !self.arch.returns_by_link || !self.address.is_interrupted() {
             return None;
         }
         let caller = fallback::after_call(self.arch, self.registers, self.memory)?;

@@ -124,7 +124,7 @@ impl Unwinder<'_> {
             }
             Err(NoCaller::Memory(error)) => return Err(Stop::Memory(error)),
         }
-        if matches!(frame.address, CodeAddress::Exact(_)) && row.saves_by_expression() && !row.signal {
+        if frame.address.is_interrupted() && row.saves_by_expression() && !row.signal {
             self.take_code_if_same(registers, frame, &mut step.registers);
         }
         Ok(step)
@@ -145,7 +145,7 @@ impl Unwinder<'_> {
             go::take_back_injected(self.arch, &mut step.registers, self.memory);
             return Ok(step);
         }
-        if let CodeAddress::Exact(_) = frame.address {
+        if frame.address.is_interrupted() {
             return self.step_by(row, registers, frame);
         }
         match go::leave(runtime, row, self.arch, registers, self.memory) {
@@ -187,7 +187,8 @@ impl Unwinder<'_> {
         let back = registers.code_address(caller.get(arch.pc)?);
         caller.set(arch.pc, Some(back));
         let mut trust = Trust::Cfi;
-        if let CodeAddress::Exact(pc) = frame.address {
+        if frame.address.is_interrupted() {
+            let pc = frame.address.pc();
             let function = self.code.function(pc).unwrap_or(entry.covers.clone());
             let at_entry = pc == function.start;
             if at_entry || !fallback::is_return_address(arch, back, memory) {

@@ -7,6 +7,7 @@ use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 use crate::address::CodeAddress;
 use crate::by_address::ByAddress;
 use crate::code::Code;
+use crate::fallback::is_behind_breakpoint;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::kept::{Keep, Kept};
 use crate::step::{Callee, Step};
@@ -89,6 +90,15 @@ impl<'a> Unwinder<'a> {
         self.walk_from(address, registers, visit)
     }
 
+    /// Walks the stack of a thread that was stopped by a breakpoint in its code (`SIGTRAP` with `SI_KERNEL`).
+    pub fn walk_trapped(&mut self, registers: &Registers) -> Unwound {
+        let address = registers.get(self.arch.pc).map(|pc| {
+            let is_behind = is_behind_breakpoint(self.arch, pc, self.memory);
+            if is_behind { CodeAddress::Trap(pc) } else { CodeAddress::Exact(pc) }
+        });
+        self.walk_from(address, registers, |_, _| {})
+    }
+
     /// Walks the stack of what isn't running: it goes on behind a call, or at the first byte of a function that it
     /// has yet to enter.
     pub fn walk_suspended(&mut self, registers: &Registers) -> Unwound {
@@ -162,8 +172,7 @@ impl<'a> Unwinder<'a> {
         }
         let (sp, caller_sp) = (registers.get(self.arch.sp), step.registers.get(self.arch.sp));
         // Where a call leaves its return address in a register, a function that calls nothing needs no stack.
-        let may_need_none =
-            self.arch.link.is_some() && matches!(from, CodeAddress::Exact(_)) && pc != from.pc();
+        let may_need_none = self.arch.link.is_some() && from.is_interrupted() && pc != from.pc();
         if !step.other_stack && (caller_sp < sp || (caller_sp == sp && !may_need_none)) {
             return Err(Stop::Loop { pc: from.pc() });
         }

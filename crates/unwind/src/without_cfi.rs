@@ -52,7 +52,7 @@ impl WithoutCfi {
     ) -> Result<Way, Stop> {
         let (arch, address, pc) = (self.arch, frame.address, frame.address.pc());
         let in_code = memory.is_executable(pc);
-        if matches!(address, CodeAddress::Exact(_)) && (!in_code || code.is_plt(pc)) {
+        if address.is_interrupted() && (!in_code || code.is_plt(pc)) {
             // Nothing has been pushed yet.
             if let Some(caller) = fallback::after_call(arch, registers, memory) {
                 return Ok(Way::new(&caller, Trust::CallTarget));
