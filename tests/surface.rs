@@ -143,11 +143,7 @@ fn the_readmes_rules_are_understood() {
     let place = folder();
     let file = place.path().join("epitaph.toml");
     std::fs::write(&file, rules).unwrap();
-    let group = || {
-        let mut group = epitaph();
-        group.args(["group", "--json", "--config"]).arg(&file).arg(place.path());
-        group.run()
-    };
+    let group = || epitaph().args(["group", "--json", "--config"]).arg(&file).arg(place.path()).run();
     group().code(0);
     std::fs::write(&file, rules.replace("sentinel", "sentinels")).unwrap();
     group().code(1).tells(&["epitaph.toml", "sentinels"]);
