@@ -47,7 +47,8 @@ fn generated_programs_are_told_why_they_died() {
     let outcome =
         examine_all(&(first..first + count).map(|seed| vec![Case::of_seed(seed)]).collect::<Vec<_>>());
     let confusion = Confusion::of(&outcome.said);
-    print("generated-causes.md", &confusion.to_string());
+    let guessed = outcome.wrong(|said| !said.is_right() && said.confidence != Confidence::High);
+    print("generated-causes.md", &format!("{confusion}\n{}\n", guessed.join("\n")));
     let surely_wrong = |said: &&Said| said.is_right() || said.confidence == Confidence::High;
     let mut wrong = outcome.wrong(surely_wrong);
     let guesses = outcome.said.iter().filter(|said| said.confidence >= Confidence::Low).count();

@@ -3,7 +3,7 @@
 use epitaph_elf::{Arch, Memory, Process, X86_64};
 use epitaph_summary::{Access, AccessKind, Cause, Confidence, Hex};
 
-use crate::fault::{Fault, SI_KERNEL, is_canonical};
+use crate::fault::{Fault, SI_KERNEL, SIGSEGV, is_canonical};
 use crate::instruction::{Action, Instruction, Machine, Operand};
 use crate::regions::Space;
 use crate::words;
@@ -82,10 +82,19 @@ impl Failure {
     fn find(&mut self, fault: &Fault, memory: &dyn Memory, space: &Space<'_>) {
         // Some processors refuse to jump to what is no address, others fail there; the latter name no address.
         let no_address = self.address.is_none() && *self.arch == X86_64 && !is_canonical(self.pc);
-        if no_address || (self.address == Some(self.pc) && !memory.is_executable(self.pc)) {
+        let is_code = memory.is_executable(self.pc);
+        let basis = match self.address {
+            _ if no_address => Some(Basis::Agreed),
+            Some(address) if address == self.pc && !is_code => Some(Basis::Agreed),
+            None if fault.signal.number == SIGSEGV && !is_code => Some(Basis::Registers),
+            _ => None,
+        };
+        if let Some(basis) = basis {
             self.address = Some(self.pc);
             self.kind = Some(AccessKind::Execute);
-            self.basis = Basis::Agreed;
+            self.basis = basis;
+            // What stands there was never executed.
+            self.instruction = None;
             return;
         }
         let operands = self.instruction.as_ref().map(|instruction| instruction.operands.as_slice());

@@ -10,7 +10,7 @@ const SIGILL: i32 = 4;
 const SIGTRAP: i32 = 5;
 const SIGBUS: i32 = 7;
 const SIGFPE: i32 = 8;
-const SIGSEGV: i32 = 11;
+pub(crate) const SIGSEGV: i32 = 11;
 const SIGSYS: i32 = 31;
 /// `si_code` of a fault that the kernel has no address for.
 pub(crate) const SI_KERNEL: i32 = 0x80;

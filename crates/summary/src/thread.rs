@@ -120,6 +120,10 @@ pub struct Frame {
     /// Source file, as the debug information names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The source file that declares the function, where it is another one: compilers keep the lines of what they inline
+    /// or merge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_in: Option<String>,
     /// Line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
@@ -156,6 +160,13 @@ pub struct Frame {
     /// Source lines around `line`, where the source was at hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source: Vec<SourceLine>,
+}
+
+impl Frame {
+    /// The source file whose function this is: it tells whose code it is, whatever the line is of.
+    pub fn function_file(&self) -> Option<&str> {
+        self.declared_in.as_deref().or(self.file.as_deref())
+    }
 }
 
 /// What a rule says of a frame: how far it belongs to the machinery of dying or of starting, and not to the story.

@@ -75,6 +75,7 @@ fn describe(
             // The symbol's offset is that of the address that was looked up; people count from the pc itself.
             function_offset: name.offset.map(|offset| Hex(offset.saturating_add(pc - lookup))),
             file: name.file.clone(),
+            declared_in: name.declared_in.clone().filter(|file| name.file.as_ref() != Some(file)),
             line: name.line,
             column: name.column,
             inlined: name.inlined,

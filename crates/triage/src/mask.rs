@@ -90,6 +90,7 @@ pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
             mask(&mut frame.function);
             mask(&mut frame.raw_name);
             mask(&mut frame.file);
+            mask(&mut frame.declared_in);
             for source in &mut frame.source {
                 source.text = masks.apply(&source.text);
             }

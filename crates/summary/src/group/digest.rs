@@ -89,7 +89,7 @@ impl Digest {
                 main: module.is_some_and(|module| module.main),
                 function: frame.function.as_deref(),
                 raw_name: frame.raw_name.as_deref(),
-                file: frame.file.as_deref(),
+                file: frame.function_file(),
             });
             (frame.in_app, frame.rule) = (Some(verdict.in_app), verdict.rule);
         }

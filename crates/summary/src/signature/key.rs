@@ -87,7 +87,7 @@ impl<'a> Judge<'a> {
         }
         // That a source file isn't the user's is known by debug information; Go's own table tells them always.
         let told = |file: &&str| self.names == Names::Logical || is_go_source(file);
-        let file = frame.file.as_deref().filter(told);
+        let file = frame.function_file().filter(told);
         let (crash, rules) = (self.crash, self.rules);
         let (name, verdict) = self.known.entry((frame.module, function, file)).or_insert_with(|| {
             let module = crash.module_of(frame);

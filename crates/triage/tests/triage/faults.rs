@@ -258,6 +258,15 @@ fn arithmetic_and_traps_are_told_by_their_instructions() {
     assert!(summary.cause.unwrap().summary.unwrap().ends_with("an addition that overflows"));
 }
 
+/// A handler has raised the signal again, so that the kernel names no address any more. The zeros on the heap would be
+/// `add %al,(%rax)`, a write to a null pointer, had they been executed.
+#[test]
+fn what_stands_where_no_code_may_be_was_not_executed() {
+    let summary =
+        Scene::x86(&[0x90], &[("rip", HEAP), ("rax", 0)]).dies_of(Siginfo::sent(SIGSEGV, -6, PID, 0));
+    assert_eq!(told(&summary), ("exec_nonexec", Confidence::Medium), "{:#?}", summary.cause);
+}
+
 #[test]
 fn a_file_that_is_too_short_is_named_with_the_offset() {
     let summary = Scene::x86(READ_FIELD, &[("rax", FILE + 0x2000)]).faults(SIGBUS, 2, FILE + 0x2148);
