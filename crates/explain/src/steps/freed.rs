@@ -6,11 +6,14 @@
 
 use epitaph_summary::{Cause, Confidence};
 
+use super::told;
 use crate::failure::Failure;
+use crate::fault::SIGSEGV;
+use crate::regions::NULL_END;
 use crate::scene::Scene;
 use crate::words;
 
-const SIGSEGV: i32 = 11;
+const CLASS: &str = "use_after_free";
 /// Chunks are multiples of this (`MALLOC_ALIGNMENT`).
 const ALIGNMENT: u64 = 16;
 const PAGE_SHIFT: u32 = 12;
@@ -19,31 +22,42 @@ const LARGEST_OFFSET: u64 = 512;
 /// Words of the stack, from its pointer on, that may point to the chunk.
 const MOST_WORDS: u64 = 256;
 
+/// Recognizes a use of freed memory where the link in it is a small number, which an offset to null would be as well: that of
+/// a heap at a low address, as programs have that are not position-independent.
+pub(super) fn find_small(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
+    let failure = scene.failure.as_ref().filter(|_| !told(found))?;
+    let (signal, _) = scene.signal()?;
+    let value = pointer(failure).filter(|value| signal == SIGSEGV && (1..NULL_END).contains(value))?;
+    let link = link(scene, failure, value).filter(|link| matches!(link, Link::In { .. }))?;
+    Some(cause(failure, link.words(value)))
+}
+
 /// Recognizes a use of freed memory.
 pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
     let failure = scene.failure.as_ref()?;
     let (signal, _) = scene.signal()?;
-    // A null pointer and a stack overflow have nothing of it.
-    const OTHERS: [&str; 4] = ["stack_overflow", "null_deref", "exec_null", "return_corrupt"];
+    // A null pointer and a stack overflow have nothing of it, and once is enough.
+    const OTHERS: [&str; 5] = ["stack_overflow", "null_deref", "exec_null", "return_corrupt", CLASS];
     let other = |cause: &Cause| OTHERS.iter().any(|class| cause.class.starts_with(class));
     if signal != SIGSEGV || found.iter().any(other) {
         return None;
     }
     let value = pointer(failure)?;
-    let verb = if failure.is_execution() { "call" } else { "access" };
     if words::looks_freed(value, failure.arch.bits()) {
-        let summary = format!("{verb} through a pointer that was read from freed memory");
-        let mut cause = failure.cause("use_after_free", Confidence::Medium, summary);
         let looks = words::looks_like(value, failure.arch.bits()).unwrap_or_default();
-        cause.evidence.insert(0, format!("the pointer {value:#x} is {looks}"));
-        return Some(cause);
+        return Some(cause(failure, format!("the pointer {value:#x} is {looks}")));
     }
     // What is mapped may well be where it was to lead.
     let link = link(scene, failure, value).filter(|_| scene.space.find(value).is_none())?;
+    Some(cause(failure, link.words(value)))
+}
+
+fn cause(failure: &Failure, evidence: String) -> Cause {
+    let verb = if failure.is_execution() { "call" } else { "access" };
     let summary = format!("{verb} through a pointer that was read from freed memory");
-    let mut cause = failure.cause("use_after_free", Confidence::Medium, summary);
-    cause.evidence.insert(0, link.words(value));
-    Some(cause)
+    let mut cause = failure.cause(CLASS, Confidence::Medium, summary);
+    cause.evidence.insert(0, evidence);
+    cause
 }
 
 /// Returns the pointer that was followed: what the base register holds, or where the program counter was led to.

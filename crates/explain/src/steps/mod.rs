@@ -47,6 +47,7 @@ const ALL: &[Step] = &[
     overflow::find,
     execute::find,
     bus::find,
+    freed::find_small,
     access::find,
     freed::find,
     protection::find,

@@ -34,6 +34,7 @@ struct Scene {
     machine: machine::Machine,
     code: Vec<u8>,
     stack: Vec<u8>,
+    heap: Vec<u8>,
     thread: Thread,
 }
 
@@ -43,7 +44,8 @@ impl Scene {
         let (pc, sp) = if machine.name == "x86_64" { ("rip", "rsp") } else { ("pc", "sp") };
         let thread = Thread::new(PID).register(pc, CODE).register(sp, SP);
         let thread = registers.iter().fold(thread, |thread, (name, value)| thread.register(name, *value));
-        Scene { machine, code: code.to_vec(), stack: vec![0; STACK_SIZE as usize], thread }
+        let (stack, heap) = (vec![0; STACK_SIZE as usize], vec![0; 0x2000]);
+        Scene { machine, code: code.to_vec(), stack, heap, thread }
     }
 
     fn x86(code: &[u8], registers: &[(&str, u64)]) -> Scene {
@@ -54,10 +56,12 @@ impl Scene {
         Scene::new(machine::AARCH64, &word.to_le_bytes(), registers)
     }
 
-    /// Puts bytes on the stack.
+    /// Puts bytes on the stack or the heap.
     fn with(mut self, address: u64, bytes: &[u8]) -> Scene {
-        let at = (address - STACK) as usize;
-        self.stack[at..at + bytes.len()].copy_from_slice(bytes);
+        let (memory, start) =
+            if address >= STACK { (&mut self.stack, STACK) } else { (&mut self.heap, HEAP) };
+        let at = (address - start) as usize;
+        memory[at..at + bytes.len()].copy_from_slice(bytes);
         self
     }
 
@@ -77,7 +81,7 @@ impl Scene {
             .file(FileMapping::new(FILE, FILE + 0x3000, 0, "/data/table"))
             .segment(Segment::data(CODE, code).flags(5))
             .segment(Segment::hole(TABLE, 0x1000).flags(4))
-            .segment(Segment::hole(HEAP, 0x2000))
+            .segment(Segment::data(HEAP, self.heap))
             .segment(Segment::undumped(GUARD, 0x1000).flags(0))
             .segment(Segment::undumped(FILE, 0x3000).flags(4))
             .segment(Segment::data(STACK, self.stack));
@@ -256,6 +260,19 @@ fn arithmetic_and_traps_are_told_by_their_instructions() {
     // clang's check of an addition: ud1l 0x0(%eax),%eax
     let summary = Scene::x86(&[0x67, 0x0f, 0xb9, 0x40, 0], &[]).faults(SIGILL, 2, CODE);
     assert!(summary.cause.unwrap().summary.unwrap().ends_with("an addition that overflows"));
+}
+
+/// Freed chunks of a heap at a low address hold small numbers: without the chunk at hand, that is a null pointer's offset.
+#[test]
+fn a_small_number_may_be_a_freed_chunks_link() {
+    let (chunk, link) = (HEAP + 0x20, HEAP >> 12);
+    for (held, expected) in [(chunk, "use_after_free"), (chunk + 0x40, "null_deref:read")] {
+        let summary = Scene::x86(READ_FIELD, &[("rax", link + 8), ("rbx", held)])
+            .with(chunk - 8, &0x31_u64.to_le_bytes())
+            .with(chunk, &link.to_le_bytes())
+            .faults(SIGSEGV, MAPERR, link + 8 + 0x148);
+        assert_eq!(told(&summary), (expected, Confidence::Medium), "{:#?}", summary.cause);
+    }
 }
 
 /// A handler has raised the signal again, so that the kernel names no address any more. The zeros on the heap would be
