@@ -13,7 +13,7 @@ use crate::scene::Scene;
 use crate::sentence::sentence;
 
 /// What ends a C++ program, of either library.
-const TERMINATE: [&str; 11] = [
+const TERMINATE: [&str; 12] = [
     "std::terminate",
     "std::__terminate",
     "__cxxabiv1::__terminate",
@@ -21,6 +21,7 @@ const TERMINATE: [&str; 11] = [
     "demangling_terminate_handler*",
     "__clang_call_terminate",
     "__cxa_call_terminate",
+    "__gxx_personality_v0",
     "__cxa_throw",
     "__cxa_rethrow",
     "__cxa_pure_virtual",
