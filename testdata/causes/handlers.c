@@ -5,6 +5,7 @@
 //: handled_divide; signal=ABRT; class=int_div_zero; in=share
 //: handled_trap; signal=ABRT; class=trap; in=impossible
 //: handled_bus; signal=ABRT; class=bus_truncated_file; in=first_byte
+//: handled_misaligned; signal=ABRT; class=misaligned; in=load_pair
 //: handled_readonly; signal=ABRT; class=write_readonly; in=set_flag
 //: reraised_default; signal=SEGV; class=null_deref:write; in=set_flag
 //: returned_default; signal=SEGV; class=null_deref:write; in=set_flag
@@ -102,6 +103,17 @@ static int handled_bus(int n)
     handle(SIGBUS, on_fault, 0);
     return first_byte(bytes) + n;
 }
+static int load_pair(const char *bytes)
+{
+    __asm__ volatile("movaps (%0), %%xmm1" : : "r"(bytes) : "xmm1", "memory");
+    return bytes[0] + 1;
+}
+static int handled_misaligned(int n)
+{
+    static char bytes[64] __attribute__((aligned(16)));
+    handle(SIGSEGV, on_fault, 0);
+    return load_pair(bytes + 1) + n;
+}
 static int handled_readonly(int n)
 {
     handle(SIGSEGV, on_fault, 0);
@@ -128,7 +140,7 @@ static int handler_faults(int n)
 #define WAY(name) {#name, name}
 static const struct way ways[] = {
     WAY(handled_abort),    WAY(handled_info),     WAY(handled_stack), WAY(handled_divide), WAY(handled_trap), WAY(handled_bus),
-    WAY(handled_readonly), WAY(reraised_default), WAY(returned_default), WAY(handler_faults),
+    WAY(handled_misaligned), WAY(handled_readonly), WAY(reraised_default), WAY(returned_default), WAY(handler_faults),
 };
 
 int main(int argc, char **argv) { return CHOOSE(ways, argc, argv); }

@@ -267,11 +267,7 @@ fn by_registers<'o>(
         if let Some(operand) = operands.iter().find(fails) {
             return (Some(operand), Basis::Agreed);
         }
-        let misaligned = |operand: &&Operand| {
-            operand.alignment > 1
-                && operand.address.is_some_and(|address| !address.is_multiple_of(operand.alignment.into()))
-        };
-        if let Some(operand) = operands.iter().find(misaligned) {
+        if let Some(operand) = operands.iter().find(|operand| operand.is_misaligned()) {
             return (Some(operand), Basis::Agreed);
         }
     }

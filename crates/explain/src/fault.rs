@@ -3,7 +3,7 @@
 use epitaph_elf::{Arch, FaultKind, Memory, Process, RecordedFault, Registers, SignalInfo, SignalRecord};
 use epitaph_summary::{CrashSummary, Frame, SignalOrigin, Thread};
 
-use crate::instruction::{Action, Instruction, Machine};
+use crate::instruction::{Action, Instruction, Machine, Operand};
 use crate::regions::Space;
 
 const SIGILL: i32 = 4;
@@ -158,7 +158,9 @@ fn signal_of(fault: &RecordedFault, told: Option<&SignalInfo>, space: &Space<'_>
         FaultKind::Instruction => SIGILL,
         FaultKind::Trap => SIGTRAP,
     };
-    SignalInfo { fault_address: fault.address, ..SignalInfo::of_number(number) }
+    // Of this kind the kernel says nothing else (`exc_general_protection`, linux/arch/x86/kernel/traps.c).
+    let code = (fault.kind == FaultKind::Protection).then_some(SI_KERNEL);
+    SignalInfo { code, fault_address: fault.address, ..SignalInfo::of_number(number) }
 }
 
 /// Tells whether an instruction, with the registers as they were, would have had such a fault.
@@ -172,6 +174,7 @@ fn bears_out(fault: &RecordedFault, instruction: &Instruction, machine: Machine<
             let not_canonical = |address: Option<u64>| address.is_some_and(|address| !is_canonical(address));
             instruction.action == Action::Privileged
                 || instruction.operands.iter().any(|operand| not_canonical(operand.address))
+                || instruction.operands.iter().any(Operand::is_misaligned)
                 || matches!(instruction.action, Action::Jump(to) | Action::Return(to) if not_canonical(to))
         }
         FaultKind::Division => matches!(instruction.action, Action::Divide(Some(_))),

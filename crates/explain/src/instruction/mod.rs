@@ -92,6 +92,12 @@ impl Operand {
         Some(self.address?.wrapping_sub(base) as i64)
     }
 
+    /// Tells whether the access should have been aligned, and isn't.
+    pub(crate) fn is_misaligned(&self) -> bool {
+        let alignment = u64::from(self.alignment);
+        alignment > 1 && self.address.is_some_and(|address| !address.is_multiple_of(alignment))
+    }
+
     /// Tells whether the access reaches an address. One of unknown size reaches as far as a page.
     pub(crate) fn reaches(&self, address: u64) -> bool {
         const UNKNOWN: u64 = 4096;
