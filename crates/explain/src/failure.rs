@@ -233,7 +233,7 @@ fn fails_at(instruction: &Instruction) -> String {
     format!("the instruction is `{}`", instruction.text)
 }
 
-/// Says what an instruction accesses: `mov 0x148(%rax),%edx reads 4 bytes at 0x148: rax is 0x0`.
+/// Says what an instruction accesses: `mov edx,[rax+0x148]` reads 4 bytes at 0x148: rax is 0x0`.
 fn tells(instruction: &Instruction, operand: &Operand) -> String {
     let verb = if operand.kind == AccessKind::Write { "writes" } else { "reads" };
     let size = match operand.size {

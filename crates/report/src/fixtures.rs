@@ -401,7 +401,7 @@ pub(crate) fn wild_write() -> CrashSummary {
         instruction: Some(Instruction {
             address: Some(Hex(0x5555_5555_0136)),
             bytes: Some("48894710".into()),
-            text: Some("mov %rax,0x10(%rdi)".into()),
+            text: Some("mov [rdi+0x10],rax".into()),
             registers: vec!["rax".into(), "rdi".into()],
         }),
         evidence: vec!["the address lies 16 bytes after a mapping of 260 KiB".into()],

@@ -2,7 +2,7 @@
 //! fault before a handler's abort, and what it was concluded from.
 //!
 //! ```text
-//!   instruction  mov 0x148(%rdi),%eax, where rdi = 0x0
+//!   instruction  mov eax,[rdi+0x148], where rdi = 0x0
 //!   access       read of 4 bytes at 0x148 (rdi + 0x148)
 //!   evidence     - the address is within the first page
 //! ```
@@ -237,12 +237,12 @@ mod tests {
     fn registers_are_shown_only_of_the_instruction_that_failed() {
         let mut summary = fixtures::wild_write();
         // Of the handler's frame, only the base is known: the access tells it.
-        assert_eq!(told(&summary, "instruction"), ["mov %rax,0x10(%rdi), where rdi = 0x7f31a0041000"]);
+        assert_eq!(told(&summary, "instruction"), ["mov [rdi+0x10],rax, where rdi = 0x7f31a0041000"]);
         let at = summary.cause.as_ref().unwrap().instruction.as_ref().unwrap().address;
         summary.threads[0].frames[0].pc = at;
         assert_eq!(
             told(&summary, "instruction"),
-            ["mov %rax,0x10(%rdi), where rax = 0x7, rdi = 0x7f31a0041000"]
+            ["mov [rdi+0x10],rax, where rax = 0x7, rdi = 0x7f31a0041000"]
         );
         summary.cause.as_mut().unwrap().instruction.as_mut().unwrap().text = None;
         assert!(told(&summary, "instruction")[0].starts_with("the bytes 48894710, where "));
@@ -280,8 +280,7 @@ mod tests {
     fn evidence_repeats_no_instruction_and_ends_somewhere() {
         let mut summary = fixtures::wild_write();
         let cause = summary.cause.as_mut().unwrap();
-        cause.evidence =
-            vec!["`mov %rax,0x10(%rdi)` writes 8 bytes".to_owned(), "`mov` is not it".to_owned()];
+        cause.evidence = vec!["`mov [rdi+0x10],rax` writes 8 bytes".to_owned(), "`mov` is not it".to_owned()];
         cause.evidence.extend((0..5).map(|number| format!("sentence {number}")));
         let lines = told(&summary, "evidence");
         assert_eq!(lines.len(), 5);

@@ -203,7 +203,7 @@ pub struct Instruction {
     /// Its bytes (lower-case hex).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<String>,
-    /// Its text, as gdb writes it (AT&T syntax on x86).
+    /// Its text, as debuggers write it (on x86 in Intel's syntax).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// The registers that it reads, by name, in the order of its text.

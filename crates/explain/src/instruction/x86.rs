@@ -2,8 +2,8 @@
 
 use epitaph_summary::AccessKind;
 use iced_x86::{
-    Code, Decoder, DecoderError, DecoderOptions, FlowControl, Formatter, GasFormatter,
-    InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, UsedMemory,
+    Code, Decoder, DecoderError, DecoderOptions, FastFormatter, FlowControl, InstructionInfoFactory,
+    Mnemonic, OpAccess, OpKind, Register, UsedMemory,
 };
 
 use super::{Action, Held, Instruction, Machine, Operand};
@@ -29,28 +29,16 @@ pub(super) fn decode(machine: Machine<'_>, pc: u64, bytes: &[u8]) -> Option<Inst
     })
 }
 
-/// Writes it as gdb does.
+/// Writes it in Intel's syntax. iced's formatter for AT&T's first builds a table that takes longer than all else about
+/// an instruction.
 fn text(instruction: &iced_x86::Instruction) -> String {
-    let mut formatter = GasFormatter::new();
+    let mut formatter = FastFormatter::new();
     let options = formatter.options_mut();
+    options.set_use_hex_prefix(true);
     options.set_uppercase_hex(false);
-    options.set_small_hex_numbers_in_decimal(false);
-    options.set_branch_leading_zeros(false);
     options.set_rip_relative_addresses(true);
-    options.set_show_zero_displacements(instruction.memory_displ_size() != 0);
-    options.set_always_show_scale(instruction.memory_index() != Register::None);
-    options.set_space_after_operand_separator(false);
     let mut text = String::new();
     formatter.format(instruction, &mut text);
-    // These have one size only where they name none.
-    for (long, short) in [("jmpq ", "jmp "), ("callq ", "call "), ("pushq ", "push "), ("popq ", "pop ")] {
-        if let Some(rest) = text.strip_prefix(long) {
-            return format!("{short}{rest}");
-        }
-    }
-    if instruction.is_string_instruction() {
-        text = text.replace("(%rsi)", "%ds:(%rsi)").replace("(%rdi)", "%es:(%rdi)");
-    }
     text
 }
 
@@ -162,12 +150,12 @@ fn alignment(instruction: &iced_x86::Instruction, size: Option<u32>) -> u32 {
     }
 }
 
-/// Names the registers that it reads, in the order of its text: AT&T syntax writes sources first.
+/// Names the registers that it reads, in the order of its text: what is written comes first.
 fn registers(instruction: &iced_x86::Instruction) -> Vec<String> {
     let mut factory = InstructionInfoFactory::new();
     let info = factory.info(instruction);
     let mut names: Vec<String> = Vec::new();
-    for operand in (0..instruction.op_count()).rev() {
+    for operand in 0..instruction.op_count() {
         let found = match instruction.op_kind(operand) {
             OpKind::Register if !matches!(info.op_access(operand), OpAccess::Write | OpAccess::CondWrite) => {
                 vec![instruction.op_register(operand)]
@@ -237,9 +225,9 @@ mod tests {
 
     #[test]
     fn a_field_of_a_structure_is_counted_from_its_register() {
-        // mov 0x148(%rax),%edx
+        // mov edx,[rax+0x148]
         let read = decoded(&X86_64, &[0x8b, 0x90, 0x48, 1, 0, 0], &[("rax", 0)]);
-        assert_eq!(read.text, "mov 0x148(%rax),%edx");
+        assert_eq!(read.text, "mov edx,[rax+0x148]");
         assert_eq!(read.registers, ["rax"]);
         let [operand] = &read.operands[..] else { panic!("{read:?}") };
         assert_eq!((operand.kind, operand.address, operand.size), (AccessKind::Read, Some(0x148), Some(4)));
@@ -249,12 +237,12 @@ mod tests {
 
     #[test]
     fn implied_accesses_are_listed_last() {
-        // call *0x10(%rax)
+        // call [rax+0x10]
         let call = decoded(&X86_64, &[0xff, 0x50, 0x10], &[("rax", 0x1000), ("rsp", 0x8000)]);
         let places: Vec<_> = call.operands.iter().map(|operand| (operand.kind, operand.address)).collect();
         assert_eq!(places, [(AccessKind::Read, Some(0x1010)), (AccessKind::Write, Some(0x7ff8))]);
         assert!(matches!(call.action, Action::Jump(None)));
-        // push %rbp
+        // push rbp
         let push = decoded(&X86_64, &[0x55], &[("rbp", 1), ("rsp", 0x8000)]);
         assert_eq!(push.operands[0].address, Some(0x7ff8));
         assert!(push.operands[0].on_stack);
@@ -267,25 +255,26 @@ mod tests {
 
     #[test]
     fn segments_have_bases_or_are_unknown() {
-        // mov %fs:0x28,%rax
+        // mov rax,fs:[0x28]
         let canary = decoded(&X86_64, &[0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0], &[]);
         assert_eq!(canary.operands[0].address, Some(0x7f00_0028));
-        // mov %gs:0x14,%eax
+        // mov eax,gs:[0x14]
         let canary = decoded(&I386, &[0x65, 0xa1, 0x14, 0, 0, 0], &[]);
         assert_eq!(canary.operands[0].address, None);
     }
 
     #[test]
-    fn texts_are_those_of_gdb() {
+    fn texts_are_in_intels_syntax() {
         for (code, text) in [
-            (&[0x48, 0x8b, 0x05, 0xd4, 0x2e, 0, 0][..], "mov 0x2ed4(%rip),%rax"),
-            (&[0xff, 0x15, 0xb2, 0x2f, 0, 0], "call *0x2fb2(%rip)"),
-            (&[0xff, 0x75, 0], "push 0x0(%rbp)"),
-            (&[0xc7, 0, 0x2a, 0, 0, 0], "movl $0x2a,(%rax)"),
-            (&[0x0f, 0xb6, 0x14, 0x07], "movzbl (%rdi,%rax,1),%edx"),
-            (&[0xf3, 0x48, 0xa5], "rep movsq %ds:(%rsi),%es:(%rdi)"),
+            (&[0x48, 0x8b, 0x05, 0xd4, 0x2e, 0, 0][..], "mov rax,[rip+0x2ed4]"),
+            (&[0xff, 0x15, 0xb2, 0x2f, 0, 0], "call qword ptr [rip+0x2fb2]"),
+            (&[0xff, 0x75, 0], "push qword ptr [rbp]"),
+            (&[0xc7, 0, 0x2a, 0, 0, 0], "mov dword ptr [rax],0x2a"),
+            (&[0x0f, 0xb6, 0x14, 0x07], "movzx edx,byte ptr [rdi+rax]"),
+            (&[0xf3, 0x48, 0xa5], "rep movsq [rdi],[rsi]"),
             (&[0xe8, 0, 1, 0, 0], "call 0x401105"),
-            (&[0xc5, 0xfe, 0x6f, 0x0e], "vmovdqu (%rsi),%ymm1"),
+            (&[0xc5, 0xfe, 0x6f, 0x0e], "vmovdqu ymm1,[rsi]"),
+            (&[0x89, 0x53, 0xf8], "mov [rbx-0x8],edx"),
         ] {
             assert_eq!(decoded(&X86_64, code, &[]).text, text);
         }
@@ -309,7 +298,7 @@ mod tests {
 
     #[test]
     fn vectors_that_must_be_aligned_are_known() {
-        // movaps %xmm0,(%rax); movups %xmm0,(%rax); paddd (%rax),%xmm0; vpaddd (%rax),%xmm0,%xmm0
+        // movaps [rax],xmm0; movups [rax],xmm0; paddd xmm0,[rax]; vpaddd xmm0,xmm0,[rax]
         for (code, alignment) in [
             (&[0x0f, 0x29, 0x00][..], 16),
             (&[0x0f, 0x11, 0x00], 0),

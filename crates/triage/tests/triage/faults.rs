@@ -98,11 +98,11 @@ fn told(summary: &CrashSummary) -> (&str, Confidence) {
     (cause.class.as_str(), cause.confidence.unwrap())
 }
 
-/// mov 0x148(%rax),%edx
+/// mov edx,[rax+0x148]
 const READ_FIELD: &[u8] = &[0x8b, 0x90, 0x48, 1, 0, 0];
-/// mov %edx,(%rax)
+/// mov [rax],edx
 const WRITE: &[u8] = &[0x89, 0x10];
-/// mov (%rax,%rcx,8),%rdx
+/// mov rdx,[rax+rcx*8]
 const READ_ELEMENT: &[u8] = &[0x48, 0x8b, 0x14, 0xc8];
 
 #[test]
@@ -158,9 +158,9 @@ fn an_access_is_described_with_its_register_and_its_place() {
     let instruction = cause.instruction.unwrap();
     assert_eq!(
         (instruction.text.as_deref(), instruction.bytes.as_deref()),
-        (Some("mov %edx,(%rax)"), Some("8910"))
+        (Some("mov [rax],edx"), Some("8910"))
     );
-    assert_eq!(instruction.registers, ["edx", "rax"]);
+    assert_eq!(instruction.registers, ["rax", "edx"]);
     assert!(
         cause.evidence.iter().any(|evidence| evidence.contains("follows the heap")),
         "{:?}",
@@ -192,7 +192,7 @@ fn who_sent_a_fault_signal_decides_whether_its_registers_count() {
 
 #[test]
 fn where_no_code_is_the_way_there_is_told() {
-    // call *%rax, before the return address that it pushed
+    // call rax, before the return address that it pushed
     let call: &[u8] = &[0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0];
     let called = |pc: u64| {
         let returns = (CODE + 8).to_le_bytes();
@@ -221,7 +221,7 @@ fn where_no_code_is_the_way_there_is_told() {
 
 #[test]
 fn a_stack_that_is_left_has_overflowed() {
-    // push %rbp, at the main stack's first byte
+    // push rbp, at the main stack's first byte
     let summary = Scene::x86(&[0x55], &[("rsp", STACK)]).faults(SIGSEGV, MAPERR, STACK - 8);
     assert_eq!(told(&summary), ("stack_overflow", Confidence::High));
     assert_eq!(
@@ -237,10 +237,10 @@ fn a_stack_that_is_left_has_overflowed() {
 fn arithmetic_and_traps_are_told_by_their_instructions() {
     use Confidence::{High, Medium};
     for (code, registers, signal, signal_code, expected) in [
-        // idiv %ecx
+        // idiv ecx
         (&[0xf7, 0xf9][..], &[("rcx", 0)][..], SIGFPE, 1, ("int_div_zero", High)),
         (&[0xf7, 0xf9], &[("rcx", 0xffff_ffff)], SIGFPE, 1, ("int_overflow_div", High)),
-        // idivl (%rax), of a zero on the heap
+        // idiv dword ptr [rax], of a zero on the heap
         (&[0xf7, 0x38], &[("rax", HEAP)], SIGFPE, 1, ("int_div_zero", High)),
         (&[0x0f, 0x0b], &[], SIGILL, 2, ("trap", High)),
         (&[0x06], &[], SIGILL, 2, ("bad_opcode", High)),
@@ -249,7 +249,7 @@ fn arithmetic_and_traps_are_told_by_their_instructions() {
         (&[0x90, 0x90], &[("rip", CODE + 1)], SIGTRAP, 2, ("trap", Medium)),
         // hlt, which musl stops by
         (&[0xf4], &[], SIGSEGV, KERNEL, ("trap", High)),
-        // movaps %xmm0,(%rax)
+        // movaps [rax],xmm0
         (&[0x0f, 0x29, 0], &[("rax", HEAP + 8)], SIGSEGV, KERNEL, ("misaligned", High)),
         (WRITE, &[("rax", HEAP + 1)], SIGBUS, 1, ("misaligned", High)),
         (WRITE, &[("rax", HEAP)], SIGBUS, 4, ("hw_memory", High)),
@@ -257,7 +257,7 @@ fn arithmetic_and_traps_are_told_by_their_instructions() {
         let summary = Scene::x86(code, registers).faults(signal, signal_code, 0);
         assert_eq!(told(&summary), expected, "{code:x?} {registers:x?}: {:#?}", summary.cause);
     }
-    // clang's check of an addition: ud1l 0x0(%eax),%eax
+    // clang's check of an addition: ud1 eax,[eax]
     let summary = Scene::x86(&[0x67, 0x0f, 0xb9, 0x40, 0], &[]).faults(SIGILL, 2, CODE);
     assert!(summary.cause.unwrap().summary.unwrap().ends_with("an addition that overflows"));
 }
@@ -276,7 +276,7 @@ fn a_small_number_may_be_a_freed_chunks_link() {
 }
 
 /// A handler has raised the signal again, so that the kernel names no address any more. The zeros on the heap would be
-/// `add %al,(%rax)`, a write to a null pointer, had they been executed.
+/// `add [rax],al`, a write to a null pointer, had they been executed.
 #[test]
 fn what_stands_where_no_code_may_be_was_not_executed() {
     let summary =
@@ -364,7 +364,7 @@ fn handled(siginfo: &[u64], trap: u64, error: u64, cr2: u64, rax: u64) -> CrashS
     code.resize(0x100, 0x90);
     code.push(0xc3);
     code.resize(0x200, 0x90);
-    // mov $15,%rax; syscall
+    // mov rax,15; syscall
     code.extend([0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05]);
     // r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip; flags, segments, error, trap, mask, cr2
     let mut context = [0; 23];
