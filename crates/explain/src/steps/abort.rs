@@ -103,7 +103,7 @@ pub(super) fn find_remnant(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> 
         ..Cause::new(
             "abort_call",
             Confidence::Low,
-            sentence(&format!("the last that it printed may be: {line}")),
+            sentence(&format!("it printed last: {line}")),
         )
     })
 }
