@@ -100,10 +100,6 @@ pub(super) fn find_remnant(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> 
         message_source: Some(MessageSource::Remnant),
         evidence: vec!["this text lies in a part of the stack that is no longer used".to_owned()],
         message: Some(line.clone()),
-        ..Cause::new(
-            "abort_call",
-            Confidence::Low,
-            sentence(&format!("it printed last: {line}")),
-        )
+        ..Cause::new("abort_call", Confidence::Low, sentence(&format!("it printed last: {line}")))
     })
 }
