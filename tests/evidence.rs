@@ -151,7 +151,21 @@ impl<'a> Evidence<'a> {
             inner.take_while(|inner| inner["pc"] == frame["pc"] && inner["inlined"] == Value::Bool(true));
         let first = self.difference.index - inlined.count();
         let after_call = first > 0 && !is_trampoline(&self.frames[first - 1]);
-        Some((first, number(&frame["offset"])? - u64::from(after_call)))
+        let behind = after_call || (first == 0 && self.stopped_at_breakpoint());
+        Some((first, number(&frame["offset"])? - u64::from(behind)))
+    }
+
+    /// Tells whether the kernel says that a breakpoint in the code ended the program.
+    fn stopped_at_breakpoint(&self) -> bool {
+        const SIGTRAP: u64 = 5;
+        const SI_KERNEL: i64 = 0x80;
+        let signal = &self.summary["signal"];
+        signal["number"] == SIGTRAP && signal["code"] == SI_KERNEL
+    }
+
+    /// Tells whether the program counter of this frame is behind the breakpoint that ended the program.
+    pub(crate) fn is_behind_breakpoint(&self) -> bool {
+        self.stopped_at_breakpoint() && self.address().is_some_and(|(first, _)| first == 0)
     }
 
     /// Every symbol of this frame's file.

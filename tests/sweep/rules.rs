@@ -13,7 +13,17 @@ pub(super) struct Rule {
     pub(super) applies: fn(&Evidence<'_>) -> bool,
 }
 
-pub(super) const RULES: [Rule; 8] = [
+pub(super) const RULES: [Rule; 9] = [
+    Rule {
+        name: "breakpoint",
+        why: "we are right: the program stopped at the breakpoint, of which addr2line says what we say, and the program \
+              counter is behind it; gdb shows the next instruction's line",
+        applies: |evidence| {
+            matches!(evidence.what(), What::File | What::Line | What::Function | What::Inlined)
+                && evidence.is_behind_breakpoint()
+                && evidence.line_table_agrees_with_us()
+        },
+    },
     Rule {
         name: "statement rows",
         why: "gdb is wrong: it reads only the rows of a line table that are marked as statements; addr2line and \
