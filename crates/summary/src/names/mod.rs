@@ -10,6 +10,9 @@ mod path;
 mod plain;
 mod suffix;
 
+/// Most times that a name is gone through.
+const MOST_PASSES: usize = 16;
+
 /// Returns a name without arguments, return type, qualifiers, template arguments (`<T>`), numbers of closures and
 /// unnamed things (`{closure}`), hashes, ABI tags, versions, and what compilers and libraries add to the names of copies
 /// and parts of functions. What it returns for a name it returns for the result too. Takes time in proportion to the
@@ -24,6 +27,19 @@ mod suffix;
 /// assert_eq!(normalize("__memmove_avx_unaligned_erms"), "memmove");
 /// ```
 pub fn normalize(name: &str) -> String {
+    let mut name = normalized_once(name);
+    // What was taken off may have hidden more of the kind. Real names have no such thing twice.
+    for _ in 0..MOST_PASSES {
+        let next = normalized_once(&name);
+        if next == name {
+            break;
+        }
+        name = next;
+    }
+    name
+}
+
+fn normalized_once(name: &str) -> String {
     let name = name.trim();
     let whole =
         if plain::is_plain(name) { plain::unversioned(name).to_owned() } else { path::shortened(name) };
@@ -141,6 +157,8 @@ mod tests {
             ("main._omp_fn.0", "main._omp_fn"),
             ("puts@@GLIBC_2.2.5", "puts"),
             ("puts@plt", "puts"),
+            ("anonymous namespace.0@", "namespace"),
+            ("__memcpy.0_avx", "memcpy"),
             ("__GI_abort", "abort"),
             ("__GI___libc_free", "__libc_free"),
             ("___pthread_cond_wait", "pthread_cond_wait"),
