@@ -100,6 +100,7 @@ gdb_is_wrong! {
     musl_abort: "it stops in the C library, which has no call frame information"
     musl_nested_signals: "as musl_abort"
     musl_nested_signals_dynamic: "as musl_abort"
+    breakpoint: "it looks up the instruction after a breakpoint, which is another function's here"
     generated: "it doesn't follow frame pointers where it knows of no function"
 }
 

@@ -65,6 +65,7 @@ fn every_table() -> impl Iterator<Item = &'static Program> {
 }
 
 pub(super) const SIGABRT: i32 = 6;
+const SIGTRAP: i32 = 5;
 const SIGFPE: i32 = 8;
 pub(super) const SIGSEGV: i32 = 11;
 
@@ -117,6 +118,7 @@ pub const PROGRAMS: &[Program] = &[
         &["abort", "descend", "descend", "descend"],
     ),
     plain("null_call", &["gcc -g -O0 -o exe @null_call.c"], SIGSEGV, &["notify", "main"]),
+    plain("breakpoint", &["gcc -g -O1 -o exe @breakpoint.c"], SIGTRAP, &["give_up", "check", "main"]),
     plain("wild_jump", &["gcc -g -O0 -o exe @wild_jump.c"], SIGSEGV, &["dispatch", "main"]),
     plain(
         "signal_handler",

@@ -2,7 +2,7 @@
 
 use epitaph_summary::{CrashSummary, FileState, Frame, Stop, Thread, Trust};
 use epitaph_symbols::{FileSearch, SearchOptions};
-use epitaph_testkit::crash::{Crash, Program, program};
+use epitaph_testkit::crash::{Crash, program};
 use epitaph_testkit::gdb::same_function;
 use epitaph_triage::{Options, Silent, triage};
 
@@ -145,15 +145,7 @@ fn a_core_that_lists_no_files_tells_the_same_story() {
 /// gdb names the next function here, and takes that one's call frame information: the caller is wrong as well.
 #[test]
 fn a_breakpoint_at_a_functions_end_is_that_functions() {
-    let program = Program {
-        name: "breakpoint",
-        build: &["gcc -g -O1 -o exe @breakpoint.c"],
-        executable: "exe",
-        arguments: &[],
-        signal: 5,
-        chain: &[],
-    };
-    let Some(crash) = Crash::of_or_skip(&program) else { return };
+    let Some(crash) = Crash::of_or_skip(program("breakpoint")) else { return };
     let summary = summary(&open(&crash.core), &FileSearch::new(SearchOptions::default()));
     let frames = &summary.crashing_thread().unwrap().frames;
     let names: Vec<&str> = frames.iter().filter_map(|frame| frame.function.as_deref()).take(3).collect();
