@@ -170,6 +170,7 @@ impl Outcome {
             skip::skipped(&format!("{times} programs with a known cause: {why}"));
         }
         let all: Vec<&str> = self.failed.iter().chain(wrong).map(String::as_str).collect();
+        print("wrong-causes.txt", &all.iter().flat_map(|line| ["wrong: ", line, "\n"]).collect::<String>());
         assert!(all.is_empty(), "{} things are wrong:\n{}", all.len(), all.join("\n"));
     }
 }
