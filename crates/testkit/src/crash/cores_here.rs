@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use nix::fcntl::Flock;
 
@@ -16,11 +16,14 @@ pub const PLAIN_PATTERN: &str = "core.%p.%E";
 /// As long as this lives, the kernel leaves cores in the working folder of the program that dies.
 ///
 /// Where the host's pattern does that by itself, many can hold this at once and nothing is changed; elsewhere
-/// root sets [`PLAIN_PATTERN`], and one can hold it at a time.
+/// root sets [`PLAIN_PATTERN`], and one process can hold it at a time.
 #[derive(Debug)]
 pub struct CoresHere {
-    hold: Hold,
+    hold: Arc<Hold>,
 }
+
+/// What this process holds: whoever asks for it again shares it, or would wait for itself.
+static HELD: Mutex<Weak<Hold>> = Mutex::new(Weak::new());
 
 #[derive(Debug)]
 enum Hold {
@@ -35,7 +38,7 @@ impl CoresHere {
     /// [`CrashError::Unavailable`] where the pattern won't do and can't be set, where the limit on core size can't be
     /// raised, and where the kernel writes no core all the same.
     pub fn acquire() -> Result<CoresHere, CrashError> {
-        let here = CoresHere { hold: hold()? };
+        let here = CoresHere { hold: shared()? };
         can_dump(&here)?;
         Ok(here)
     }
@@ -51,14 +54,14 @@ impl CoresHere {
         assert!(lands_in_working_folder(pattern), "{pattern:?} is not a plain file name");
         let guard = PatternGuard::set(pattern)
             .map_err(|error| CrashError::Unavailable(format!("the core pattern can't be set: {error}")))?;
-        let here = CoresHere { hold: Hold::OurPattern(guard) };
+        let here = CoresHere { hold: Arc::new(Hold::OurPattern(guard)) };
         can_dump(&here)?;
         Ok(here)
     }
 
     /// Returns the pattern in force.
     pub fn pattern(&self) -> &str {
-        match &self.hold {
+        match &*self.hold {
             Hold::HostPattern { pattern, .. } => pattern,
             Hold::OurPattern(guard) => guard.pattern(),
         }
@@ -69,6 +72,16 @@ impl CoresHere {
         let entries = std::fs::read_dir(folder).ok()?;
         entries.filter_map(Result::ok).map(|entry| entry.path()).find(|path| is_core(path))
     }
+}
+
+fn shared() -> Result<Arc<Hold>, CrashError> {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(hold) = held.upgrade() {
+        return Ok(hold);
+    }
+    let hold = Arc::new(hold()?);
+    *held = Arc::downgrade(&hold);
+    Ok(hold)
 }
 
 fn hold() -> Result<Hold, CrashError> {
@@ -147,6 +160,13 @@ mod tests {
         {
             assert!(!lands_in_working_folder(other), "{other}");
         }
+    }
+
+    #[test]
+    fn who_holds_it_gets_it_again() {
+        let Some(here) = crate::crash::or_skip(CoresHere::acquire()) else { return };
+        let again = CoresHere::acquire().unwrap();
+        assert!(Arc::ptr_eq(&here.hold, &again.hold));
     }
 
     #[test]
