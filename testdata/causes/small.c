@@ -5,6 +5,7 @@
 //: small_overflow; signal=SEGV; class=stack_overflow; in=walk; builds=small
 //: small_call; signal=SEGV; class=exec_null; in=call_back; builds=small
 //: musl_assertion; signal=ABRT; class=assertion; in=check; builds=musl
+//: musl_long_name; signal=ABRT; class=assertion; in=check_far; builds=musl
 //: musl_double_free; signal=SEGV; class=double_free|heap_corruption|invalid_free|trap; in=drop_twice; builds=musl; why=musl stops without a word
 //: static_assertion; signal=ABRT; class=assertion; in=check; builds=static; holds=Assertion `count > 0' failed.
 //: static_double_free; signal=ABRT; class=double_free; in=drop_twice; builds=static; message=free(): double free detected in tcache 2
@@ -53,6 +54,16 @@ static int check(int count)
 static int musl_assertion(int n) { return check(zero) + n; }
 static int static_assertion(int n) { return check(zero) + n; }
 
+/* What assert() calls, of a file whose name is longer than what musl gathers before it writes. */
+#define FAR "/a/folder/whose/name/is/so/long/that/it/does/not/fit/into/eighty/characters/with/what/is/around/it/far.c"
+static int check_far(int count)
+{
+    if (count <= 0)
+        __assert_fail("count > 0", FAR, 5, "check_far"); // dies: musl_long_name
+    return count;
+}
+static int musl_long_name(int n) { return check_far(zero) + n; }
+
 static int drop_twice(char *block)
 {
     where = malloc(40); /* the group that both are of stays */
@@ -67,7 +78,7 @@ static int static_double_free(int n) { return drop_twice(malloc(40)) + n; }
 #define WAY(name) {#name, name}
 static const struct way ways[] = {
     WAY(small_null),     WAY(small_divide),     WAY(small_abort),      WAY(small_overflow),     WAY(small_call),
-    WAY(musl_assertion), WAY(musl_double_free), WAY(static_assertion), WAY(static_double_free),
+    WAY(musl_assertion), WAY(musl_long_name), WAY(musl_double_free), WAY(static_assertion), WAY(static_double_free),
 };
 
 int main(int argc, char **argv) { return CHOOSE(ways, argc, argv); }

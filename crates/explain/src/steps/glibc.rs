@@ -3,7 +3,7 @@
 use epitaph_summary::{Assertion, Cause, Confidence, MessageSource};
 
 use super::abort::{self, Caller};
-use crate::names::Names;
+use crate::names::{Names, is_one_of};
 use crate::peek::Peek;
 use crate::runtime::abort_msg;
 use crate::scene::Scene;
@@ -164,13 +164,24 @@ fn by_functions(names: Names<'_>, caller: Caller) -> Option<Cause> {
     let heap = || KINDS.iter().find(|kind| kind.class == "heap_corruption" && names.has(&HEAP));
     let kind = kind.or_else(|| if caller == Caller::Library { heap() } else { None });
     let mut cause = match (names.find(&ASSERT), kind) {
-        (Some(_), _) => failed_assertion(Assertion::default(), Confidence::Medium),
+        (Some(index), _) => failed_assertion(place(names, index, &ASSERT), Confidence::Medium),
         (None, Some(kind)) => Cause::new(kind.class, Confidence::Medium, kind.summary),
         (None, None) => return None,
     };
     cause.evidence =
         vec!["the C library was about to say so: see the stack; its text is not in the core".to_owned()];
     Some(cause)
+}
+
+/// Returns what is known of an assertion whose words are lost: its place, which is where the functions that report it were
+/// called, of which the innermost is at `index`.
+///
+/// A slim core may not hold the words; and musl gathers them in 80 bytes on the stack, where what follows a part that
+/// doesn't fit, as a long file name, overwrites the beginning (`src/stdio/__fwritex.c`).
+fn place(names: Names<'_>, index: usize, reporting: &[&str]) -> Assertion {
+    let frames = names.frames().get(index..).unwrap_or_default();
+    let caller = frames.iter().find(|frame| !is_one_of(frame, reporting)).cloned().unwrap_or_default();
+    Assertion { expression: None, file: caller.file, line: caller.line, function: caller.function }
 }
 
 /// Makes the cause of a failed assertion.
