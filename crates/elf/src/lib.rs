@@ -46,6 +46,7 @@ mod redact;
 mod registers;
 mod segment;
 mod share;
+pub mod signals;
 mod slim;
 mod stream;
 mod symbols;

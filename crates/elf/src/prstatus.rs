@@ -1,6 +1,7 @@
 //! The notes that describe a process: linux/elfcore.h (`elf_prstatus`, `elf_prpsinfo`), `siginfo_t`
 //! (linux/asm-generic/siginfo.h), and `NT_FILE` (linux/fs/binfmt_elf.c, `fill_files_note`).
 
+use crate::signals::{SI_KERNEL, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, SYS_SECCOMP};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -108,17 +109,6 @@ pub(crate) fn process_info(arch: &Arch, desc: &[u8]) -> Option<ProcessInfo> {
         args_cut: text.len() >= ARGS - 1,
     })
 }
-
-const SIGILL: i32 = 4;
-const SIGTRAP: i32 = 5;
-const SIGBUS: i32 = 7;
-const SIGFPE: i32 = 8;
-const SIGSEGV: i32 = 11;
-const SIGSYS: i32 = 31;
-/// `si_code` of a system call that a filter refused.
-const SYS_SECCOMP: i32 = 1;
-/// `si_code` of a fault that the kernel has no address for.
-const SI_KERNEL: i32 = 0x80;
 
 /// Parses `NT_SIGINFO`. Which members of the union hold is told by the signal and the sign of `si_code`.
 pub(crate) fn signal_info(arch: &Arch, desc: &[u8]) -> Option<SignalInfo> {

@@ -1,9 +1,10 @@
 //! What failed: a fault, the instruction that had it, and which of its accesses it was.
 
+use epitaph_elf::signals::{SI_KERNEL, SIGBUS, SIGSEGV};
 use epitaph_elf::{Arch, Memory, Process, X86_64};
 use epitaph_summary::{Access, AccessKind, Cause, Confidence, Hex};
 
-use crate::fault::{Fault, SI_KERNEL, SIGSEGV, is_canonical};
+use crate::fault::{Fault, is_canonical};
 use crate::instruction::{Action, Instruction, Machine, Operand};
 use crate::regions::Space;
 use crate::words;
@@ -223,7 +224,6 @@ fn named_address(fault: &Fault, arch: &Arch) -> Option<u64> {
 
 /// Tells whether the kernel says that the access should have been aligned.
 fn is_misaligned(fault: &Fault) -> bool {
-    const SIGBUS: i32 = 7;
     const BUS_ADRALN: i32 = 1;
     fault.signal.number == SIGBUS && fault.signal.code == Some(BUS_ADRALN)
 }
@@ -233,7 +233,7 @@ fn fails_at(instruction: &Instruction) -> String {
     format!("the instruction is `{}`", instruction.text)
 }
 
-/// Says what an instruction accesses: `mov edx,[rax+0x148]` reads 4 bytes at 0x148: rax is 0x0`.
+/// Says what an instruction accesses: "`mov edx,[rax+0x148]` reads 4 bytes at 0x148: rax is 0x0".
 fn tells(instruction: &Instruction, operand: &Operand) -> String {
     let verb = if operand.kind == AccessKind::Write { "writes" } else { "reads" };
     let size = match operand.size {

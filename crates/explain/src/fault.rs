@@ -1,19 +1,12 @@
 //! The fault: what the processor was doing when it went wrong.
 
+use epitaph_elf::signals::{SI_KERNEL, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 use epitaph_elf::{Arch, FaultKind, Memory, Process, RecordedFault, Registers, SignalInfo, SignalRecord};
 use epitaph_summary::{CrashSummary, Frame, SignalOrigin, Thread};
 
 use crate::instruction::{Action, Instruction, Machine, Operand};
 use crate::regions::Space;
 
-const SIGILL: i32 = 4;
-const SIGTRAP: i32 = 5;
-const SIGBUS: i32 = 7;
-const SIGFPE: i32 = 8;
-pub(crate) const SIGSEGV: i32 = 11;
-const SIGSYS: i32 = 31;
-/// `si_code` of a fault that the kernel has no address for.
-pub(crate) const SI_KERNEL: i32 = 0x80;
 /// What a signal trampoline's frame is called.
 const SIGNAL_FRAME: &str = "<signal handler called>";
 /// Most handlers' frames that are looked at: who has more has a crash in its crash handler.
@@ -184,12 +177,10 @@ fn bears_out(fault: &RecordedFault, instruction: &Instruction, machine: Machine<
     }
 }
 
-/// Tells whether the instruction before the program counter is x86's `int3`.
+/// Tells whether the instruction before the program counter is a breakpoint.
 pub(crate) fn after_breakpoint(machine: Machine<'_>) -> bool {
-    const INT3: u64 = 0xcc;
-    let before = machine.registers.get(machine.arch.pc).and_then(|pc| pc.checked_sub(1));
-    machine.arch.link.is_none()
-        && before.and_then(|before| machine.arch.read_number(machine.memory, before, 1).ok()) == Some(INT3)
+    let pc = machine.registers.get(machine.arch.pc);
+    pc.is_some_and(|pc| machine.arch.follows_breakpoint(pc, machine.memory))
 }
 
 /// Tells whether x86-64 lets an address be used at all: bits 47 to 63 are alike (Intel SDM volume 1, 3.3.7.1).

@@ -1,24 +1,14 @@
 //! Signals: names, and a sentence for people. Numbers and codes: linux/include/uapi/asm-generic/{signal,siginfo}.h,
 //! the same on every architecture that epitaph reads.
 
+use epitaph_elf::signals::{SI_KERNEL, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 use epitaph_elf::{Arch, Process, SignalInfo};
 use epitaph_explain::{Fault, syscalls};
 use epitaph_summary::{Hex, Signal, Syscall};
 
-const SIGILL: i32 = 4;
-const SIGTRAP: i32 = 5;
-const SIGABRT: i32 = 6;
-const SIGBUS: i32 = 7;
-const SIGFPE: i32 = 8;
-const SIGSEGV: i32 = 11;
-const SIGSYS: i32 = 31;
-
 /// Addresses below this are a null pointer with an offset: no system maps its first 64 KiB by default
 /// (`vm.mmap_min_addr`).
 const NEAR_NULL: u64 = 0x1_0000;
-
-/// `si_code` of what the kernel itself sends; x86 sends so for `int3` (linux/arch/x86/kernel/traps.c).
-const SI_KERNEL: i32 = 0x80;
 
 /// Tells whether a signal is a breakpoint's, in the program's own code.
 pub(crate) fn is_breakpoint(signal: &SignalInfo) -> bool {

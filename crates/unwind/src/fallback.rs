@@ -1,6 +1,6 @@
 //! Ways on where there is no CFI.
 
-use epitaph_elf::{Arch, I386, Memory, Registers, X86_64};
+use epitaph_elf::{Arch, Memory, Registers};
 
 /// Most bytes that a frame found by its frame pointer may take.
 const LARGEST_FRAME: u64 = 64 << 20;
@@ -29,15 +29,6 @@ pub(crate) fn frame_pointer(arch: &Arch, registers: &Registers, memory: &dyn Mem
 /// the first one leads to 0.
 pub(crate) fn is_first(arch: &Arch, registers: &Registers, memory: &dyn Memory) -> bool {
     (arch.after_frame)(registers, memory).is_some_and(|caller| caller.get(arch.sp) == Some(0))
-}
-
-/// Tells whether the instruction before an address is a breakpoint after which the program counter stands: x86's `int3`
-/// (0xcc), or `int $3` in its long form (0xcd 0x03).
-pub(crate) fn is_behind_breakpoint(arch: &Arch, pc: u64, memory: &dyn Memory) -> bool {
-    let is_x86 = *arch == X86_64 || *arch == I386;
-    let (mut short, mut long) = ([0; 1], [0; 2]);
-    let read = |back, into: &mut [u8]| pc.checked_sub(back).is_some_and(|at| memory.read(at, into).is_ok());
-    is_x86 && ((read(1, &mut short) && short == [0xcc]) || (read(2, &mut long) && long == [0xcd, 0x03]))
 }
 
 /// Tells whether `address` is in code, right after a call instruction (or in code whose bytes can't be read), or is

@@ -7,7 +7,6 @@ use epitaph_elf::{Arch, LoadedModules, Memory, Registers, SignalReturn};
 use crate::address::CodeAddress;
 use crate::by_address::ByAddress;
 use crate::code::Code;
-use crate::fallback::is_behind_breakpoint;
 use crate::frame::{Frame, Stop, Trust, Unwound};
 use crate::kept::{Keep, Kept};
 use crate::step::{Callee, Step};
@@ -93,7 +92,7 @@ impl<'a> Unwinder<'a> {
     /// Walks the stack of a thread that was stopped by a breakpoint in its code (`SIGTRAP` with `SI_KERNEL`).
     pub fn walk_trapped(&mut self, registers: &Registers) -> Unwound {
         let address = registers.get(self.arch.pc).map(|pc| {
-            let is_behind = is_behind_breakpoint(self.arch, pc, self.memory);
+            let is_behind = self.arch.follows_breakpoint(pc, self.memory);
             if is_behind { CodeAddress::Trap(pc) } else { CodeAddress::Exact(pc) }
         });
         self.walk_from(address, registers, |_, _| {})

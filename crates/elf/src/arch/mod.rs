@@ -167,6 +167,16 @@ impl Arch {
         })
     }
 
+    /// Tells whether the instruction before an address is a breakpoint after which the program counter stands: x86's `int3`
+    /// (0xcc), or `int $3` in its long form (0xcd 0x03).
+    pub fn follows_breakpoint(&self, pc: u64, memory: &dyn Memory) -> bool {
+        let is_x86 = *self == X86_64 || *self == I386;
+        let (mut short, mut long) = ([0; 1], [0; 2]);
+        let read =
+            |back, into: &mut [u8]| pc.checked_sub(back).is_some_and(|at| memory.read(at, into).is_ok());
+        is_x86 && ((read(1, &mut short) && short == [0xcc]) || (read(2, &mut long) && long == [0xcd, 0x03]))
+    }
+
     /// Bits of an address.
     pub fn bits(&self) -> u8 {
         self.class.word() * 8

@@ -2,6 +2,7 @@
 //! own description, where the handler asked for one.
 
 use crate::process::SignalInfo;
+use crate::signals::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
 
 /// What a signal handler's frame tells of the signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +47,6 @@ pub enum FaultKind {
 impl FaultKind {
     /// Tells whether the kernel answers such a fault by this signal.
     pub fn raises(self, signal: i32) -> bool {
-        const SIGILL: i32 = 4;
-        const SIGTRAP: i32 = 5;
-        const SIGBUS: i32 = 7;
-        const SIGFPE: i32 = 8;
-        const SIGSEGV: i32 = 11;
         match self {
             FaultKind::Access => [SIGSEGV, SIGBUS].contains(&signal),
             FaultKind::Protection => [SIGSEGV, SIGBUS].contains(&signal),

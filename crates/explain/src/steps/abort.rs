@@ -1,6 +1,7 @@
 //! A program that ended itself, and said nothing that was found elsewhere.
 
 use epitaph_elf::SignalInfo;
+use epitaph_elf::signals::{SI_TKILL, SIGABRT};
 use epitaph_summary::{Cause, Confidence, MessageSource};
 
 use crate::names::Names;
@@ -10,10 +11,6 @@ use crate::runtime::abort_msg::LIBC;
 use crate::runtime::globals;
 use crate::scene::Scene;
 use crate::sentence::sentence;
-
-const SIGABRT: i32 = 6;
-/// `si_code` of a signal that a thread sent to one of its own process (`tgkill`).
-const SI_TKILL: i32 = -6;
 
 /// Tells whether the fault is that the program called `abort`.
 pub(super) fn is_own(scene: &Scene<'_>) -> bool {

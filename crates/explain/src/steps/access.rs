@@ -1,5 +1,6 @@
 //! Accesses through pointers that are none: null, almost null, or no address at all.
 
+use epitaph_elf::signals::{SIGBUS, SIGSEGV};
 use epitaph_summary::{AccessKind, Cause, Confidence};
 
 use super::told;
@@ -10,8 +11,6 @@ use crate::regions::NULL_END;
 use crate::scene::Scene;
 use crate::words;
 
-const SIGBUS: i32 = 7;
-const SIGSEGV: i32 = 11;
 /// Where the instruction isn't known, an address in the first page is a null pointer's.
 const FIRST_PAGE: u64 = 4096;
 

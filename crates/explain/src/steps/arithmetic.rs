@@ -1,12 +1,12 @@
 //! SIGFPE: arithmetic that has no result.
 
+use epitaph_elf::signals::SIGFPE;
 use epitaph_summary::{Cause, Confidence};
 
 use crate::failure::Failure;
 use crate::instruction::Action;
 use crate::scene::Scene;
 
-const SIGFPE: i32 = 8;
 const FPE_INTDIV: i32 = 1;
 const FPE_INTOVF: i32 = 2;
 

@@ -1,14 +1,13 @@
 //! SIGBUS: memory that is mapped and isn't there, and accesses that must be aligned.
 
 use epitaph_elf::FileMapping;
+use epitaph_elf::signals::{SIGBUS, SIGSEGV};
 use epitaph_summary::{Cause, Confidence};
 
 use super::told;
 use crate::failure::Failure;
 use crate::scene::Scene;
 
-const SIGBUS: i32 = 7;
-const SIGSEGV: i32 = 11;
 const BUS_ADRALN: i32 = 1;
 const BUS_ADRERR: i32 = 2;
 const BUS_OBJERR: i32 = 3;

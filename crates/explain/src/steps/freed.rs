@@ -8,10 +8,10 @@ use epitaph_summary::{Cause, Confidence};
 
 use super::told;
 use crate::failure::Failure;
-use crate::fault::SIGSEGV;
 use crate::regions::NULL_END;
 use crate::scene::Scene;
 use crate::words;
+use epitaph_elf::signals::SIGSEGV;
 
 const CLASS: &str = "use_after_free";
 /// Chunks are multiples of this (`MALLOC_ALIGNMENT`).

@@ -1,5 +1,6 @@
 //! Ends that GLib brings about: its assertions, and its fatal log records.
 
+use epitaph_elf::signals::SIGTRAP;
 use epitaph_summary::{Assertion, Cause, Confidence, MessageSource};
 
 use super::abort;
@@ -24,8 +25,6 @@ const LOG: [&str; 9] = [
     "g_warn_message",
     "g_abort",
 ];
-/// A breakpoint, which is what a fatal record ends in.
-const SIGTRAP: i32 = 5;
 /// Bytes below the stack pointer in which a record's fields may be left.
 const BELOW: u64 = 8 << 10;
 

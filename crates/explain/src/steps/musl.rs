@@ -1,6 +1,7 @@
 //! Ends that musl brings about. It keeps no last words: what it printed may be left on the stack, and where it prints nothing,
 //! it executes an instruction that no program may (`a_crash`, on x86 `hlt`).
 
+use epitaph_elf::signals::SIGSEGV;
 use epitaph_elf::{I386, X86_64};
 use epitaph_summary::{Assertion, Cause, Confidence, MessageSource};
 
@@ -13,7 +14,6 @@ use crate::runtime::abort_msg::LIBC;
 use crate::runtime::globals::{has_module, is_named};
 use crate::scene::Scene;
 
-const SIGSEGV: i32 = 11;
 /// The instruction `hlt`.
 const HLT: u64 = 0xf4;
 /// File names of musl: its loader is the library.

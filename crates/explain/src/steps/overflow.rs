@@ -2,6 +2,7 @@
 //! large.
 
 use epitaph_elf::Segment;
+use epitaph_elf::signals::{SIGBUS, SIGSEGV};
 use epitaph_summary::{Cause, Confidence, Frame, Repeat, Thread};
 
 use super::told;
@@ -19,8 +20,6 @@ const DEEP: u64 = 50;
 
 /// Recognizes a stack overflow.
 pub(super) fn find(scene: &Scene<'_>, found: &[Cause]) -> Option<Cause> {
-    const SIGBUS: i32 = 7;
-    const SIGSEGV: i32 = 11;
     let failure = scene.failure.as_ref().filter(|_| !told(found))?;
     let (signal, _) = scene.signal()?;
     if ![SIGSEGV, SIGBUS].contains(&signal) || failure.is_execution() {

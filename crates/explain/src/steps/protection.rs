@@ -1,5 +1,6 @@
 //! Accesses that memory's protection forbids, and those of addresses where nothing is mapped.
 
+use epitaph_elf::signals::SIGSEGV;
 use epitaph_summary::{AccessKind, Cause, Confidence, RegionKind};
 
 use super::told;
@@ -7,7 +8,6 @@ use crate::failure::Failure;
 use crate::scene::Scene;
 use crate::words;
 
-const SIGSEGV: i32 = 11;
 const SEGV_PKUERR: i32 = 4;
 const SEGV_MTEAERR: i32 = 8;
 const SEGV_MTESERR: i32 = 9;

@@ -1,15 +1,11 @@
 //! What the kernel ends a program for that did nothing wrong with its memory: system calls that a filter refuses, and limits.
 
 use epitaph_elf::Arch;
+use epitaph_elf::signals::{SI_KERNEL, SIGSYS, SIGXCPU, SIGXFSZ};
 use epitaph_summary::{Cause, Confidence};
 
-use crate::fault::SI_KERNEL;
 use crate::scene::Scene;
 use crate::syscalls;
-
-const SIGXCPU: i32 = 24;
-const SIGXFSZ: i32 = 25;
-const SIGSYS: i32 = 31;
 
 /// Recognizes what the kernel refuses.
 pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {

@@ -1,22 +1,14 @@
 //! Processes that no fault of their own ended: somebody sent the signal, or nothing ended them at all.
 
 use epitaph_elf::Process;
+use epitaph_elf::signals::{
+    SI_KERNEL, SI_TIMER, SIGABRT, SIGALRM, SIGPROF, SIGQUIT, SIGSTOP, SIGTTOU, SIGVTALRM,
+};
 use epitaph_summary::{Cause, Confidence};
 
 use super::hang;
 use crate::fault::Fault;
 use crate::scene::Scene;
-
-const SIGQUIT: i32 = 3;
-const SIGABRT: i32 = 6;
-const SIGALRM: i32 = 14;
-const SIGSTOP: i32 = 19;
-const SIGTTOU: i32 = 22;
-const SIGVTALRM: i32 = 26;
-const SIGPROF: i32 = 27;
-/// `si_code` of signals that the kernel itself sends, and those of timers: linux/include/uapi/asm-generic/siginfo.h.
-const SI_KERNEL: i32 = 0x80;
-const SI_TIMER: i32 = -2;
 
 /// How a process came to its end without a fault of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,12 @@
 //! Instructions that end a program: those that are there to fail, breakpoints, and those that there aren't.
 
+use epitaph_elf::signals::{SI_KERNEL, SIGILL, SIGSEGV, SIGTRAP};
 use epitaph_summary::{Cause, Confidence};
 
 use crate::failure::Failure;
-use crate::fault::{SI_KERNEL, after_breakpoint};
+use crate::fault::after_breakpoint;
 use crate::instruction::{Action, Machine};
 use crate::scene::Scene;
-
-const SIGILL: i32 = 4;
-const SIGTRAP: i32 = 5;
-const SIGSEGV: i32 = 11;
 
 /// Recognizes traps.
 pub(super) fn find(scene: &Scene<'_>, _: &[Cause]) -> Option<Cause> {
