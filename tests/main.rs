@@ -9,6 +9,7 @@
     reason = "all of this is test code; clippy takes its helpers, outside #[test] functions, for production code"
 )]
 
+mod abuse;
 mod agreement;
 mod architecture;
 mod architectures;

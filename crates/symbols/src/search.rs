@@ -92,10 +92,14 @@ impl<'a> FileSearch<'a> {
             };
             candidates.extend(found.into_iter().map(|path| (path, Origin::Bundle, false)));
         }
-        if module.path.is_absolute() {
+        // What the kernel marks as deleted may be a file whose name ends so.
+        let mut marked = module.path.clone().into_os_string();
+        marked.push(" (deleted)");
+        let paths = [Some(module.path.clone()), module.deleted.then(|| PathBuf::from(marked))];
+        for path in paths.into_iter().flatten().filter(|path| path.is_absolute()) {
             candidates.push(match &options.sysroot {
-                Some(root) => (beneath(root, &module.path), Origin::Sysroot, true),
-                None => (module.path.clone(), Origin::RecordedPath, true),
+                Some(root) => (beneath(root, &path), Origin::Sysroot, true),
+                None => (path, Origin::RecordedPath, true),
             });
         }
         if let Some(id) = &module.build_id {
