@@ -35,19 +35,26 @@ mod container;
 mod error;
 mod host;
 mod limits;
+mod live;
 mod pattern;
+mod ptrace;
 mod run;
 mod search;
 mod text;
+mod trace;
 mod why;
 
 pub use error::CaptureError;
 pub use host::{Host, Settings};
+pub use live::LiveCoreError;
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
 pub use pattern::{
     CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,
     Target,
 };
-pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, dumps_core, run};
+pub use run::{
+    Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Timeout, Trace, dumps_core, run,
+};
 pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
+pub use trace::{Dumped, Dumps, start_stopped};
 pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};

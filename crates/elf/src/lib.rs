@@ -23,6 +23,7 @@ mod cache;
 mod core_file;
 mod fit;
 mod go;
+mod encode;
 mod header;
 mod identify;
 mod image;
@@ -34,8 +35,10 @@ mod locate;
 mod memory;
 mod mini;
 mod module;
+mod live;
 mod note;
 mod object;
+mod pieces;
 mod plt;
 mod pointers;
 mod process;
@@ -68,6 +71,7 @@ pub use header::{Class, Endian};
 pub use identify::{FileKind, identify};
 pub use inflate::InflateError;
 pub use links::{DebugLink, SupplementaryLink};
+pub use live::{LiveCore, LiveError, LiveInfo, LiveProcess, LiveThread, RegisterSet};
 pub use loaded::{LoadedModule, LoadedModules, ProcessMemory};
 pub use locate::{
     Companion, CompanionWanted, DebugWanted, FileState, Found, Locate, Located, ModulePart, Origin, Outcome,

@@ -283,6 +283,9 @@ mod tests {
             core_limit: CoreLimit { soft: Some(1), hard: Some(2) },
             orphans: Vec::new(),
             orphan_count: 0,
+            dumps: crate::Dumps::default(),
+            timed_out: false,
+            untraced: None,
         };
         let situation = Situation::of(&host).after_run(&outcome);
         assert_eq!(situation.limit, outcome.core_limit);
