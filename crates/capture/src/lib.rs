@@ -36,6 +36,7 @@ mod error;
 mod host;
 mod limits;
 mod live;
+mod mode;
 mod pattern;
 mod ptrace;
 mod run;
@@ -46,15 +47,14 @@ mod why;
 
 pub use error::CaptureError;
 pub use host::{Host, Settings};
-pub use live::LiveCoreError;
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
+pub use live::LiveCoreError;
+pub use mode::CaptureMode;
 pub use pattern::{
     CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,
     Target,
 };
-pub use run::{
-    Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Timeout, Trace, dumps_core, run,
-};
+pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Timeout, Trace, dumps_core, run};
 pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use trace::{Dumped, Dumps, start_stopped};
 pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};

@@ -3,7 +3,10 @@
 //! The wrappers that there are know neither real-time signals, which have to be passed on like any other, nor sets of
 //! registers whose size only the kernel knows. Every request but `seize` is for a thread that stands still and is
 //! traced by the thread that asks; the kernel refuses others.
-#![expect(unsafe_code, reason = "ptrace has no safe interface that passes on every signal and reads every register")]
+#![expect(
+    unsafe_code,
+    reason = "ptrace has no safe interface that passes on every signal and reads every register"
+)]
 
 use std::io;
 

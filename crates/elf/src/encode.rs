@@ -3,9 +3,9 @@
 use goblin::elf::header::ET_CORE;
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_LOAD, PT_NOTE};
 
-use crate::slim::PAGE;
 use crate::header::{Class, ElfHeader, Endian, PN_XNUM};
 use crate::segment::Segment;
+use crate::slim::PAGE;
 
 /// Offset of `e_flags`.
 fn flags_at(class: Class) -> usize {

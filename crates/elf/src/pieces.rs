@@ -31,7 +31,10 @@ pub(crate) struct Pieces {
 
 impl std::fmt::Debug for Pieces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pieces").field("size", &self.size).field("extents", &self.extents.len()).finish()
+        f.debug_struct("Pieces")
+            .field("size", &self.size)
+            .field("extents", &self.extents.len())
+            .finish_non_exhaustive()
     }
 }
 

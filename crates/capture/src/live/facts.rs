@@ -3,12 +3,16 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use epitaph_elf::LiveInfo;
 use rustix::process::Pid;
 
 use super::rules::DEFAULT_FILTER;
 
+/// Places of ids in a status file.
+const REAL: usize = 0;
+const EFFECTIVE: usize = 1;
 /// Most bytes of a command line that are read: a core holds 79.
 const MOST_ARGUMENTS: usize = 80;
 
@@ -35,11 +39,18 @@ pub(super) fn info(process: Pid) -> io::Result<LiveInfo> {
         flags: number(6) as u64,
         nice: number(16) as i8,
         state: fields.first().and_then(|state| state.bytes().next()).unwrap_or(b'R'),
-        uid: status.real_id("Uid"),
-        gid: status.real_id("Gid"),
+        uid: status.id("Uid", REAL),
+        gid: status.id("Gid", REAL),
         name: OsString::from_vec(name.to_vec()),
         args,
     })
+}
+
+/// Tells whether the kernel would dump a process to its user, as far as that shows: what is about one that it wouldn't
+/// dump belongs to root (proc(5), "/proc/pid").
+pub(super) fn is_dumpable(process: Pid) -> io::Result<bool> {
+    let owner = std::fs::metadata(format!("/proc/{}", process.as_raw_pid()))?.uid();
+    Ok(owner == Status::of(process)?.id("Uid", EFFECTIVE))
 }
 
 /// Splits a stat file into the name and the fields that follow it; the name may hold parentheses.
@@ -102,9 +113,10 @@ impl Status {
         self.value(key).and_then(|set| u64::from_str_radix(set, 16).ok()).unwrap_or(0)
     }
 
-    fn real_id(&self, key: &str) -> u32 {
-        let first = self.value(key).and_then(|ids| ids.split_whitespace().next());
-        first.and_then(|id| id.parse().ok()).unwrap_or(0)
+    /// Returns one of the ids of a user or group, by its place.
+    fn id(&self, key: &str, place: usize) -> u32 {
+        let id = self.value(key).and_then(|ids| ids.split_whitespace().nth(place));
+        id.and_then(|id| id.parse().ok()).unwrap_or(0)
     }
 }
 
@@ -128,5 +140,6 @@ mod tests {
         assert_eq!(Some(info.ppid as i32), parent(own));
         assert!(!info.args.is_empty() && !info.name.is_empty());
         assert_eq!(Status::of(own).unwrap().process(), Some(own));
+        assert!(is_dumpable(own).unwrap());
     }
 }

@@ -51,6 +51,12 @@ pub enum LiveCoreError {
         #[source]
         source: io::Error,
     },
+    /// The kernel wouldn't dump it: it asked for that (`PR_SET_DUMPABLE`), or changed its user, as setuid programs do.
+    #[error("process {pid} is not to be dumped: it asked for that, or changed its user")]
+    NotDumpable {
+        /// Its process id.
+        pid: i32,
+    },
     /// No core can be made of what was seen.
     #[error("cannot make a core of process {pid}")]
     Make {
@@ -97,6 +103,11 @@ pub(crate) struct Standing {
     pub(crate) taking: Option<(Pid, i32)>,
 }
 
+/// Tells whether cores of living processes can be written on this machine.
+pub(crate) fn can_dump() -> bool {
+    SETS.iter().any(|(arch, _)| *arch == std::env::consts::ARCH)
+}
+
 /// Makes the core of a process that stands still. It can be read as long as that lasts.
 pub(crate) fn core_of(standing: &Standing) -> Result<LiveCore, LiveCoreError> {
     let pid = standing.process.as_raw_pid();
@@ -106,6 +117,9 @@ pub(crate) fn core_of(standing: &Standing) -> Result<LiveCore, LiveCoreError> {
         return Err(LiveCoreError::Machine { arch: machine });
     };
     let looked = |source| LiveCoreError::Process { pid, source };
+    if !facts::is_dumpable(standing.process).map_err(looked)? {
+        return Err(LiveCoreError::NotDumpable { pid });
+    }
     let memory = LiveMemory::open(standing.process).map_err(looked)?;
     let mappings = maps::parse(&facts::read(standing.process, "smaps").map_err(looked)?);
     let filter = facts::filter(standing.process);
@@ -118,11 +132,8 @@ pub(crate) fn core_of(standing: &Standing) -> Result<LiveCore, LiveCoreError> {
         mappings: mappings.iter().filter(|mapping| mapping.is_file()).map(file).collect(),
         segments: mappings.iter().map(|mapping| segment(mapping, filter, &memory)).collect(),
     };
-    let zeros_at_first = mappings
-        .into_iter()
-        .filter(Mapping::begins_as_zeros)
-        .map(|mapping| mapping.range)
-        .collect();
+    let zeros_at_first =
+        mappings.into_iter().filter(Mapping::begins_as_zeros).map(|mapping| mapping.range).collect();
     let memory = Arc::new(memory.with_zeros_at_first(zeros_at_first));
     LiveCore::new(&process, memory).map_err(|source| LiveCoreError::Make { pid, source })
 }
@@ -135,7 +146,8 @@ fn threads(standing: &Standing, sets: &[u32]) -> Vec<LiveThread> {
     order.sort_by_key(|thread| (*thread != first, thread.as_raw_pid()));
     let thread = |thread: Pid| {
         let status = Status::of(thread).ok()?;
-        let set = |kind: &u32| Some(RegisterSet { kind: *kind, bytes: ptrace::registers(thread, *kind).ok()? });
+        let set =
+            |kind: &u32| Some(RegisterSet { kind: *kind, bytes: ptrace::registers(thread, *kind).ok()? });
         Some(LiveThread {
             tid: thread.as_raw_pid().cast_unsigned(),
             name: facts::thread_name(thread),

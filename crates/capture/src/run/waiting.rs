@@ -14,11 +14,7 @@ pub(super) enum Waiting {
     /// In the kernel.
     Endless,
     /// For a byte that a signal handler writes, or the deadline.
-    Until {
-        deadline: Instant,
-        happened: UnixStream,
-        handler: SigId,
-    },
+    Until { deadline: Instant, happened: UnixStream, handler: SigId },
 }
 
 impl Waiting {
@@ -62,10 +58,7 @@ impl Waiting {
 
 /// Tells whether reading ended because of the time, or of a signal.
 fn is_early(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-    )
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
 impl Drop for Waiting {

@@ -39,7 +39,31 @@ impl Alone {
 
 /// Tells whether an executable has a sanitizer in it that looks for leaks.
 fn is_sanitized(file: &File) -> bool {
-    let Some(object) = Bytes::map(file).ok().and_then(|bytes| Object::parse(bytes).ok()) else { return false };
+    let Some(object) = Bytes::map(file).ok().and_then(|bytes| Object::parse(bytes).ok()) else {
+        return false;
+    };
     let Ok(Some(names)) = object.section(".dynstr") else { return false };
     SANITIZERS.iter().any(|symbol| memchr::memmem::find(names, symbol).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use epitaph_testkit::need_tool;
+    use epitaph_testkit::scratch::Scratch;
+
+    use super::*;
+
+    #[test]
+    fn programs_with_a_leak_sanitizer_are_known() {
+        need_tool!("gcc");
+        let scratch = Scratch::new();
+        scratch.write("main.c", "int main(void) { return 0; }");
+        scratch.run("gcc -o plain main.c");
+        let sanitized = |name: &str| is_sanitized(&File::open(scratch.path(name)).unwrap());
+        assert!(!sanitized("plain") && !sanitized("main.c"));
+        match scratch.try_run("gcc -fsanitize=address -o asan main.c") {
+            Ok(()) => assert!(sanitized("asan")),
+            Err(said) => epitaph_testkit::skip::skipped(&said),
+        }
+    }
 }

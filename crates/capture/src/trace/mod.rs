@@ -11,10 +11,14 @@ mod hang;
 mod start;
 mod tree;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use epitaph_summary::CoreSource;
 use rustix::process::{Pid, Signal, WaitStatus};
 
 pub(crate) use hang::dump_tree;
@@ -28,6 +32,7 @@ use crate::live::facts::Status;
 use crate::live::{LiveCoreError, SaveAs, Standing, core_of, save};
 use crate::ptrace;
 use crate::run::{Trace, dumps_core};
+use crate::search::Candidate;
 
 /// Most processes of a job of which cores are written: a storm shall not fill the disk.
 const MOST_CORES: usize = 64;
@@ -52,6 +57,25 @@ pub struct Dumps {
     pub failed: Vec<Arc<LiveCoreError>>,
     /// How many more processes died, or hung, beyond those that are dumped at most.
     pub more: usize,
+}
+
+impl Dumped {
+    /// Opens its core, as a search would have found it.
+    pub fn candidate(&self) -> io::Result<Candidate> {
+        let file = File::open(&self.core)?;
+        let metadata = file.metadata()?;
+        Ok(Candidate {
+            path: self.core.clone(),
+            file,
+            verified: true,
+            name_fields: BTreeMap::new(),
+            source: CoreSource::Traced,
+            modified: metadata.modified()?,
+            size: metadata.len(),
+            size_on_disk: metadata.blocks() * 512,
+            growing: false,
+        })
+    }
 }
 
 impl Dumps {
@@ -188,8 +212,11 @@ enum Stop {
 
 impl Stop {
     fn of(status: WaitStatus) -> Stop {
+        Stop::of_raw(status.as_raw())
+    }
+
+    fn of_raw(raw: i32) -> Stop {
         const STOPPING: [Signal; 4] = [Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU];
-        let raw = status.as_raw();
         let (signal, event) = (raw >> 8 & 0xff, raw >> 16);
         match event {
             0 => Stop::Takes(signal),
@@ -207,5 +234,35 @@ impl Stop {
             Stop::Takes(signal) => signal,
             Stop::Executed | Stop::Group | Stop::Other => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpid;
+
+    use super::*;
+
+    #[test]
+    fn stops_are_told_apart() {
+        let stop = |event: i32, signal: i32| Stop::of_raw(event << 16 | signal << 8 | 0x7f);
+        assert_eq!(stop(0, 11), Stop::Takes(11));
+        assert_eq!(stop(0, 64), Stop::Takes(64));
+        assert_eq!(stop(libc::PTRACE_EVENT_EXEC, 5), Stop::Executed);
+        assert_eq!(stop(libc::PTRACE_EVENT_STOP, Signal::TSTP.as_raw()), Stop::Group);
+        assert_eq!(stop(libc::PTRACE_EVENT_STOP, Signal::TRAP.as_raw()), Stop::Other);
+        assert_eq!(stop(libc::PTRACE_EVENT_FORK, 5), Stop::Other);
+        // A stop signal that is about to be taken doesn't stop the process yet.
+        assert_eq!(stop(0, Signal::STOP.as_raw()), Stop::Takes(19));
+        assert_eq!((Stop::Takes(40).signal(), Stop::Group.signal()), (40, 0));
+    }
+
+    #[test]
+    fn a_signal_that_is_handled_ends_nothing() {
+        // Rust's own handler of stack overflows.
+        assert_eq!(ends_by(getpid(), Signal::SEGV.as_raw()), None);
+        assert_eq!(ends_by(getpid(), Signal::ABORT.as_raw()), Some(getpid()));
+        assert_eq!(ends_by(getpid(), 0), None);
+        assert_eq!(ends_by(getpid(), 1000), None);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
 
 use crate::ptrace;
 use crate::run::{RunCommand, RunError, become_command};
@@ -20,11 +20,10 @@ pub fn start_stopped(command: &RunCommand) -> RunError {
 
 /// Traces a process that stops itself, and continues it; one that can't be traced goes on untraced.
 pub(crate) fn begin(process: Pid) -> io::Result<()> {
-    let stopped = match waitpid(Some(process), WaitOptions::UNTRACED)? {
-        Some((_, status)) => status.stopped(),
-        None => false,
-    };
-    if !stopped {
+    // Only look: an end is for whoever waits for it.
+    let status =
+        waitid(WaitId::Pid(process), WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
+    if !status.is_some_and(|status| status.stopped()) {
         return Err(io::Error::other("it ended before it could be traced"));
     }
     let traced = ptrace::seize(process, true);

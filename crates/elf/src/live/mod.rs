@@ -102,7 +102,9 @@ pub struct RegisterSet {
 #[non_exhaustive]
 pub enum LiveError {
     /// Its registers are not those of the architecture: a 32-bit program on a 64-bit machine.
-    #[error("{size} bytes of registers are not those of {arch}: a program of another architecture or word size")]
+    #[error(
+        "{size} bytes of registers are not those of {arch}: a program of another architecture or word size"
+    )]
     Registers {
         /// The architecture's name.
         arch: &'static str,

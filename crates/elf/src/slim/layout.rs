@@ -18,7 +18,6 @@ use crate::read_at::read_up_to;
 use crate::redact::Redact;
 use crate::segment::Segment;
 
-
 /// A slim core, laid out.
 pub(super) struct Layout {
     pub(super) pieces: Pieces,

@@ -111,9 +111,7 @@ pub struct SlimCore {
 
 impl std::fmt::Debug for SlimCore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SlimCore")
-            .field("pieces", &self.pieces)
-            .finish_non_exhaustive()
+        f.debug_struct("SlimCore").field("pieces", &self.pieces).finish_non_exhaustive()
     }
 }
 
@@ -121,8 +119,7 @@ impl SlimCore {
     /// Decides what to keep of a core. Only what that takes is read; memory itself is read later.
     pub fn new(core: &CoreFile, options: &SlimOptions) -> Result<SlimCore, SlimError> {
         let plan = plan::plan(core, options);
-        let Layout { pieces, made_of, segments } =
-            layout::lay_out(core, &plan, options.redact.as_deref())?;
+        let Layout { pieces, made_of, segments } = layout::lay_out(core, &plan, options.redact.as_deref())?;
         Ok(SlimCore {
             source: Arc::clone(core.source()),
             pieces,
