@@ -122,7 +122,7 @@ mod tests {
         let end = start + 40 * page as u64;
         let live = LiveMemory::open(rustix::process::getpid())
             .unwrap()
-            .with_zeros_at_first(vec![start + page as u64..end]);
+            .with_zeros_at_first(std::iter::once(start + page as u64..end).collect());
         let data = live.next_data(start + page as u64).unwrap();
         // A huge page may have come instead of single ones.
         assert!(data.start <= start + 20 * page as u64 && data.end >= start + 22 * page as u64, "{data:x?}");

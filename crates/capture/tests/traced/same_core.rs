@@ -1,4 +1,4 @@
-//! Programs crash for real while they are traced: what we write of them is what the kernel writes.
+//! A crash that is written twice, by us and by the kernel.
 
 use std::ffi::OsString;
 use std::path::Path;
