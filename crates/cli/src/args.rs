@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(name = "epitaph", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done (also when crashes were found), 1 failed, 2 wrong usage, \
     3 crashes were found and --fail-on-crash was given, or new ones and --fail-on-new. `run` gives the command's own status \
-    (128 + signal), 124 if it took longer than --timeout, 125 if epitaph itself failed before the start, 126 and 127 as env(1).")]
+    (128 + signal), 124 after --timeout, 125 if epitaph itself failed before the start, 126 and 127 as env(1).")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
