@@ -2,8 +2,9 @@
 //!
 //! This crate knows what Linux does when a process dies: where the [core pattern](CorePattern) sends the
 //! core, and what keeps it from arriving. It [runs](run()) the job's command so that a crash can leave a
-//! core, [searches](Search) for cores that a crash left, and where there are none [explains](explain()) why.
-//! It alone reads `/proc`, and it alone does what takes privileges.
+//! core, or traces it and writes cores itself ([`Trace`], [`Timeout`]); it [searches](Search) for cores that a
+//! crash left, and where there are none [explains](explain()) why. It alone reads `/proc`, and it alone does
+//! what takes privileges.
 //!
 //! It is *not* a reader of cores (`elf` is) and doesn't keep them (`bundle` does): what it hands on is an
 //! open file whose first bytes say that it is a core. It never deletes, moves or changes a file, and never

@@ -113,7 +113,8 @@ pub struct RunOutcome {
     pub cwd: PathBuf,
     /// The limit of the core's size that it was started with.
     pub core_limit: CoreLimit,
-    /// Orphans of the command that a signal ended before the command did: at most 1024.
+    /// Orphans of the command that a signal ended before the command did: at most 1024. Where the command is traced, these
+    /// are whatever processes a signal ended that makes cores, and no others.
     pub orphans: Vec<Reaped>,
     /// How many of its orphans ended meanwhile, in whatever way.
     pub orphan_count: usize,
