@@ -6,7 +6,7 @@
 //!   [`Binaries`] the binaries that came with them.
 //! - [`OutputFolder`] keeps crashes: it seals a core, its summary and its binaries ([`OutputFolder::seal`]) and
 //!   rewrites the reports over all of them ([`OutputFolder::refresh`]), with any number of writers at once.
-//! - [`save_core`] writes one core to a file of its own.
+//! - [`save_core`] writes one core to a file of its own; [`compress_stream`] one that comes through a pipe.
 //! - [`crash_id`] names a crash, so that collecting it twice adds nothing.
 //!
 //! It is *not* a parser of cores (`elf` is), it renders nothing (`report` does), and it never deletes what was
@@ -67,5 +67,5 @@ pub use open::{
     CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts,
     find_cores, holds_core, open_core, open_core_file, open_core_pipe, open_core_within,
 };
-pub use save::{SaveError, save_core, write_core};
+pub use save::{SaveError, compress_stream, save_core, write_core};
 pub use summaries::{Crashes, read_summaries};

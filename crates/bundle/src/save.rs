@@ -1,7 +1,7 @@
 //! Writing one core to a file of its own, whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::folder::is_full;
 use crate::frames::FrameWriter;
-use crate::runs::{Interrupted, Run, runs};
+use crate::runs::{Interrupted, Run, runs, runs_of_stream};
 
 /// Why a core can't be written to a file.
 #[derive(Debug, Error)]
@@ -102,6 +102,29 @@ pub fn write_core(core: &dyn ReadAt, out: &mut dyn Write, name: &Path) -> Result
         Interrupted::Receiver(error) => unwritten(error),
     })?;
     out.flush().map_err(unwritten)
+}
+
+/// Compresses a core that comes as a stream into `out`, as zstd frames, and returns how many bytes it had. A stream that
+/// breaks off gives what came before.
+///
+/// Errors call what is written to `name`.
+pub fn compress_stream(stream: &mut dyn Read, out: &mut dyn Write, name: &Path) -> Result<u64, SaveError> {
+    let unwritten = |source| SaveError::Write { path: name.to_owned(), source };
+    let mut writer = FrameWriter::new(out).map_err(unwritten)?;
+    let count = runs_of_stream(stream, &mut |run| match run {
+        Run::Zeros(count) => {
+            writer.zeros(count);
+            Ok(())
+        }
+        Run::Data(bytes) => writer.data(bytes),
+    });
+    let count = count.map_err(|interrupted| match interrupted {
+        Interrupted::Read(_, error) => SaveError::Read(error),
+        Interrupted::Receiver(error) => unwritten(error),
+    })?;
+    writer.finish().map_err(unwritten)?;
+    writer.into_sink().flush().map_err(unwritten)?;
+    Ok(count)
 }
 
 /// Writes a core with holes where its zeros would be.

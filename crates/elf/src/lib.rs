@@ -88,6 +88,6 @@ pub use redact::{Redact, RedactedCore};
 pub use registers::Registers;
 pub use segment::Segment;
 pub use slim::{KeptBytes, SlimCore, SlimError, SlimOptions, SlimReport, Slimmed};
-pub use stream::{KeptCore, NotKept, StreamEnd, StreamLimits, keep};
+pub use stream::{CoreFront, KeptCore, NotKept, StreamEnd, StreamLimits, keep};
 pub use symbols::{Binding, Symbol, SymbolKind, SymbolTable};
 pub use system_call::SystemCall;

@@ -1,5 +1,6 @@
 //! The front of a core: headers and notes, which tell what the rest is.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use goblin::elf::program_header::{PT_NOTE, ProgramHeader};
@@ -14,15 +15,33 @@ const MOST: u64 = 128 << 20;
 const GAP: u64 = 64 << 10;
 
 /// The first bytes of a stream: up to the end of its notes, and on to the end of a page.
-pub(super) struct Front {
+pub struct CoreFront {
     pub(super) bytes: Arc<Vec<u8>>,
     header: Option<ElfHeader>,
     program_headers: Vec<ProgramHeader>,
 }
 
-impl Front {
+impl std::fmt::Debug for CoreFront {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CoreFront").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+impl CoreFront {
+    /// Reads the front of a core from `stream`, and no more; of a stream that is no core, the first page.
+    ///
+    /// Whoever has another way to the memory that the core is made of needs no more of the stream.
+    pub fn of_stream(stream: &mut dyn Read) -> CoreFront {
+        CoreFront::read(&mut Whole { stream, end: None })
+    }
+
+    /// Returns the bytes that were read.
+    pub fn bytes(&self) -> &Arc<Vec<u8>> {
+        &self.bytes
+    }
+
     /// Reads the front; of a stream that is no core, the first page.
-    pub(super) fn read(stream: &mut Whole<'_>) -> Front {
+    pub(super) fn read(stream: &mut Whole<'_>) -> CoreFront {
         let mut bytes = Vec::new();
         stream.extend_to(&mut bytes, PAGE);
         let header = ElfHeader::parse(&bytes);
@@ -33,11 +52,11 @@ impl Front {
         }
         let len = bytes.len().next_multiple_of(PAGE);
         stream.extend_to(&mut bytes, len);
-        Front { bytes: Arc::new(bytes), header, program_headers }
+        CoreFront { bytes: Arc::new(bytes), header, program_headers }
     }
 
     /// Opens the core as far as the front tells of it: all but its memory.
-    pub(super) fn open(&self) -> Option<CoreFile> {
+    pub fn open(&self) -> Option<CoreFile> {
         CoreFile::open(self.bytes.clone()).ok()
     }
 
@@ -54,7 +73,7 @@ impl Front {
     }
 
     /// Returns where the file ends, if it is whole, by its headers; `None` if there are none to tell.
-    pub(super) fn promised_end(&self) -> Option<u64> {
+    pub fn promised_end(&self) -> Option<u64> {
         if self.program_headers.is_empty() {
             return None;
         }

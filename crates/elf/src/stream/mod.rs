@@ -15,9 +15,9 @@ mod zeros;
 
 use std::io::{self, Read};
 
+pub use front::CoreFront;
 pub use kept::{KeptCore, NotKept, StreamEnd};
 
-use front::Front;
 use pages::Pages;
 use plan::Plan;
 
@@ -50,7 +50,7 @@ impl Default for StreamLimits {
 /// no core at all is kept as far as memory goes.
 pub fn keep(stream: &mut dyn Read, limits: &StreamLimits) -> KeptCore {
     let mut stream = Whole { stream, end: None };
-    let front = Front::read(&mut stream);
+    let front = CoreFront::read(&mut stream);
     // A core of which the headers alone make no sense is kept as it comes.
     let mut plan = front.open().map(|core| Plan::of(&core, &front, limits.memory as u64)).unwrap_or_default();
     let last =

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::PAGE;
-use super::front::Front;
+use super::front::CoreFront;
 use super::ranges::Ranges;
 use crate::core_file::CoreFile;
 use crate::process::{Process, Thread};
@@ -68,7 +68,7 @@ pub(super) struct Plan([Ranges; Worth::WANTED.len()]);
 
 impl Plan {
     /// Plans for a core of which the front was read, with room for so many bytes.
-    pub(super) fn of(core: &CoreFile, front: &Front, room: u64) -> Plan {
+    pub(super) fn of(core: &CoreFile, front: &CoreFront, room: u64) -> Plan {
         let mut wanted = Wanted { core, ranges: Default::default() };
         wanted.ends(front);
         wanted.threads(core.process(), room);
@@ -112,7 +112,7 @@ impl Wanted<'_> {
     }
 
     /// The two ends of the file, and what belongs to its front wherever it is.
-    fn ends(&mut self, front: &Front) {
+    fn ends(&mut self, front: &CoreFront) {
         for range in front.notes().chain(front.section_header()) {
             self.add(Worth::Front, range);
         }
