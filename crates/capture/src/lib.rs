@@ -34,6 +34,7 @@
 
 mod container;
 mod error;
+mod handler;
 mod host;
 mod limits;
 mod live;
@@ -47,6 +48,10 @@ mod trace;
 mod why;
 
 pub use error::CaptureError;
+pub use handler::{
+    Change, DEFAULT_SPOOL, HandlerError, HandlerLimits, InstallOptions, Kept, Notice, OwnPattern, Plan,
+    Received, Spool, Status, Uninstalled, UserCores, receive, uninstall, work,
+};
 pub use host::{Host, Settings};
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
 pub use live::LiveCoreError;

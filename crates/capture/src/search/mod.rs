@@ -180,6 +180,7 @@ impl Search {
         }
         if self.usual {
             places.extend(places::of_pattern(&self.host, names.pattern()));
+            places.extend(places::of_handler(&self.host));
         }
         places.extend(self.trees.iter().map(Place::tree));
         if self.usual {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use procfs::process::{Process, all_processes_with_root};
 
+use crate::handler::{OwnPattern, Spool};
 use crate::host::Host;
 use crate::pattern::Matcher;
 
@@ -54,6 +55,18 @@ pub(super) fn of_pattern(host: &Host, pattern: Option<&Matcher>) -> Option<Place
     let pattern = pattern?;
     let path = host.path(pattern.folder()?);
     Some(Place { path, depth: Some(pattern.depth_below_folder()), listed: Listed::Always })
+}
+
+/// Returns where our own handler keeps this user's cores, if the host's cores go to it; for root, those of all users.
+pub(super) fn of_handler(host: &Host) -> Option<Place> {
+    let own = OwnPattern::of(host.settings().pattern.as_ref().ok()?)?;
+    let spool = Spool::at(host.path(own.spool));
+    let user = rustix::process::geteuid();
+    Some(if user.is_root() {
+        Place { path: spool.path().to_owned(), depth: Some(1), listed: Listed::IfThere }
+    } else {
+        Place { path: spool.of_user(user.as_raw()), depth: Some(0), listed: Listed::IfThere }
+    })
 }
 
 /// Returns folders where programs like to stand, besides the job's own.
@@ -124,6 +137,20 @@ mod tests {
         let path = folder.path().canonicalize().unwrap();
         assert!(places.iter().any(|place| place.path == path && place.depth == Some(0)), "{places:?}");
         assert!(places.len() <= MOST_PROCESS_FOLDERS);
+    }
+
+    #[test]
+    fn our_own_handlers_pattern_names_its_spool() {
+        let place = |pattern: &str| {
+            let (root, host) = crate::host::tests::fake(&[("kernel/core_pattern", pattern)]);
+            of_handler(&host).map(|place| place.path.strip_prefix(root.path()).unwrap().to_owned())
+        };
+        let user = rustix::process::geteuid();
+        let of_user =
+            |spool: &str| if user.is_root() { spool.into() } else { format!("{spool}/{}", user.as_raw()) };
+        assert_eq!(place("|/x/epitaph handler run v=1 e=%e"), Some(of_user("var/spool/epitaph").into()));
+        assert_eq!(place("|/x/epitaph handler run v=1 D=/srv/c e=%e"), Some(of_user("srv/c").into()));
+        assert_eq!(place("|/usr/lib/systemd/systemd-coredump %P"), None);
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! The handler's own processes: what they may do, and what they leave when they themselves crash.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use rustix::fs::Mode;
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, nice, set_dumpable_behavior, set_parent_process_death_signal,
+    setrlimit, umask,
+};
+use rustix::thread::set_no_new_privs;
+
+use super::error::HandlerError;
+
+/// The receiver's life in seconds: whoever waits for the dying process waits no longer. Its alarm ends it.
+pub(super) const WATCHDOG: u32 = 600;
+/// The limit on cores that makes the kernel refuse a dump to a pipe: the handler that crashes itself must not start
+/// another (linux/fs/coredump.c, "RLIMIT_CORE is set to 1").
+const NO_RECURSION: u64 = 1;
+/// How much sooner than others the handler is killed where memory runs out (proc_pid_oom_score_adj(5)), out of 1000.
+const KILLED_SOONER: &str = "500";
+/// How much less of the processor the handler gets than the job.
+const NICER: i32 = 5;
+
+/// What the worker may use.
+const WORKER_LIMITS: [(Resource, u64); 4] = [
+    (Resource::As, 4 << 30),
+    (Resource::Cpu, WATCHDOG as u64),
+    (Resource::Nofile, 256),
+    (Resource::Core, NO_RECURSION),
+];
+
+/// Makes the receiver's process safe; before anything else, and before a descriptor is opened. Returns the pipe that
+/// the core comes through, which was standard input.
+pub(super) fn receiver() -> Result<OwnedFd, HandlerError> {
+    // The duplicate's number is above 2, and it is closed in programs that are started.
+    let core =
+        io::stdin().as_fd().try_clone_to_owned().map_err(HandlerError::process("take standard input"))?;
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(HandlerError::file("/dev/null", "opened"))?;
+    let replaced = rustix::stdio::dup2_stdin(&null)
+        .and_then(|()| rustix::stdio::dup2_stdout(&null))
+        .and_then(|()| rustix::stdio::dup2_stderr(&null));
+    replaced.map_err(|error| HandlerError::process("replace standard streams")(error.into()))?;
+    umask(Mode::RWXG | Mode::RWXO);
+    undumpable()?;
+    nix::unistd::alarm::set(WATCHDOG);
+    // The rest is courtesy.
+    let _ = OpenOptions::new()
+        .write(true)
+        .open("/proc/self/oom_score_adj")
+        .and_then(|mut file| file.write_all(KILLED_SOONER.as_bytes()));
+    let _ = nice(NICER);
+    Ok(core)
+}
+
+/// Gives up whatever the worker doesn't need, before it is handed anything.
+pub(super) fn worker() -> Result<(), HandlerError> {
+    let process = |what| move |error: rustix::io::Errno| HandlerError::process(what)(error.into());
+    set_no_new_privs(true).map_err(process("give up new privileges"))?;
+    undumpable()?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(process("end with the receiver"))?;
+    for (resource, limit) in WORKER_LIMITS {
+        // Where a limit is lower already, it stays.
+        let hard = rustix::process::getrlimit(resource).maximum.map_or(limit, |hard| hard.min(limit));
+        let limit = Rlimit { current: Some(hard), maximum: Some(hard) };
+        setrlimit(resource, limit).map_err(process("limit itself"))?;
+    }
+    Ok(())
+}
+
+/// Its memory holds that of others: nobody may trace it, and it leaves no core.
+fn undumpable() -> Result<(), HandlerError> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| HandlerError::process("hide its memory")(error.into()))
+}

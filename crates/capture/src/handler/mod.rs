@@ -1,0 +1,38 @@
+//! Our own handler of core dumps: the program that the kernel starts for each crash, and how it is put in place.
+//!
+//! The kernel starts it as root of the host, for a process that may be hostile, and the dying process waits until it
+//! has read the core. So the work is divided between two processes:
+//!
+//! - The *receiver* ([`receive`]) is root and parses nothing of the core. It looks at `/proc/PID` before a byte of the
+//!   core is read, proves that this is the process that crashed, makes the files in the [`Spool`], hands them to the
+//!   other, and decides what is kept: the first few of each signature, within a quota for each user.
+//! - The *worker* ([`work`]) is the user whose process crashed, or nobody, and may gain no rights. It reads headers and
+//!   notes from the pipe, writes the slim core from the process's own memory, judges it, and compresses the whole core
+//!   into the file that it was given.
+//!
+//! The slim core is sealed before the whole one is read: whatever ends the handler leaves it, or only files whose names
+//! end in `.partial`. Where the kernel's dump is documented: core(5), "Piping core dumps to a program".
+//!
+//! [`Plan`], [`uninstall`] and [`Status`] put the handler into the kernel's settings, take it out, and look at it.
+
+mod channel;
+mod config;
+mod crasher;
+mod error;
+mod harden;
+mod install;
+mod kernel_log;
+mod live;
+mod notice;
+mod receive;
+mod spool;
+mod trusted;
+mod worker;
+
+pub use config::HandlerLimits;
+pub use error::HandlerError;
+pub use install::{Change, InstallOptions, Plan, Status, Uninstalled, UserCores, uninstall};
+pub use notice::{DEFAULT_SPOOL, Notice, OwnPattern};
+pub use receive::{Kept, Received, receive};
+pub use spool::Spool;
+pub use worker::work;
