@@ -25,6 +25,7 @@ mod evidence;
 mod explained;
 mod fixtures;
 mod group;
+mod handler;
 mod hostile;
 mod oracle;
 mod push_pull;

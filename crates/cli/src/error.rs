@@ -102,6 +102,13 @@ impl From<epitaph_bundle::SaveError> for Error {
     }
 }
 
+impl From<epitaph_capture::HandlerError> for Error {
+    fn from(error: epitaph_capture::HandlerError) -> Error {
+        let hint = error.hint();
+        Error::new(error, hint)
+    }
+}
+
 impl From<epitaph_store::StoreError> for Error {
     fn from(error: epitaph_store::StoreError) -> Error {
         let hint = error.hint();

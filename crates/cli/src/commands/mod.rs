@@ -3,6 +3,7 @@
 pub(crate) mod collect;
 pub(crate) mod documents;
 pub(crate) mod group;
+pub(crate) mod handler;
 pub(crate) mod ls;
 pub(crate) mod pull;
 pub(crate) mod push;

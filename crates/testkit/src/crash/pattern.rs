@@ -55,7 +55,7 @@ impl PatternFile {
         // The lock file remembers what to restore, for the case that guard and helper are both killed.
         fs::write(&self.lock, format!("{new}\n{old}\n"))?;
         let helper = self.start_helper(&lock, new, &old)?;
-        let guard = PatternGuard { helper, lock: Some(lock), pattern: new.to_owned() };
+        let guard = PatternGuard { helper, lock: Some(lock), pattern: new.to_owned(), before: old };
         OpenOptions::new()
             .write(true)
             .truncate(true)
@@ -133,6 +133,7 @@ pub struct PatternGuard {
     helper: Child,
     lock: Option<Flock<File>>,
     pattern: String,
+    before: String,
 }
 
 impl PatternGuard {
@@ -146,6 +147,11 @@ impl PatternGuard {
     /// Returns the pattern that is set.
     pub fn pattern(&self) -> &str {
         &self.pattern
+    }
+
+    /// Returns the host's own pattern, which will be back.
+    pub fn before(&self) -> &str {
+        &self.before
     }
 }
 
@@ -177,6 +183,7 @@ mod tests {
         {
             let guard = file.set("core.%p").unwrap();
             assert_eq!((file.read().unwrap().as_str(), guard.pattern()), ("core.%p", "core.%p"));
+            assert_eq!(guard.before(), "|/usr/lib/handler %p %e");
         }
         assert_eq!(file.read().unwrap(), "|/usr/lib/handler %p %e");
         let panicked = std::panic::catch_unwind(|| {
