@@ -353,3 +353,73 @@ fn arguments_of_another_layout_are_refused() {
         epitaph().args(["handler", "run"]).args(arguments).stdin(Stdio::null()).run().any_code();
     }
 }
+
+/// The processes whose program is this one.
+fn processes_of(program: &Path) -> Vec<i32> {
+    let numbers =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|pid: &i32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program))
+        .collect()
+}
+
+#[test]
+fn a_handler_that_is_killed_while_it_reads_the_whole_core_leaves_the_slim_one() {
+    let Some(place) = Place::new() else { return };
+    let Some(_guard) = kernel_starts(&place.pattern()) else { return };
+    // Random bytes in memory take long to compress: `tail` keeps what it is given until the pipe ends.
+    let holder = r"ulimit -c unlimited
+        (head -c 300000000 /dev/urandom; echo; sleep 60) | exec tail -c 300000000";
+    let mut shell = Command::new("bash");
+    plain_environment(&mut shell).args(["-c", holder]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut shell = shell.current_dir("/").process_group(0).spawn().unwrap();
+    let tail = fs::canonicalize("/usr/bin/tail").unwrap();
+    let memory = |pid: i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+        status.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+    };
+    let started = Instant::now();
+    let holder = loop {
+        let ours = |pid: &i32| memory(*pid) > 250_000_000;
+        if let Some(pid) = processes_of(&tail).into_iter().find(ours) {
+            break pid;
+        }
+        assert!(started.elapsed() < PATIENCE, "tail doesn't hold what it was given");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(Command::new("kill").args(["-SEGV", &holder.to_string()]).status().unwrap().success());
+    let (slim, whole) = loop {
+        let kept = place.kept(0);
+        let ending = |ending: &str| kept.iter().find(|path| text(path).ends_with(ending)).cloned();
+        let partial = ending(".core.zst.partial").filter(|path| path.metadata().is_ok_and(|it| it.len() > 0));
+        assert!(ending(".core.zst").is_none(), "too late: {kept:?}");
+        if let (Some(slim), Some(partial)) = (ending(".core"), partial) {
+            break (slim, partial);
+        }
+        assert!(started.elapsed() < PATIENCE, "{kept:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let handlers = processes_of(&place.program());
+    let statuses = handlers.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
+    let worker = statuses.into_iter().find(|status| status.contains("\nUid:\t65534\t65534\t65534\t65534\n"));
+    let worker = worker.expect("root's own core is read by nobody");
+    for given_up in ["\nGid:\t65534\t65534\t65534\t65534\n", "\nGroups:\t \n", "\nNoNewPrivs:\t1\n"] {
+        assert!(worker.contains(given_up), "{given_up:?}: {worker}");
+    }
+    for capabilities in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+        assert!(worker.contains(&format!("\n{capabilities}:\t0000000000000000\n")), "{worker}");
+    }
+    for pid in handlers {
+        let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+    }
+    // Neither handler nor worker is left, and the process that crashed doesn't wait for them.
+    while !processes_of(&place.program()).is_empty() || Path::new(&format!("/proc/{holder}/exe")).exists() {
+        assert!(started.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", shell.id())]).status();
+    shell.wait().unwrap();
+    assert!(whole.exists() && !whole.with_extension("").exists());
+    let shown = epitaph().args(["show", "--json"]).arg(&slim).run().code(0).json();
+    assert_eq!(shown["signal"]["name"], "SIGSEGV");
+}

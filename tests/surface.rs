@@ -3,7 +3,7 @@
 use crate::support::{epitaph, folder};
 
 /// Every command, with the variables that can stand for its options.
-const COMMANDS: [(&str, &[&str]); 10] = [
+const COMMANDS: [(&str, &[&str]); 11] = [
     (
         "show",
         &[
@@ -52,9 +52,38 @@ const COMMANDS: [(&str, &[&str]); 10] = [
     ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB"]),
     ("pull", &["EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE", "EPITAPH_JOBS"]),
     ("ls", &["EPITAPH_JSON", "EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE"]),
+    ("handler", &[]),
     ("completions", &[]),
     ("man", &[]),
 ];
+
+/// The commands of `handler`, likewise.
+const HANDLER: [(&str, &[&str]); 3] = [
+    (
+        "install",
+        &[
+            "EPITAPH_HANDLER_PROGRAM",
+            "EPITAPH_SPOOL",
+            "EPITAPH_QUOTA",
+            "EPITAPH_KEEP_FREE",
+            "EPITAPH_FIRST",
+            "EPITAPH_FORCE",
+            "EPITAPH_DRY_RUN",
+        ],
+    ),
+    ("uninstall", &["EPITAPH_SPOOL", "EPITAPH_DRY_RUN"]),
+    ("status", &["EPITAPH_SPOOL", "EPITAPH_JSON"]),
+];
+
+#[test]
+fn the_handlers_commands_name_their_variables() {
+    let top = epitaph().args(["handler", "--help"]).run().code(0).says(&["  run ", "  install "]);
+    assert!(!top.stdout().contains("  work "), "nobody calls it but the handler: {top}");
+    for (command, variables) in HANDLER {
+        let usage = format!("Usage: epitaph handler {command}");
+        epitaph().args(["handler", command, "--help"]).run().code(0).says(&[&usage]).says(variables);
+    }
+}
 
 #[test]
 fn every_command_has_help_that_names_its_variables() {

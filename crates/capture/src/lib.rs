@@ -7,8 +7,9 @@
 //! what takes privileges.
 //!
 //! It is *not* a reader of cores (`elf` is) and doesn't keep them (`bundle` does): what it hands on is an
-//! open file whose first bytes say that it is a core. It never deletes, moves or changes a file, and never
-//! changes a setting of the host.
+//! open file whose first bytes say that it is a core. It never deletes, moves or changes a file of others, and
+//! changes a setting of the host only where that is its task: its own [handler](receive()) of cores is
+//! [installed](Plan) when somebody asks for it, and [uninstalled](uninstall()) likewise.
 //!
 //! What a crasher names, it may have named to harm us. Names are bytes throughout, and a file is opened only
 //! without following links, without blocking, and taken only if it is a regular file of ours or of root's.

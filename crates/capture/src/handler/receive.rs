@@ -128,18 +128,18 @@ struct Reception<'a> {
 
 impl Reception<'_> {
     fn keep(&self, core: OwnedFd, crasher: Crasher) -> Result<Kept, HandlerError> {
-        let room = {
-            let locked = self.folder.lock()?;
+        // Where other handlers are busy with this user's crashes, they sweep.
+        if let Ok(locked) = self.folder.lock() {
             locked.sweep();
-            locked.room_for_slim()
-        };
-        if !room {
+        }
+        if !self.folder.has_room_for_slim() {
             return Ok(Kept::Nothing { why: "the disk is full".to_owned() });
         }
         self.keep_facts(&crasher)?;
         let kept = self.keep_core(core, crasher);
         // What was not sealed by now never will be.
         self.entry.abandon();
+        self.folder.lock()?.evict(&self.entry, &self.limits);
         kept
     }
 
@@ -176,31 +176,28 @@ impl Reception<'_> {
             _ => return Err(unexpected()),
         }
         // The slim core is safe: whatever happens now, it is what is kept.
-        let slim_only = |why: &dyn ToString| Ok(Kept::Slim { why: why.to_string() });
-        let signature = match worker.answer(TO_JUDGE) {
-            Ok(Answer::Judged { signature }) => signature,
-            Ok(_) => return slim_only(&unexpected()),
-            Err(error) => return slim_only(&error),
+        let judged = match worker.answer(TO_JUDGE) {
+            Ok(Answer::Judged { signature }) => Ok(signature),
+            Ok(_) => Err(unexpected()),
+            Err(error) => Err(error),
         };
-        let signature = signature.unwrap_or_else(|| {
-            format!("{} by signal {}", String::from_utf8_lossy(&self.notice.name), self.notice.signal)
-        });
-        let room = {
-            let locked = self.folder.lock()?;
-            let decision = locked.decide(&signature, self.notice.time, self.limits.first)?;
-            if let Decision::Count { count } = decision {
-                self.entry.discard_all();
-                return Ok(Kept::Counted { count });
-            }
-            locked.room_for_whole(&self.limits)
-        };
-        let kept = if room == 0 {
-            Kept::Slim { why: "the disk has no room for more".to_owned() }
-        } else {
-            self.keep_whole(worker, whole, room)?
-        };
-        self.folder.lock()?.evict(&self.entry, &self.limits);
-        Ok(kept)
+        let signature = judged.as_ref().ok().cloned().flatten().unwrap_or_else(|| self.rough_signature());
+        let decision = self.folder.lock()?.decide(&signature, self.notice.time, self.limits.first)?;
+        if let Decision::Count { count } = decision {
+            self.entry.discard_all();
+            return Ok(Kept::Counted { count });
+        }
+        let room = self.folder.room_for_whole(&self.limits);
+        match judged {
+            Err(error) => Ok(Kept::Slim { why: with_causes(&error) }),
+            Ok(_) if room == 0 => Ok(Kept::Slim { why: "the disk has no room for more".to_owned() }),
+            Ok(_) => self.keep_whole(worker, whole, room),
+        }
+    }
+
+    /// What a crash is counted by that could not be judged.
+    fn rough_signature(&self) -> String {
+        format!("{} by signal {}", String::from_utf8_lossy(&self.notice.name), self.notice.signal)
     }
 
     fn keep_whole(&self, worker: Worker, whole: &File, room: u64) -> Result<Kept, HandlerError> {
@@ -217,7 +214,7 @@ impl Reception<'_> {
             Ok(Answer::Full { whole: false }) => "the whole one broke off".to_owned(),
             Ok(Answer::NoFull { why }) => why,
             Ok(_) => unexpected().to_string(),
-            Err(error) => error.to_string(),
+            Err(error) => with_causes(&error),
         };
         Ok(Kept::Slim { why })
     }

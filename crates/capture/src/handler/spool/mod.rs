@@ -198,12 +198,16 @@ impl Entry<'_> {
         create(&path).map_err(HandlerError::file(path, "made"))
     }
 
-    /// Seals a part: on disk, its user's to read, under its name.
+    /// Seals a part: its user's to read, under its name; a core is on disk by then. The facts follow with it: syncing
+    /// them alone would only make the dying process wait.
     pub(super) fn seal(&self, part: Part, file: &File) -> Result<(), HandlerError> {
         let path = self.path(part);
         let sealed = || -> io::Result<()> {
             fchmod(file, Mode::RUSR)?;
             fchown(file, Some(Uid::from_raw(self.folder.uid)), None)?;
+            if part == Part::Facts {
+                return std::fs::rename(self.partial(part), &path);
+            }
             file.sync_all()?;
             std::fs::rename(self.partial(part), &path)?;
             File::open(&self.folder.path)?.sync_all()

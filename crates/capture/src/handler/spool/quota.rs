@@ -59,26 +59,26 @@ impl Locked<'_> {
         }
         evicted
     }
+}
 
+impl UserFolder {
     /// Returns how many bytes the whole core may take; 0 where it is better left.
     pub(in crate::handler) fn room_for_whole(&self, limits: &HandlerLimits) -> u64 {
         limits.quota.min(self.free().saturating_sub(limits.keep_free))
     }
 
     /// Tells whether there is room for a slim core.
-    pub(in crate::handler) fn room_for_slim(&self) -> bool {
+    pub(in crate::handler) fn has_room_for_slim(&self) -> bool {
         self.free() > LEAST_FREE
     }
 
     /// Bytes of the disk that are free, as far as anybody may use them. A disk without inodes is full.
     fn free(&self) -> u64 {
-        let Ok(disk) = statvfs(&self.folder.path) else { return 0 };
+        let Ok(disk) = statvfs(&self.path) else { return 0 };
         let out_of_inodes = disk.f_files > 0 && disk.f_favail == 0;
         if out_of_inodes { 0 } else { disk.f_bavail.saturating_mul(disk.f_frsize) }
     }
-}
 
-impl UserFolder {
     /// Returns how many crashes are sealed here, and the bytes that all files take.
     pub(in crate::handler) fn usage(&self) -> (usize, u64) {
         let crashes = self.crashes();
@@ -182,8 +182,7 @@ mod tests {
     #[test]
     fn a_disk_that_must_stay_free_has_no_room() {
         let (_root, folder) = own_folder();
-        let locked = folder.lock().unwrap();
-        assert_eq!(locked.room_for_whole(&HandlerLimits { keep_free: u64::MAX, ..limits(MIB) }), 0);
-        assert_eq!(locked.room_for_whole(&limits(100)), 100);
+        assert_eq!(folder.room_for_whole(&HandlerLimits { keep_free: u64::MAX, ..limits(MIB) }), 0);
+        assert_eq!(folder.room_for_whole(&limits(100)), 100);
     }
 }
