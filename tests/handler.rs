@@ -363,42 +363,84 @@ fn processes_of(program: &Path) -> Vec<i32> {
         .collect()
 }
 
+/// A process of root's that crashed with much in its memory, whose whole core is being read.
+struct Reading {
+    shell: Child,
+    pid: i32,
+    slim: PathBuf,
+    whole: PathBuf,
+}
+
+impl Reading {
+    /// Lets it crash, and waits until the slim core is sealed and the whole one begun.
+    fn begin(place: &Place) -> Reading {
+        // Random bytes take long to compress: `tail` keeps what it is given until the pipe ends.
+        let script = r"ulimit -c unlimited
+            (head -c 300000000 /dev/urandom; echo; sleep 60) | exec tail -c 300000000";
+        let mut shell = Command::new("bash");
+        plain_environment(&mut shell).args(["-c", script]).stdout(Stdio::null()).stderr(Stdio::null());
+        let shell = shell.current_dir("/").process_group(0).spawn().unwrap();
+        let tail = Command::new("sh").args(["-c", "readlink -f $(command -v tail)"]).output().unwrap();
+        let tail = PathBuf::from(String::from_utf8(tail.stdout).unwrap().trim());
+        let memory = |pid: i32| {
+            let pages = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+            pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+        };
+        let pid = eventually("tail holds what it was given", || {
+            processes_of(&tail).into_iter().find(|pid| memory(*pid) > 250_000_000)
+        });
+        signal("SEGV", pid);
+        let (slim, whole) = eventually("the whole core is being read", || {
+            let kept = place.kept(0);
+            let ending = |ending: &str| kept.iter().find(|path| text(path).ends_with(ending)).cloned();
+            assert!(ending(".core.zst").is_none(), "too late: {kept:?}");
+            let partial =
+                ending(".core.zst.partial").filter(|path| path.metadata().is_ok_and(|it| it.len() > 0));
+            Some((ending(".core")?, partial?.with_extension("")))
+        });
+        Reading { shell, pid, slim, whole }
+    }
+
+    /// Checks that the slim core is what is left, and that nobody waits any more.
+    fn leaves_the_slim_core(mut self, place: &Place) {
+        eventually("all handlers have ended", || processes_of(&place.program()).is_empty().then_some(()));
+        let exe = format!("/proc/{}/exe", self.pid);
+        eventually("the process that crashed has ended", || fs::read_link(&exe).is_err().then_some(()));
+        signal("KILL", -i32::try_from(self.shell.id()).unwrap());
+        self.shell.wait().unwrap();
+        assert!(!self.whole.exists());
+        let shown = epitaph().args(["show", "--json"]).arg(&self.slim).run().code(0).json();
+        assert_eq!(shown["signal"]["name"], "SIGSEGV");
+    }
+}
+
+/// Waits for a value, for a bounded time.
+#[track_caller]
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "{what}: not yet");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal, to a process or (negative) a group.
+fn signal(name: &str, pid: i32) {
+    let kill = Command::new("kill")
+        .args([&format!("-{name}"), "--", &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
+    kill.unwrap();
+}
+
 #[test]
 fn a_handler_that_is_killed_while_it_reads_the_whole_core_leaves_the_slim_one() {
     let Some(place) = Place::new() else { return };
     let Some(_guard) = kernel_starts(&place.pattern()) else { return };
-    // Random bytes in memory take long to compress: `tail` keeps what it is given until the pipe ends.
-    let holder = r"ulimit -c unlimited
-        (head -c 300000000 /dev/urandom; echo; sleep 60) | exec tail -c 300000000";
-    let mut shell = Command::new("bash");
-    plain_environment(&mut shell).args(["-c", holder]).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut shell = shell.current_dir("/").process_group(0).spawn().unwrap();
-    let tail = fs::canonicalize("/usr/bin/tail").unwrap();
-    let memory = |pid: i32| {
-        let status = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-        status.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
-    };
-    let started = Instant::now();
-    let holder = loop {
-        let ours = |pid: &i32| memory(*pid) > 250_000_000;
-        if let Some(pid) = processes_of(&tail).into_iter().find(ours) {
-            break pid;
-        }
-        assert!(started.elapsed() < PATIENCE, "tail doesn't hold what it was given");
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert!(Command::new("kill").args(["-SEGV", &holder.to_string()]).status().unwrap().success());
-    let (slim, whole) = loop {
-        let kept = place.kept(0);
-        let ending = |ending: &str| kept.iter().find(|path| text(path).ends_with(ending)).cloned();
-        let partial = ending(".core.zst.partial").filter(|path| path.metadata().is_ok_and(|it| it.len() > 0));
-        assert!(ending(".core.zst").is_none(), "too late: {kept:?}");
-        if let (Some(slim), Some(partial)) = (ending(".core"), partial) {
-            break (slim, partial);
-        }
-        assert!(started.elapsed() < PATIENCE, "{kept:?}");
-        std::thread::sleep(Duration::from_millis(1));
-    };
+    let reading = Reading::begin(&place);
     let handlers = processes_of(&place.program());
     let statuses = handlers.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
     let worker = statuses.into_iter().find(|status| status.contains("\nUid:\t65534\t65534\t65534\t65534\n"));
@@ -410,16 +452,34 @@ fn a_handler_that_is_killed_while_it_reads_the_whole_core_leaves_the_slim_one() 
         assert!(worker.contains(&format!("\n{capabilities}:\t0000000000000000\n")), "{worker}");
     }
     for pid in handlers {
-        let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        signal("KILL", pid);
     }
-    // Neither handler nor worker is left, and the process that crashed doesn't wait for them.
-    while !processes_of(&place.program()).is_empty() || Path::new(&format!("/proc/{holder}/exe")).exists() {
-        assert!(started.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(10));
+    reading.leaves_the_slim_core(&place);
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_dumps_leaves_the_slim_core() {
+    let Some(place) = Place::new() else { return };
+    let Some(_guard) = kernel_starts(&place.pattern()) else { return };
+    let reading = Reading::begin(&place);
+    signal("KILL", reading.pid);
+    reading.leaves_the_slim_core(&place);
+    assert_eq!(place.kept(0).len(), 2, "the half of the whole one has gone: {:?}", place.kept(0));
+}
+
+#[test]
+fn many_handlers_at_once_count_right() {
+    let Some(place) = Place::new() else { return };
+    let core = place.folder.path().join("core");
+    small_core(1, "small").write_to(&core).unwrap();
+    let handlers: Vec<Child> = (0..16).map(|_| place.receive(File::open(&core).unwrap())).collect();
+    for mut handler in handlers {
+        assert!(handler.wait().unwrap().success());
     }
-    let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", shell.id())]).status();
-    shell.wait().unwrap();
-    assert!(whole.exists() && !whole.with_extension("").exists());
-    let shown = epitaph().args(["show", "--json"]).arg(&slim).run().code(0).json();
-    assert_eq!(shown["signal"]["name"], "SIGSEGV");
+    let kept = place.kept(0);
+    assert_eq!(kept.iter().filter(|path| is(path, "core")).count(), 3, "{kept:?}");
+    assert!(!kept.iter().any(|path| is(path, "partial")), "{kept:?}");
+    let status =
+        epitaph().args(["handler", "status", "--json", "--spool"]).arg(place.spool()).run().code(0).json();
+    assert_eq!(status["users"][0]["counted"], 13, "{status}");
 }
