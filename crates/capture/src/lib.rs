@@ -7,8 +7,8 @@
 //! what takes privileges.
 //!
 //! It is *not* a reader of cores (`elf` is) and doesn't keep them (`bundle` does): what it hands on is an
-//! open file whose first bytes say that it is a core. It never deletes, moves or changes a file, and never
-//! changes a setting of the host.
+//! open file whose first bytes say that it is a core. It never moves or changes a file, deletes none but the core of its
+//! own [canary](Canary), and changes nothing on the host but what [`fix`] is asked to.
 //!
 //! What a crasher names, it may have named to harm us. Names are bytes throughout, and a file is opened only
 //! without following links, without blocking, and taken only if it is a regular file of ours or of root's.
@@ -32,7 +32,9 @@
 //! }
 //! ```
 
+mod canary;
 mod container;
+mod doctor;
 mod error;
 mod host;
 mod limits;
@@ -46,6 +48,8 @@ mod text;
 mod trace;
 mod why;
 
+pub use canary::{Canary, CanaryError, Fate, Flight};
+pub use doctor::{Diagnosis, FixError, Fixed, diagnose, fix};
 pub use error::CaptureError;
 pub use host::{Host, Settings};
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
@@ -58,4 +62,7 @@ pub use pattern::{
 pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Timeout, Trace, dumps_core, run};
 pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use trace::{Dumped, Dumps, start_stopped};
-pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};
+pub use why::{
+    CommandFacts, Folder, FolderTrouble, Guarded, Inherited, LastWords, LostCore, NoCore, OwnReport, Program,
+    Receiver, Situation, Systemd, explain, forbids, risks,
+};

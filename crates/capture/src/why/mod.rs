@@ -7,7 +7,10 @@
 mod rows;
 mod situation;
 
-pub use situation::{CommandFacts, Folder, FolderTrouble, LostCore, Receiver, Situation};
+pub use situation::{
+    CommandFacts, Folder, FolderTrouble, Guarded, Inherited, LastWords, LostCore, OwnReport, Program,
+    Receiver, Situation, Systemd,
+};
 
 use self::rows::{Row, Weight};
 
@@ -25,9 +28,14 @@ pub struct NoCore {
 /// Returns the reason why a search found no core.
 pub fn explain(situation: &Situation) -> NoCore {
     rows::table()
-        .filter(|row| row.weight == Weight::Reason)
+        .filter(|row| row.weight != Weight::Risk)
         .find_map(|row| row.check(situation))
         .unwrap_or_else(|| rows::nothing_found(situation))
+}
+
+/// Returns what forbids cores here, if anything does. That somebody else keeps them forbids none.
+pub fn forbids(situation: &Situation) -> Option<NoCore> {
+    rows::table().filter(|row| row.weight == Weight::Reason).find_map(|row| row.check(situation))
 }
 
 /// Returns what made, or may make, cores go missing though nothing forbids them.

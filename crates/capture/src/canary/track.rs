@@ -1,0 +1,104 @@
+//! Finds the core of a canary, and removes it.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use epitaph_bundle::open_core_file;
+use epitaph_elf::CoreFile;
+
+use super::Fate;
+use crate::host::Host;
+use crate::pattern::{CorePattern, Matcher, Specifier};
+use crate::search::{Candidate, Reason, Rejected, Search, SearchLimits};
+
+/// Programs that take cores and store them a while after the process is gone.
+const COLLECTORS: [&str; 4] = ["systemd-coredump", "apport", "abrt-hook-ccpp", "epitaph"];
+/// Time between two searches of their stores.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Returns what became of the core of process `pid`, which stood in `cwd`; where there is none, the empty file that was
+/// left of it.
+pub(super) fn core_of(
+    host: &Host,
+    cwd: &Path,
+    pid: u32,
+    since: SystemTime,
+    patience: Duration,
+) -> Result<Fate, Option<PathBuf>> {
+    match host.settings().pattern.as_ref().ok().and_then(|pattern| Some((pattern, pattern.matcher()?))) {
+        Some((pattern, matcher)) => in_files(host, pattern, &matcher, cwd, pid, since),
+        None => in_stores(host, pid, since, patience).ok_or(None),
+    }
+}
+
+fn in_files(
+    host: &Host,
+    pattern: &CorePattern,
+    matcher: &Matcher,
+    cwd: &Path,
+    pid: u32,
+    since: SystemTime,
+) -> Result<Fate, Option<PathBuf>> {
+    let relative = pattern.file().and_then(|file| file.relative_folder());
+    let folder = match (matcher.folder(), relative) {
+        (Some(folder), _) => host.path(folder),
+        (None, relative) => cwd.join(relative.unwrap_or_default()),
+    };
+    // Who has waited for a process finds its core finished.
+    let limits = SearchLimits { settle: Duration::ZERO, ..SearchLimits::default() };
+    let search = Search::new(host).folder(folder, matcher.depth_below_folder());
+    let found = search.newer_than(since).limits(limits).run();
+    match found.candidates.iter().find_map(|candidate| Some((candidate, missing(candidate, pid)?))) {
+        Some((core, missing)) => Ok(Fate::Core {
+            path: core.path.clone(),
+            size: core.size,
+            missing,
+            removed: remove(&core.path, &core.file),
+        }),
+        None => Err(found.rejected.iter().find_map(|rejected| remove_empty(rejected, matcher, pid))),
+    }
+}
+
+/// Searches the stores of collectors until the core is there; of one that isn't known, but once.
+fn in_stores(host: &Host, pid: u32, since: SystemTime, patience: Duration) -> Option<Fate> {
+    let known = COLLECTORS.iter().any(|name| host.settings().pipes_into(name));
+    let deadline = Instant::now() + if known { patience } else { Duration::ZERO };
+    loop {
+        let found = Search::new(host).usual_places(None).newer_than(since).run();
+        let core = found.candidates.iter().find_map(|core| Some((core, missing(core, pid)?)));
+        if let Some((core, missing)) = core {
+            return Some(Fate::Core { path: core.path.clone(), size: core.size, missing, removed: false });
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Returns how many bytes the core lacks, if it is that of process `pid`.
+fn missing(candidate: &Candidate, pid: u32) -> Option<u64> {
+    let opened = open_core_file(&candidate.path, candidate.file.try_clone().ok()?).ok()?;
+    let core = CoreFile::open(opened.source).ok()?;
+    (core.process().info.as_ref()?.pid == pid).then(|| core.missing())
+}
+
+/// Removes a file, if it is still the one that was looked at.
+fn remove(path: &Path, file: &std::fs::File) -> bool {
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let (Ok(there), Ok(known)) = (path.symlink_metadata().map(identity), file.metadata().map(identity))
+    else {
+        return false;
+    };
+    there == known && std::fs::remove_file(path).is_ok()
+}
+
+/// Removes an empty file that has the canary's process id in its name, and returns its path.
+fn remove_empty(rejected: &Rejected, matcher: &Matcher, pid: u32) -> Option<PathBuf> {
+    let is_its = matches!(rejected.reason, Reason::Empty | Reason::Unreadable(_))
+        && matcher.match_name(rejected.path.file_name()?.as_encoded_bytes())?.number(Specifier::Pid)
+            == Some(u64::from(pid))
+        && rejected.path.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == 0);
+    (is_its && std::fs::remove_file(&rejected.path).is_ok()).then(|| rejected.path.clone())
+}
