@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Collect(CollectArgs),
     /// Run a command so that its crashes leave cores, and collect them
     Run(RunArgs),
+    /// Tell whether a crash here leaves a core; if not, why, and what to do (the step to begin with)
+    Doctor(DoctorArgs),
     /// Stop, and once continued become a command: what `run` starts in order to trace it
     #[command(hide = true)]
     StartStopped(StartStoppedArgs),
@@ -231,6 +233,24 @@ pub(crate) struct StartStoppedArgs {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A program crashes on purpose in this folder, and its core is removed again where the kernel wrote it \
+    into a file. Exit code 0: a crash here leaves a core that epitaph can collect; 1: it doesn't."
+)]
+pub(crate) struct DoctorArgs {
+    /// Print the facts, the reason and the proof as one JSON object
+    #[arg(long, env = "EPITAPH_JSON")]
+    pub(crate) json: bool,
+    /// Mend what can be mended safely, and say how to take it back: make the folder that an absolute core pattern names,
+    /// raise the soft core size limit of the shell that started this. Kernel settings are left alone
+    #[arg(long, env = "EPITAPH_FIX")]
+    pub(crate) fix: bool,
+    /// Crash on purpose, at once
+    #[arg(long, hide = true, conflicts_with_all = ["json", "fix"])]
+    pub(crate) canary: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -57,8 +57,8 @@ pub enum Fate {
     Lost {
         /// Whether the kernel says that it wrote one.
         dumped: bool,
-        /// The empty file that was left instead, and is removed again.
-        empty: Option<PathBuf>,
+        /// The file that was left instead, empty or too short to be a core, and is removed again.
+        stub: Option<PathBuf>,
     },
 }
 
@@ -144,7 +144,7 @@ impl Canary {
             return Err(CanaryError::Survived { status });
         }
         let fate = track::core_of(host, ground.folder(), pid, since, self.patience)
-            .unwrap_or_else(|empty| Fate::Lost { dumped, empty });
+            .unwrap_or_else(|stub| Fate::Lost { dumped, stub });
         Ok(Flight { pid, fate, took: begun.elapsed() })
     }
 

@@ -38,6 +38,7 @@ fn a_canary_that_hangs_is_ended() {
 
 #[test]
 fn a_program_that_is_not_there_is_named() {
+    let _one_at_a_time = crate::run::tests::alone();
     let folder = tempfile::tempdir().unwrap();
     let (_root, host) = host_with("core.%p");
     let error =

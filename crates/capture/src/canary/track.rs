@@ -1,5 +1,6 @@
 //! Finds the core of a canary, and removes it.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,15 +11,15 @@ use epitaph_elf::CoreFile;
 use super::Fate;
 use crate::host::Host;
 use crate::pattern::{CorePattern, Matcher, Specifier};
-use crate::search::{Candidate, Reason, Rejected, Search, SearchLimits};
+use crate::search::{Candidate, Rejected, Search, SearchLimits};
 
 /// Programs that take cores and store them a while after the process is gone.
 const COLLECTORS: [&str; 4] = ["systemd-coredump", "apport", "abrt-hook-ccpp", "epitaph"];
 /// Time between two searches of their stores.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Returns what became of the core of process `pid`, which stood in `cwd`; where there is none, the empty file that was
-/// left of it.
+/// Returns what became of the core of process `pid`, which stood in `cwd`; where there is none, the file that was left
+/// instead, which is removed.
 pub(super) fn core_of(
     host: &Host,
     cwd: &Path,
@@ -56,7 +57,7 @@ fn in_files(
             missing,
             removed: remove(&core.path, &core.file),
         }),
-        None => Err(found.rejected.iter().find_map(|rejected| remove_empty(rejected, matcher, pid))),
+        None => Err(found.rejected.iter().find_map(|rejected| remove_stub(rejected, matcher, pid))),
     }
 }
 
@@ -81,7 +82,9 @@ fn in_stores(host: &Host, pid: u32, since: SystemTime, patience: Duration) -> Op
 fn missing(candidate: &Candidate, pid: u32) -> Option<u64> {
     let opened = open_core_file(&candidate.path, candidate.file.try_clone().ok()?).ok()?;
     let core = CoreFile::open(opened.source).ok()?;
-    (core.process().info.as_ref()?.pid == pid).then(|| core.missing())
+    // One that is cut within its notes has its process id in its name at most.
+    let its = core.process().info.as_ref().map(|info| info.pid).or_else(|| candidate.named_pid());
+    (its == Some(pid)).then(|| core.missing())
 }
 
 /// Removes a file, if it is still the one that was looked at.
@@ -94,11 +97,10 @@ fn remove(path: &Path, file: &std::fs::File) -> bool {
     there == known && std::fs::remove_file(path).is_ok()
 }
 
-/// Removes an empty file that has the canary's process id in its name, and returns its path.
-fn remove_empty(rejected: &Rejected, matcher: &Matcher, pid: u32) -> Option<PathBuf> {
-    let is_its = matches!(rejected.reason, Reason::Empty | Reason::Unreadable(_))
-        && matcher.match_name(rejected.path.file_name()?.as_encoded_bytes())?.number(Specifier::Pid)
-            == Some(u64::from(pid))
-        && rejected.path.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == 0);
-    (is_its && std::fs::remove_file(&rejected.path).is_ok()).then(|| rejected.path.clone())
+/// Removes a file that is no core and has the canary's process id in its name, and returns its path.
+fn remove_stub(rejected: &Rejected, matcher: &Matcher, pid: u32) -> Option<PathBuf> {
+    let name = rejected.path.file_name()?.as_bytes();
+    let is_its = matcher.match_name(name)?.number(Specifier::Pid) == Some(u64::from(pid));
+    let is_file = rejected.path.symlink_metadata().is_ok_and(|file| file.is_file());
+    (is_its && is_file && std::fs::remove_file(&rejected.path).is_ok()).then(|| rejected.path.clone())
 }

@@ -11,7 +11,7 @@ mod program;
 mod receiver;
 mod runtime;
 
-pub(super) use outcome::nothing_found;
+pub(super) use outcome::{NOTHING_FOUND, nothing_found};
 
 use super::NoCore;
 use super::situation::Situation;

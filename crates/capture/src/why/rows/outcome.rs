@@ -4,6 +4,9 @@ use super::{NoCore, Row, Situation, words};
 use crate::canary::Fate;
 use crate::run::{Exit, dumps_core};
 
+/// The code of the row that always holds.
+pub(crate) const NOTHING_FOUND: &str = "nothing_found";
+
 pub(super) const ROWS: &[Row] = &[
     Row::reason("core_not_found", |situation| {
         let crashed = situation.command.as_ref()?.crashed.iter().find(|crashed| crashed.core_dumped)?;
@@ -90,7 +93,7 @@ pub(crate) fn nothing_found(situation: &Situation) -> NoCore {
         _ => "nothing on this host forbids one",
     };
     NoCore {
-        code: "nothing_found",
+        code: NOTHING_FOUND,
         sentence: format!(
             "no core lies in {}, though {proof}",
             count(situation.searched, "searched folder", "searched folders")

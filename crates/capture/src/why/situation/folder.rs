@@ -62,9 +62,10 @@ fn trouble(folder: &Path) -> Option<FolderTrouble> {
     }
     let room = statvfs(folder).ok()?;
     // Some of the rest is kept for root.
-    let (blocks, files) = match rustix::process::geteuid().is_root() {
-        true => (room.f_bfree, room.f_ffree),
-        false => (room.f_bavail, room.f_favail),
+    let (blocks, files) = if rustix::process::geteuid().is_root() {
+        (room.f_bfree, room.f_ffree)
+    } else {
+        (room.f_bavail, room.f_favail)
     };
     match () {
         // File systems that make inodes as they need them count none.

@@ -137,7 +137,9 @@ impl Situation {
     #[must_use]
     pub fn standing_in(mut self, host: &Host, cwd: &Path) -> Situation {
         if let Some(relative) = self.relative_folder() {
-            self.folder = Some(Folder::of(host, cwd.join(relative)));
+            // Joined with nothing, a path would end in a slash.
+            let path = if relative.as_os_str().is_empty() { cwd.to_owned() } else { cwd.join(relative) };
+            self.folder = Some(Folder::of(host, path));
         }
         self.with_name_in(host, cwd)
     }

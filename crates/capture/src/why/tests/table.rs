@@ -112,11 +112,9 @@ impl Fake {
     }
 
     fn limit(&self, name: &str, soft: &str, hard: &str) -> &Fake {
-        let lines = LIMITS.lines().map(|line| match line.starts_with(name) {
-            true => format!("{name:<26}{soft:<21}{hard:<21}bytes\n"),
-            false => format!("{line}\n"),
-        });
-        self.file("proc/self/limits", &lines.collect::<String>())
+        let changed = format!("{name:<26}{soft:<21}{hard:<21}bytes");
+        let lines = LIMITS.lines().map(|line| if line.starts_with(name) { &changed } else { line });
+        self.file("proc/self/limits", &lines.collect::<Vec<_>>().join("\n"))
     }
 
     fn container(&self) -> &Fake {
@@ -166,7 +164,7 @@ impl Fake {
 }
 
 /// A canary that left nothing.
-const NO_CORE: Fate = Fate::Lost { dumped: false, empty: None };
+const NO_CORE: Fate = Fate::Lost { dumped: false, stub: None };
 
 fn whole_core() -> Fate {
     Fate::Core { path: "/job/core.7".into(), size: 4096, missing: 0, removed: true }
@@ -455,9 +453,11 @@ fn a_folder_that_this_user_may_not_write_to() {
 }
 
 #[test]
-fn every_code_is_shown_by_some_test() {
+fn every_code_is_shown_by_some_test_and_documented() {
     let tests = [include_str!("table.rs"), include_str!("../tests.rs")].concat();
+    let documentation = include_str!("../mod.rs");
     for row in rows::table() {
         assert!(tests.contains(&format!("\"{}\"", row.code)), "no test shows {}", row.code);
+        assert!(documentation.contains(&format!("`{}`", row.code)), "{} is not documented", row.code);
     }
 }
