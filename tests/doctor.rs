@@ -13,7 +13,9 @@ use epitaph_testkit::tools;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Answer, epitaph, epitaph_after, epitaph_alone, folder, program, text};
+use crate::support::{
+    Answer, alone_by, epitaph, epitaph_after, epitaph_alone, folder, plain_environment, program, text,
+};
 
 /// Sets the kernel's core pattern as long as the guard lives; where that isn't possible, says that the test is skipped.
 fn pattern(pattern: &str) -> Option<PatternGuard> {
@@ -290,6 +292,24 @@ fn run_names_the_row_as_well() {
     std::fs::create_dir_all(&deep).unwrap();
     std::fs::copy("/bin/sh", deep.join("sh")).unwrap();
     tells(&[&text(deep.join("sh")), "-c", "kill -SEGV $$"], "name_too_long"); // C9
+}
+
+#[test]
+fn collect_proves_that_nothing_forbids_a_core() {
+    let Some(_pattern) = pattern("core.%p") else { return };
+    let Some(mut command) = alone_by(r#"ulimit -c unlimited && mount -t tmpfs none /tmp && exec "$0" "$@""#)
+    else {
+        return skipped("others' crashes can't be kept out here (root, or a user namespace)");
+    };
+    let folder = folder();
+    plain_environment(&mut command).arg(program()).args(["collect", "--out", "out"]);
+    let output = command.current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("a program that crashed here on purpose left one (nothing_found)"), "{said}");
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["out"], "the canary's core is gone");
 }
 
 #[test]
