@@ -6,8 +6,10 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
-use epitaph_testkit::crash::PatternGuard;
+use epitaph_capture::{CoreLimit, Exit, Host, RunOutcome, Situation, explain};
+use epitaph_testkit::crash::{Built, PatternGuard, or_skip, program as program_named};
 use epitaph_testkit::skip::skipped;
 use epitaph_testkit::tools;
 use serde_json::Value;
@@ -341,4 +343,48 @@ fn a_program_that_may_only_be_executed_leaves_no_core() {
     assert!(told.contains("(program_guarded)"), "C14: {told}");
     let told = run(0o555);
     assert!(!told.contains("without a core") && told.contains("SIGSEGV"), "{told}");
+}
+
+/// What the table says of a program that ended with this status on the host whose files are in `root`.
+fn reason_after(root: &Path, program: &Path, status: i32) -> &'static str {
+    let outcome = RunOutcome {
+        exit: Exit::Code(status),
+        core_dumped: false,
+        pid: 1,
+        session: 1,
+        executable: Some(program.to_owned()),
+        started: SystemTime::now(),
+        ended: SystemTime::now(),
+        cwd: root.to_owned(),
+        core_limit: CoreLimit::UNLIMITED,
+        orphans: Vec::new(),
+        orphan_count: 0,
+    };
+    explain(&Situation::of(&Host::at(root)).after_run(&outcome)).code
+}
+
+#[test]
+fn programs_of_sanitizers_and_of_go_are_known_by_their_files() {
+    let folder = folder();
+    std::fs::create_dir_all(folder.path().join("proc/sys/kernel")).unwrap();
+    std::fs::write(folder.path().join("proc/sys/kernel/core_pattern"), "core.%p").unwrap();
+    let plain = Path::new("/bin/sh");
+    assert_eq!(reason_after(folder.path(), plain, 1), "nothing_crashed");
+    assert_eq!(reason_after(folder.path(), plain, 2), "nothing_crashed");
+    if let Some(built) = or_skip(Built::of(program_named("go_stripped"))) {
+        assert_eq!(reason_after(folder.path(), &built.exe, 2), "go_panic", "D2");
+        assert_eq!(reason_after(folder.path(), &built.exe, 1), "nothing_crashed");
+    }
+    if !tools::have("gcc") {
+        return skipped("no gcc");
+    }
+    let (source, exe) = (folder.path().join("a.c"), folder.path().join("a"));
+    std::fs::write(&source, "int main(void) { return 0; }").unwrap();
+    let mut gcc = Command::new("gcc");
+    let built = gcc.args(["-fsanitize=address", "-o"]).arg(&exe).arg(&source).output().unwrap();
+    if !built.status.success() {
+        return skipped("gcc has no AddressSanitizer here");
+    }
+    assert_eq!(reason_after(folder.path(), &exe, 1), "sanitizer_exit", "D1");
+    assert_eq!(reason_after(folder.path(), &exe, 3), "nothing_crashed");
 }

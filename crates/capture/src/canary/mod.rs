@@ -121,7 +121,7 @@ impl Canary {
         Canary { command, patience: Duration::from_secs(10) }
     }
 
-    /// Sets how long it may take to die, and how long a collector may take to store its core.
+    /// Sets how long it may take to die, its core's writing included.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Canary {
         Canary { patience, ..self }
@@ -143,7 +143,7 @@ impl Canary {
         if !crate::run::of_status(status).is_some_and(crate::run::Exit::is_crash) {
             return Err(CanaryError::Survived { status });
         }
-        let fate = track::core_of(host, ground.folder(), pid, since, self.patience)
+        let fate = track::core_of(host, ground.folder(), pid, since)
             .unwrap_or_else(|stub| Fate::Lost { dumped, stub });
         Ok(Flight { pid, fate, took: begun.elapsed() })
     }

@@ -9,27 +9,26 @@ use epitaph_bundle::open_core_file;
 use epitaph_elf::CoreFile;
 
 use super::Fate;
+use crate::container::evidence;
 use crate::host::Host;
 use crate::pattern::{CorePattern, Matcher, Specifier};
 use crate::search::{Candidate, Rejected, Search, SearchLimits};
 
 /// Programs that take cores and store them a while after the process is gone.
 const COLLECTORS: [&str; 4] = ["systemd-coredump", "apport", "abrt-hook-ccpp", "epitaph"];
+/// How long they may take for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one search of all places may take where a program of somebody else's has got the core.
+const SEARCH: Duration = Duration::from_secs(1);
 /// Time between two searches of their stores.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Returns what became of the core of process `pid`, which stood in `cwd`; where there is none, the file that was left
 /// instead, which is removed.
-pub(super) fn core_of(
-    host: &Host,
-    cwd: &Path,
-    pid: u32,
-    since: SystemTime,
-    patience: Duration,
-) -> Result<Fate, Option<PathBuf>> {
+pub(super) fn core_of(host: &Host, cwd: &Path, pid: u32, since: SystemTime) -> Result<Fate, Option<PathBuf>> {
     match host.settings().pattern.as_ref().ok().and_then(|pattern| Some((pattern, pattern.matcher()?))) {
         Some((pattern, matcher)) => in_files(host, pattern, &matcher, cwd, pid, since),
-        None => in_stores(host, pid, since, patience).ok_or(None),
+        None => in_stores(host, pid, since).ok_or(None),
     }
 }
 
@@ -62,11 +61,14 @@ fn in_files(
 }
 
 /// Searches the stores of collectors until the core is there; of one that isn't known, but once.
-fn in_stores(host: &Host, pid: u32, since: SystemTime, patience: Duration) -> Option<Fate> {
+fn in_stores(host: &Host, pid: u32, since: SystemTime) -> Option<Fate> {
     let known = COLLECTORS.iter().any(|name| host.settings().pipes_into(name));
-    let deadline = Instant::now() + if known { patience } else { Duration::ZERO };
+    // From a container, no store is seen.
+    let patience = if known && evidence(host).is_none() { PATIENCE } else { Duration::ZERO };
+    let deadline = Instant::now() + patience;
     loop {
-        let found = Search::new(host).usual_places(None).newer_than(since).run();
+        let limits = SearchLimits { time: SEARCH, ..SearchLimits::default() };
+        let found = Search::new(host).usual_places(None).newer_than(since).limits(limits).run();
         let core = found.candidates.iter().find_map(|core| Some((core, missing(core, pid)?)));
         if let Some((core, missing)) = core {
             return Some(Fate::Core { path: core.path.clone(), size: core.size, missing, removed: false });

@@ -2,7 +2,7 @@
 
 mod fix;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 pub use fix::{FixError, Fixed, fix};
 
@@ -23,10 +23,14 @@ pub struct Diagnosis {
     pub situation: Situation,
 }
 
-/// Looks at `host` from `cwd`, and lets a canary crash there.
-pub fn diagnose(host: &Host, cwd: &Path, canary: &Canary) -> Diagnosis {
-    let mut situation = Situation::of(host).standing_in(host, cwd);
-    let canary = canary.send(host, cwd);
+/// Looks at `host` from where this process stands, and lets a canary crash there.
+pub fn diagnose(host: &Host, canary: &Canary) -> Diagnosis {
+    let situation = Situation::of(host);
+    // A folder that was removed has no name any more but the one that the kernel remembers.
+    let remembered = || situation.inherited.folder.clone().unwrap_or_else(|| PathBuf::from("/"));
+    let cwd = std::env::current_dir().unwrap_or_else(|_| remembered());
+    let mut situation = situation.standing_in(host, &cwd);
+    let canary = canary.send(host, &cwd);
     if let Ok(flight) = &canary {
         situation = situation.after_canary(&flight.fate);
     }

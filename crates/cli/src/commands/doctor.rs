@@ -1,7 +1,6 @@
 //! `epitaph doctor`: will a crash here leave a core?
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use epitaph_capture::{
     Canary, CanaryError, Diagnosis, Fate, FixError, Fixed, Flight, Host, NoCore, RunCommand, diagnose, fix,
@@ -23,15 +22,13 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, Error> {
         return crash();
     }
     let canary = canary()?;
-    // A folder that was removed has no name any more.
-    let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let host = Host::real();
-    let mut diagnosis = diagnose(&host, &cwd, &canary);
+    let mut diagnosis = diagnose(&host, &canary);
     let mut mended = Ok(Vec::new());
     if args.fix {
         mended = fix(&host, &diagnosis);
         if mended.as_ref().is_ok_and(|fixed| !fixed.is_empty()) {
-            diagnosis = diagnose(&host, &cwd, &canary);
+            diagnosis = diagnose(&host, &canary);
         }
     }
     let mut out = terminal::stdout();

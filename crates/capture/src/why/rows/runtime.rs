@@ -42,18 +42,16 @@ pub(super) const ROWS: &[Row] = &[
     }),
     Row::reason("rust_panic", |situation| {
         let command = command(situation)?;
-        (command.exit == Exit::Code(RUST_PANIC) || command.last_words.rust).then_some(())?;
         words(
-            "a Rust program panicked and unwound, which is no crash to the kernel",
+            panicked(command, "Rust", command.last_words.rust, command.exit == Exit::Code(RUST_PANIC))?,
             "where a core is wanted, let panics abort: panic = \"abort\" in the Cargo profile",
         )
     }),
     Row::reason("go_panic", |situation| {
         let command = command(situation)?;
         let by_status = command.program.go && command.exit == Exit::Code(GO_PANIC);
-        (by_status || command.last_words.go).then_some(())?;
         words(
-            "a Go program panicked and ended itself with status 2, which is no crash to the kernel",
+            panicked(command, "Go", command.last_words.go, by_status)?,
             "where a core is wanted, let panics abort: GOTRACEBACK=crash",
         )
     }),
@@ -95,6 +93,19 @@ fn command(situation: &Situation) -> Option<&CommandFacts> {
 fn own_report(situation: &Situation) -> Option<&OwnReport> {
     let command = situation.command.as_ref()?;
     command.own_report.as_ref().filter(|_| !command.crashed.iter().any(|crashed| crashed.core_dumped))
+}
+
+/// Says that a program of some language panicked, where its last words or its status do.
+fn panicked(command: &CommandFacts, language: &str, by_words: bool, by_status: bool) -> Option<String> {
+    let Exit::Code(status) = command.exit else { return None };
+    let panic = match (by_words, by_status) {
+        (true, _) => format!("the command wrote of a {language} panic and ended with status {status}"),
+        (false, true) => {
+            format!("the command ended with status {status}, as {language} programs do after a panic")
+        }
+        (false, false) => return None,
+    };
+    Some(format!("{panic}, which is no crash to the kernel"))
 }
 
 fn is_killed(command: &CommandFacts) -> bool {
