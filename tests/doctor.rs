@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use epitaph_capture::{CoreLimit, Exit, Host, RunOutcome, Situation, explain};
+use epitaph_capture::{CoreLimit, Dumps, Exit, Host, RunOutcome, Situation, explain};
 use epitaph_testkit::crash::{Built, PatternGuard, or_skip, program as program_named};
 use epitaph_testkit::skip::skipped;
 use epitaph_testkit::tools;
@@ -359,6 +359,9 @@ fn reason_after(root: &Path, program: &Path, status: i32) -> &'static str {
         core_limit: CoreLimit::UNLIMITED,
         orphans: Vec::new(),
         orphan_count: 0,
+        dumps: Dumps::default(),
+        timed_out: false,
+        untraced: None,
     };
     explain(&Situation::of(&Host::at(root)).after_run(&outcome)).code
 }

@@ -56,6 +56,9 @@ impl Fake {
             core_limit: CoreLimit::UNLIMITED,
             orphans: Vec::new(),
             orphan_count: 0,
+            dumps: crate::Dumps::default(),
+            timed_out: false,
+            untraced: None,
         };
         let fake = Fake { root, outcome: command, output: b"" };
         fake.pattern("core.%p").sysctl("kernel/core_modes", "file\npipe\nsocket\n");
