@@ -21,6 +21,7 @@ mod collect_trouble;
 mod companions;
 mod concurrent;
 mod debuginfod;
+mod doctor;
 mod evidence;
 mod explained;
 mod fixtures;

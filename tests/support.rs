@@ -56,6 +56,13 @@ pub(crate) fn epitaph_within(bytes: u64) -> Epitaph {
     Epitaph::of(command)
 }
 
+/// Starts a command line of `epitaph` in a shell that has run this script.
+pub(crate) fn epitaph_after(script: &str) -> Epitaph {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{script}\nexec \"$0\" \"$@\"")]).arg(program());
+    Epitaph::of(command)
+}
+
 /// Returns a command that runs a shell script, to be followed by the script's arguments, among mounts of its own and
 /// with the right to mount; `None` where the system doesn't allow that.
 pub(crate) fn alone_by(script: &str) -> Option<Command> {

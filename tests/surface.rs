@@ -3,7 +3,7 @@
 use crate::support::{epitaph, folder};
 
 /// Every command, with the variables that can stand for its options.
-const COMMANDS: [(&str, &[&str]); 11] = [
+const COMMANDS: [(&str, &[&str]); 12] = [
     (
         "show",
         &[
@@ -47,6 +47,7 @@ const COMMANDS: [(&str, &[&str]); 11] = [
             "EPITAPH_TIMEOUT",
         ],
     ),
+    ("doctor", &["EPITAPH_JSON", "EPITAPH_FIX"]),
     ("group", &["EPITAPH_BASELINE", "EPITAPH_THRESHOLD", "EPITAPH_FAIL_ON_NEW", "EPITAPH_GROUP_FORMAT"]),
     ("report", &["EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),
     ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB"]),

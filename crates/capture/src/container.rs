@@ -17,9 +17,14 @@ const CONTROL_GROUPS: [&str; 4] = ["docker", "kubepods", "containerd", "lxc"];
 
 /// Returns what shows that this process runs in a container, if anything does.
 pub(crate) fn evidence(host: &Host) -> Option<&'static str> {
-    let namespace = std::fs::read_link(host.path("/proc/self/ns/pid")).ok();
-    if namespace.is_some_and(|namespace| namespace != Path::new(HOSTS_PID_NAMESPACE)) {
-        return Some("its pid namespace is not the host's");
+    if let Ok(namespace) = std::fs::read_link(host.path("/proc/self/ns/pid")) {
+        if namespace != Path::new(HOSTS_PID_NAMESPACE) {
+            return Some("its pid namespace is not the host's");
+        }
+        // A virtual machine that was made of a container's image has that image's marks, and is none.
+        if has_mounts_of_init(host) {
+            return None;
+        }
     }
     if let Some((_, evidence)) = MARKERS.iter().find(|(path, _)| host.path(path).exists()) {
         return Some(evidence);
@@ -29,6 +34,16 @@ pub(crate) fn evidence(host: &Host) -> Option<&'static str> {
         .iter()
         .any(|name| groups.contains(name))
         .then_some("its first process is in a container's control group")
+}
+
+/// Tells whether this process sees the very mounts that process 1 sees: a copy of them, as each mount namespace has,
+/// has ids of its own. Unlike the namespaces' names, anyone may read these.
+fn has_mounts_of_init(host: &Host) -> bool {
+    let first_mount = |process: &str| {
+        let mounts = std::fs::read_to_string(host.path("/proc").join(process).join("mountinfo")).ok()?;
+        Some(mounts.split_whitespace().next()?.to_owned())
+    };
+    first_mount("self").is_some_and(|own| first_mount("1") == Some(own))
 }
 
 #[cfg(test)]
@@ -60,5 +75,18 @@ mod tests {
         assert!(host(HOSTS_PID_NAMESPACE, &[("/.dockerenv", "")]).unwrap().contains("dockerenv"));
         assert!(host(HOSTS_PID_NAMESPACE, &[("/run/.containerenv", "")]).is_some());
         assert!(host(HOSTS_PID_NAMESPACE, &[("/proc/1/cgroup", "12:pids:/kubepods/x\n")]).is_some());
+    }
+    #[test]
+    fn marks_of_an_image_say_nothing_where_the_mounts_are_those_of_the_first_process() {
+        let mounts = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n";
+        let files =
+            |first| [("/.dockerenv", ""), ("/proc/self/mountinfo", mounts), ("/proc/1/mountinfo", first)];
+        let (_root, machine) = host_with(HOSTS_PID_NAMESPACE, &files(mounts));
+        assert_eq!(evidence(&machine), None);
+        let (_root, copied) =
+            host_with(HOSTS_PID_NAMESPACE, &files("310 1 254:0 / / rw - ext4 /dev/vda rw\n"));
+        assert!(evidence(&copied).is_some());
+        let (_root, inside) = host_with("pid:[4026532451]", &files(mounts));
+        assert!(evidence(&inside).unwrap().contains("namespace"));
     }
 }

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::CaptureError;
-use crate::pattern::{CorePattern, Rules};
+use crate::pattern::{CorePattern, Rules, Target};
 
 /// The first kernel that sends cores to sockets.
 const FIRST_WITH_SOCKETS: (u32, u32) = (6, 16);
+
+/// The build that gVisor says it is, whatever its version (`LinuxVersion` in its sources).
+const GVISOR_BUILD: &str = "#1 SMP Sun Jan 10 15:06:54 PST 2016";
 
 /// A host whose settings are read once: this one, or a folder that looks like one.
 #[derive(Clone, Debug)]
@@ -66,6 +69,13 @@ impl Host {
         self.inner.settings.get_or_init(|| Settings::read(self))
     }
 
+    /// Tells whether the kernel is gVisor's, which gives a fixed release and build of its own for Linux's.
+    pub(crate) fn is_gvisor(&self) -> bool {
+        let release = self.sysctl_text("kernel/osrelease").unwrap_or_default();
+        let build = std::fs::read_to_string(self.path("/proc/version")).unwrap_or_default();
+        release.trim_end().ends_with("-gvisor") || build.contains(GVISOR_BUILD)
+    }
+
     fn sysctl(&self, name: &str) -> io::Result<Vec<u8>> {
         std::fs::read(self.path(Path::new("proc/sys").join(name)))
     }
@@ -80,6 +90,14 @@ impl Host {
 }
 
 impl Settings {
+    /// Returns whether cores go to a program of this name, in whatever folder.
+    pub(crate) fn pipes_into(&self, name: &str) -> bool {
+        self.pattern.as_ref().is_ok_and(|pattern| match pattern.target() {
+            Target::Pipe(pipe) => pipe.name() == name.as_bytes(),
+            Target::File(_) | Target::Socket(_) => false,
+        })
+    }
+
     fn read(host: &Host) -> Settings {
         let modes: Vec<String> = host
             .sysctl_text("kernel/core_modes")
@@ -136,7 +154,6 @@ impl CorePattern {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::pattern::Target;
 
     /// A host with nothing but the sysctls given, by path beneath `/proc/sys`.
     pub(crate) fn fake(sysctls: &[(&str, &str)]) -> (tempfile::TempDir, Host) {

@@ -7,9 +7,9 @@
 //! what takes privileges.
 //!
 //! It is *not* a reader of cores (`elf` is) and doesn't keep them (`bundle` does): what it hands on is an
-//! open file whose first bytes say that it is a core. It never deletes, moves or changes a file of others, and
-//! changes a setting of the host only where that is its task: its own [handler](receive()) of cores is
-//! [installed](Plan) when somebody asks for it, and [uninstalled](uninstall()) likewise.
+//! open file whose first bytes say that it is a core. It never moves or changes a file of others, deletes none but the
+//! core of its own [canary](Canary), and changes a setting of the host only where that is its task: what [`fix`] is asked
+//! to, and its own [`handler`] of cores, which is installed when somebody asks for it and uninstalled likewise.
 //!
 //! What a crasher names, it may have named to harm us. Names are bytes throughout, and a file is opened only
 //! without following links, without blocking, and taken only if it is a regular file of ours or of root's.
@@ -33,9 +33,11 @@
 //! }
 //! ```
 
+mod canary;
 mod container;
+mod doctor;
 mod error;
-mod handler;
+pub mod handler;
 mod host;
 mod limits;
 mod live;
@@ -48,11 +50,9 @@ mod text;
 mod trace;
 mod why;
 
+pub use canary::{Canary, CanaryError, Fate, Flight};
+pub use doctor::{Diagnosis, FixError, Fixed, diagnose, fix};
 pub use error::CaptureError;
-pub use handler::{
-    Change, DEFAULT_SPOOL, HandlerError, HandlerLimits, InstallOptions, Kept, Notice, OwnPattern, Plan,
-    Received, Spool, Status, Uninstalled, UserCores, receive, uninstall, work,
-};
 pub use host::{Host, Settings};
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
 pub use live::LiveCoreError;
@@ -64,4 +64,7 @@ pub use pattern::{
 pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Timeout, Trace, dumps_core, run};
 pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use trace::{Dumped, Dumps, start_stopped};
-pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};
+pub use why::{
+    CommandFacts, Folder, FolderTrouble, Guarded, Inherited, LastWords, LostCore, NoCore, OwnReport, Program,
+    Receiver, Situation, Systemd, explain, forbids, risks,
+};

@@ -43,6 +43,13 @@ pub(crate) fn quoted_path(path: &Path) -> String {
     quoted(path.as_os_str().as_bytes())
 }
 
+/// Returns a path as one word of a command for the shell.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path_text(path);
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +63,11 @@ mod tests {
     #[test]
     fn a_sentence_stays_one_line() {
         assert_eq!(quoted(b"a\nb\x1b[0m\xfe"), "`a\\nb\\u{1b}[0m\\xfe`");
+    }
+
+    #[test]
+    fn a_path_is_one_word_for_the_shell() {
+        assert_eq!(shell_word(Path::new("/var/cores-1")), "/var/cores-1");
+        assert_eq!(shell_word(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }
 }

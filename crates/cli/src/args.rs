@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use epitaph_capture::HandlerLimits;
+use epitaph_capture::handler::HandlerLimits;
 
 /// Collects core dumps and tells what died, where and why.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Collect(CollectArgs),
     /// Run a command so that its crashes leave cores, and collect them
     Run(RunArgs),
+    /// Tell whether a crash here leaves a core; if not, why, and what to do (the step to begin with)
+    Doctor(DoctorArgs),
     /// Stop, and once continued become a command: what `run` starts in order to trace it
     #[command(hide = true)]
     StartStopped(StartStoppedArgs),
@@ -237,6 +239,24 @@ pub(crate) struct StartStoppedArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A program crashes on purpose in this folder, and its core is removed again where the kernel wrote it \
+    into a file. Exit code 0: a crash here leaves a core that epitaph can collect; 1: it doesn't."
+)]
+pub(crate) struct DoctorArgs {
+    /// Print the facts, the reason and the proof as one JSON object
+    #[arg(long, env = "EPITAPH_JSON")]
+    pub(crate) json: bool,
+    /// Mend what can be mended safely, and say how to take it back: make the folder that an absolute core pattern names,
+    /// raise the soft core size limit of the shell that started this. Kernel settings are left alone
+    #[arg(long, env = "EPITAPH_FIX")]
+    pub(crate) fix: bool,
+    /// Crash on purpose, at once
+    #[arg(long, hide = true, conflicts_with_all = ["json", "fix"])]
+    pub(crate) canary: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct SlimArgs {
     /// The core, or what it is wrapped in (compressed, in an apport report); - reads standard input
     #[arg(value_name = "CORE")]
@@ -419,7 +439,7 @@ pub(crate) struct HandlerInstallArgs {
     #[arg(long, value_name = "FILE", env = "EPITAPH_HANDLER_PROGRAM")]
     pub(crate) program: Option<PathBuf>,
     /// Where cores are kept, in a folder for each user
-    #[arg(long, value_name = "DIR", default_value = epitaph_capture::DEFAULT_SPOOL, env = "EPITAPH_SPOOL")]
+    #[arg(long, value_name = "DIR", default_value = epitaph_capture::handler::DEFAULT_SPOOL, env = "EPITAPH_SPOOL")]
     pub(crate) spool: PathBuf,
     /// Most bytes that the crashes of one user may take; its oldest ones go first
     #[arg(long, value_name = "BYTES", default_value_t = HandlerLimits::default().quota, env = "EPITAPH_QUOTA")]

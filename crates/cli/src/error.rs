@@ -102,8 +102,8 @@ impl From<epitaph_bundle::SaveError> for Error {
     }
 }
 
-impl From<epitaph_capture::HandlerError> for Error {
-    fn from(error: epitaph_capture::HandlerError) -> Error {
+impl From<epitaph_capture::handler::HandlerError> for Error {
+    fn from(error: epitaph_capture::handler::HandlerError) -> Error {
         let hint = error.hint();
         Error::new(error, hint)
     }

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Show(args) => commands::show::run(&args),
         Command::Collect(args) => commands::collect::run(&args),
         Command::Run(args) => Ok(commands::run::run(&args)),
+        Command::Doctor(args) => commands::doctor::run(&args),
         Command::StartStopped(args) => Ok(commands::run::start_stopped(&args)),
         Command::Slim(args) => commands::slim::run(&args),
         Command::Group(args) => commands::group::run(&args),

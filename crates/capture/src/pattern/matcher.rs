@@ -122,6 +122,11 @@ impl Matcher {
         matches!(self.name.as_slice(), [Token::Text(_)])
     }
 
+    /// Returns whether the file name begins with a dot.
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.name.first(), Some(Token::Text(text)) if text.starts_with(b"."))
+    }
+
     /// Returns whether the file name has enough fixed text to tell it from the names of other files.
     ///
     /// The names of `core.%p` do, those of `%e.%p` don't.

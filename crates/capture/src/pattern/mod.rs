@@ -9,6 +9,10 @@ mod matcher;
 mod parse;
 mod specifier;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
 pub use expand::Facts;
 pub use matcher::{Matcher, NameFields};
 pub use specifier::Specifier;
@@ -119,6 +123,13 @@ impl CorePattern {
     }
 }
 
+impl Pipe {
+    /// Returns the program's file name.
+    pub fn name(&self) -> &[u8] {
+        self.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+}
+
 impl FilePattern {
     /// Returns whether cores go to a fixed folder rather than to wherever the crasher stood.
     pub fn is_absolute(&self) -> bool {
@@ -128,6 +139,28 @@ impl FilePattern {
     /// Returns whether the pattern makes an empty name, so that the kernel writes nothing.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
+    }
+
+    /// Returns the one path that all cores get, where no value of the crash is in it.
+    pub fn fixed(&self) -> Option<&[u8]> {
+        match self.tokens.as_slice() {
+            [Token::Text(path)] => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Returns the folder beneath the crasher's own that a relative pattern names, up to the first one named by a value;
+    /// `None` where the pattern is absolute.
+    pub fn relative_folder(&self) -> Option<PathBuf> {
+        if self.is_absolute() {
+            return None;
+        }
+        let start = match self.tokens.first() {
+            Some(Token::Text(text)) => text.as_slice(),
+            _ => &[],
+        };
+        let folders = start.iter().rposition(|byte| *byte == b'/').and_then(|end| start.get(..end));
+        Some(PathBuf::from(OsStr::from_bytes(folders.unwrap_or_default())))
     }
 
     /// Returns whether `specifier` occurs in the pattern.
@@ -140,5 +173,25 @@ impl FilePattern {
     pub fn is_distinct(&self) -> bool {
         use Specifier::{HostPid, HostTid, Pid, Tid, Time};
         [Pid, HostPid, Tid, HostTid, Time].into_iter().any(|specifier| self.uses(specifier))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fixed_parts_of_a_path_are_known() {
+        let file = |text: &str| CorePattern::parse(text, Rules::default()).file().unwrap().clone();
+        assert_eq!(file("/cores/core").fixed().unwrap(), b"/cores/core");
+        assert_eq!(file("core.%p").fixed(), None);
+        for (pattern, folder) in [
+            ("core", Some("")),
+            ("cores/a/core.%p", Some("cores/a")),
+            ("%e/core", Some("")),
+            ("/tmp/core", None),
+        ] {
+            assert_eq!(file(pattern).relative_folder(), folder.map(PathBuf::from), "{pattern}");
+        }
     }
 }

@@ -59,8 +59,12 @@ pub fn dumps_core(signal: i32) -> bool {
 pub(super) fn of_wait(status: WaitStatus) -> Option<(Exit, bool)> {
     // Through the standard library, which keeps the numbers of real-time signals.
     let status = ExitStatus::from_raw(status.as_raw());
-    let exit = status.code().map(Exit::Code).or_else(|| status.signal().map(Exit::Signal))?;
-    Some((exit, status.core_dumped()))
+    Some((of_status(status)?, status.core_dumped()))
+}
+
+/// Returns how a process ended of which the standard library knows.
+pub(crate) fn of_status(status: ExitStatus) -> Option<Exit> {
+    status.code().map(Exit::Code).or_else(|| status.signal().map(Exit::Signal))
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getpid, set_child_subreaper};
 
 pub use error::RunError;
+pub(crate) use exit::of_status;
 pub use exit::{Exit, dumps_core};
 pub use reap::Reaped;
 

@@ -125,6 +125,11 @@ impl<'a> Collector<'a> {
     }
 
     fn reject_hit(&mut self, path: &Path, hit: &Hit, reason: Reason) {
+        // What was lost before the job began is not the job's loss.
+        if hit.source != CoreSource::Given && reason.is_a_loss() && self.is_older(path) {
+            self.older += 1;
+            return;
+        }
         let told = match hit.likeness {
             Likeness::Sure => true,
             Likeness::Likely => reason.is_a_loss(),
@@ -136,6 +141,11 @@ impl<'a> Collector<'a> {
         if told && !vanished {
             self.reject(path, reason);
         }
+    }
+
+    fn is_older(&self, path: &Path) -> bool {
+        let modified = || path.symlink_metadata().and_then(|file| file.modified());
+        self.newer_than.is_some_and(|time| modified().is_ok_and(|modified| modified < time))
     }
 
     fn reject(&mut self, path: &Path, reason: Reason) {

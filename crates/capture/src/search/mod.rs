@@ -35,6 +35,7 @@ pub struct Search {
     host: Host,
     given: Vec<PathBuf>,
     trees: Vec<PathBuf>,
+    folders: Vec<(PathBuf, usize)>,
     usual: bool,
     home: Option<PathBuf>,
     newer_than: Option<SystemTime>,
@@ -96,6 +97,7 @@ impl Search {
             host: host.clone(),
             given: Vec::new(),
             trees: Vec::new(),
+            folders: Vec::new(),
             usual: false,
             home: None,
             newer_than: None,
@@ -114,6 +116,13 @@ impl Search {
     #[must_use]
     pub fn tree(mut self, path: impl Into<PathBuf>) -> Search {
         self.trees.push(path.into());
+        self
+    }
+
+    /// Adds a folder that is searched so many levels deep; 0 for itself alone.
+    #[must_use]
+    pub fn folder(mut self, path: impl Into<PathBuf>, depth: usize) -> Search {
+        self.folders.push((path.into(), depth));
         self
     }
 
@@ -182,6 +191,7 @@ impl Search {
             places.extend(places::of_pattern(&self.host, names.pattern()));
             places.extend(places::of_handler(&self.host));
         }
+        places.extend(self.folders.iter().map(|(path, depth)| Place::folder(path, *depth)));
         places.extend(self.trees.iter().map(Place::tree));
         if self.usual {
             places.extend(places::usual(&self.host, self.home.as_deref()));

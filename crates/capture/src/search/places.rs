@@ -48,6 +48,10 @@ impl Place {
     pub(super) fn tree(path: impl Into<PathBuf>) -> Place {
         Place { path: path.into(), depth: None, listed: Listed::Always }
     }
+
+    pub(super) fn folder(path: impl Into<PathBuf>, depth: usize) -> Place {
+        Place { path: path.into(), depth: Some(depth), listed: Listed::Always }
+    }
 }
 
 /// Returns the folder that the host's own pattern names, if it names one.

@@ -284,6 +284,15 @@ fn older_cores_are_counted_but_not_taken_unless_given() {
 }
 
 #[test]
+fn what_was_lost_before_the_job_is_not_told() {
+    let job = Job::new("core.%p");
+    job.write("core.1", b"");
+    let found = job.search().newer_than(SystemTime::now()).run();
+    assert_eq!((found.rejected.len(), found.older), (0, 1));
+    assert_eq!(job.search().run().rejected.len(), 1);
+}
+
+#[test]
 fn too_many_cores_are_told() {
     let job = Job::new("core.%p");
     for pid in 1..=5 {

@@ -1,3 +1,5 @@
+mod table;
+
 use std::path::PathBuf;
 
 use super::*;
@@ -11,6 +13,14 @@ use crate::search::{Found, Limit, Reason, Rejected};
 fn situation(pattern: &str) -> Situation {
     Situation {
         pattern: Ok(CorePattern::parse(pattern, Rules::default())),
+        gvisor: false,
+        pipe_limit: 0,
+        suid_dumpable: 0,
+        inherited: Inherited::default(),
+        systemd: Systemd::default(),
+        name_taken: None,
+        oom_kills: 0,
+        canary: None,
         limit: CoreLimit::UNLIMITED,
         container: None,
         receiver: Receiver::Usable,
@@ -36,7 +46,10 @@ fn without_receiver(pattern: &str) -> Situation {
 }
 
 fn with_folder(pattern: &str, trouble: FolderTrouble) -> Situation {
-    Situation { folder: Some(Folder { path: "/cores".into(), trouble: Some(trouble) }), ..situation(pattern) }
+    Situation {
+        folder: Some(Folder { path: "/cores".into(), trouble: Some(trouble), mapping: None }),
+        ..situation(pattern)
+    }
 }
 
 fn command(exit: Exit, crashed: &[(i32, bool)]) -> CommandFacts {
@@ -48,7 +61,15 @@ fn command(exit: Exit, crashed: &[(i32, bool)]) -> CommandFacts {
             core_dumped: *core_dumped,
         })
         .collect();
-    CommandFacts { exit, crashed, pid: 7, executable: Some("/jobs/parser".into()) }
+    CommandFacts {
+        exit,
+        crashed,
+        pid: 7,
+        executable: Some("/jobs/parser".into()),
+        program: Program::default(),
+        own_report: None,
+        last_words: LastWords::default(),
+    }
 }
 
 fn after(exit: Exit, crashed: &[(i32, bool)]) -> Situation {
@@ -162,6 +183,8 @@ fn the_folder_that_cores_go_to() {
         (FolderTrouble::NotAFolder, "pattern_dir_missing"),
         (FolderTrouble::NotPermitted, "pattern_dir_unwritable"),
         (FolderTrouble::ReadOnly, "pattern_dir_unwritable"),
+        (FolderTrouble::Full, "disk_full"),
+        (FolderTrouble::NoFiles, "disk_full"),
     ] {
         let why = explain(&with_folder("/cores/core.%p", trouble));
         assert_eq!(why.code, expected);
@@ -210,9 +233,10 @@ fn what_the_command_says() {
     assert_eq!(code(&after(Exit::Signal(11), &[(11, false)])), "dump_refused");
     assert_eq!(code(&after(Exit::Code(0), &[(6, true)])), "core_not_found", "an orphan crashed");
     assert_eq!(code(&after(Exit::Code(1), &[])), "nothing_crashed");
-    assert_eq!(code(&after(Exit::Signal(9), &[])), "nothing_crashed");
+    assert_eq!(code(&after(Exit::Signal(9), &[])), "killed");
     // A shell passed the crash of its child on: that is not nothing.
-    assert_eq!(code(&after(Exit::Code(139), &[])), "nothing_found");
+    assert_eq!(code(&after(Exit::Code(139), &[])), "child_crashed");
+    assert_eq!(code(&after(Exit::Code(128), &[])), "nothing_crashed");
 }
 
 #[test]

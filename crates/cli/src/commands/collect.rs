@@ -11,6 +11,7 @@ use epitaph_capture::{
 use epitaph_summary::Collection;
 
 use crate::args::CollectArgs;
+use crate::commands::doctor::canary;
 use crate::environment::variable;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     tell_trouble(&found);
     kept.failed += not_had(&found, args);
     let cores = found.candidates.len();
-    let why = (cores == 0).then(|| explain(&Situation::of(&host).after_search(&found)));
+    let why = (cores == 0).then(|| why_none(&host, &found, args));
 
     let mut out = terminal::stdout();
     let told = tell(found.candidates, &args.keep, &collection(&host), &mut out, &mut kept);
@@ -78,6 +79,21 @@ fn search(host: &Host, args: &CollectArgs) -> Search {
     match SystemTime::now().checked_sub(args.max_age) {
         Some(oldest) if !args.max_age.is_zero() => search.newer_than(oldest),
         _ => search,
+    }
+}
+
+/// Returns the reason why no core was found. Where nothing on the host is one, a canary proves whether a crash in this
+/// folder leaves a core; not where the user said where to search, since those folders may be of anywhere.
+fn why_none(host: &Host, found: &Found, args: &CollectArgs) -> NoCore {
+    let situation = Situation::of(host).after_search(found);
+    let why = explain(&situation);
+    if !why.is_unexplained() || !args.paths.is_empty() {
+        return why;
+    }
+    let (Ok(canary), Ok(here)) = (canary(), std::env::current_dir()) else { return why };
+    match canary.send(host, &here) {
+        Ok(flight) => explain(&situation.standing_in(host, &here).after_canary(&flight.fate)),
+        Err(_) => why,
     }
 }
 

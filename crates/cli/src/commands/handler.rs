@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use epitaph_bundle::open_core_file;
-use epitaph_capture::{
-    Change, HandlerLimits, Host, InstallOptions, Plan, Status, receive, uninstall as put_back, work,
+use epitaph_capture::Host;
+use epitaph_capture::handler::{
+    Change, HandlerLimits, InstallOptions, Plan, Status, receive, uninstall as put_back, work,
 };
 use epitaph_triage::Silent;
 use serde_json::json;

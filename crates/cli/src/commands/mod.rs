@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 pub(crate) mod collect;
+pub(crate) mod doctor;
 pub(crate) mod documents;
 pub(crate) mod group;
 pub(crate) mod handler;

@@ -1,14 +1,14 @@
-//! Cores that go to a program or a socket rather than into files.
+//! Cores that go to a program or a socket rather than into files: whether it is there at all.
 
-use super::{Row, Situation, send_cores_to_files, words};
-use crate::limits::LEAST_FOR_A_CORE;
-use crate::pattern::{Pipe, Target};
+use super::{Row, Situation, pattern, pipe, send_cores_to_files, sent_to, words};
+use crate::pattern::Target;
 use crate::text::quoted;
 use crate::why::situation::Receiver;
 
-pub(super) const ROWS: &[Row] = &[
+/// Nobody keeps what is sent there.
+pub(super) const LOST: &[Row] = &[
     Row::reason("pattern_pipe_discard", |situation| {
-        program(situation, &["false", "true"])?;
+        sent_to(situation, &["false", "true"])?;
         words(
             format!("this host throws cores away on purpose: its core pattern is {}", pattern(situation)),
             format!("ask who runs the host, or {}", send_cores_to_files(situation)),
@@ -23,30 +23,16 @@ pub(super) const ROWS: &[Row] = &[
             "set another limit in the step that crashes: ulimit -c unlimited",
         )
     }),
-    Row::reason("pattern_pipe_systemd_container", |situation| {
-        program(situation, &["systemd-coredump"])?;
-        let evidence = situation.container?;
+    // The program is not among what this distribution sees.
+    Row::reason("pattern_pipe_wsl", |situation| {
+        sent_to(situation, &["wsl-capture-crash"])?;
         words(
-            format!(
-                "cores go to systemd-coredump on the host, and this is a container ({evidence}), where they \
-                 cannot be seen"
-            ),
-            format!("mount the host's /var/lib/systemd/coredump, or {}", send_cores_to_files(situation)),
-        )
-    }),
-    Row::reason("pattern_pipe_apport_container", |situation| {
-        program(situation, &["apport"])?;
-        let evidence = situation.container?;
-        words(
-            format!(
-                "cores go to apport on the host, which drops those of containers, and this is one \
-                 ({evidence})"
-            ),
-            send_cores_to_files(situation),
+            "this is WSL, which writes cores into the folder wsl-crashes of the Windows user's temporary folder",
+            "copy them from there: cp /mnt/c/Users/NAME/AppData/Local/Temp/wsl-crashes/*.dmp .",
         )
     }),
     Row::reason("pattern_pipe_apport_missing", |situation| {
-        program(situation, &["apport"])?;
+        sent_to(situation, &["apport"])?;
         gone(situation)?;
         words(
             format!("cores go to apport, which is not installed: the core pattern is {}", pattern(situation)),
@@ -62,37 +48,38 @@ pub(super) const ROWS: &[Row] = &[
             send_cores_to_files(situation),
         )
     }),
-    Row::reason("pattern_pipe_systemd_limit", |situation| {
-        program(situation, &["systemd-coredump"])?;
-        situation.limit.soft.filter(|soft| *soft < LEAST_FOR_A_CORE)?;
-        words(
-            "cores go to systemd-coredump, which stores none where the core size limit is below a page",
-            "raise it in the step that crashes: ulimit -c unlimited; then `coredumpctl list` shows the core",
-        )
-    }),
-    Row::reason("pattern_pipe_systemd", |situation| {
-        program(situation, &["systemd-coredump"])?;
-        words(
-            "cores go to systemd-coredump, which keeps them in /var/lib/systemd/coredump",
-            format!("fetch the core: coredumpctl dump -o core PID; or {}", send_cores_to_files(situation)),
-        )
-    }),
-    Row::reason("pattern_pipe_apport", |situation| {
-        program(situation, &["apport"])?;
-        let limit = match situation.limit.soft {
-            Some(0) => ", and none at all of other programs while the core size limit is 0",
-            _ => "",
-        };
+    Row::reason("pattern_pipe_interpreter_missing", |situation| {
+        let pipe = pipe(situation)?;
+        (situation.receiver == Receiver::WithoutInterpreter).then_some(())?;
         words(
             format!(
-                "cores go to apport, which keeps those of packaged programs in /var/crash and a few others \
-                 in \
-                 /var/lib/apport/coredump{limit}"
+                "cores go to the script {}, whose interpreter is missing, so they are lost",
+                quoted(&pipe.program)
             ),
-            format!("look there and into /var/log/apport.log, or {}", send_cores_to_files(situation)),
+            format!("install what the script's first line names, or {}", send_cores_to_files(situation)),
         )
     }),
-    Row::reason("pattern_pipe_unknown", |situation| {
+    Row::reason("pattern_socket_missing", |situation| {
+        socket(situation)?;
+        gone(situation)?;
+        words(
+            format!("cores go to a socket that is not there, so they are lost: {}", pattern(situation)),
+            format!("start its server, or {}", send_cores_to_files(situation)),
+        )
+    }),
+    Row::reason("pattern_socket_refused", |situation| {
+        socket(situation)?;
+        (situation.receiver == Receiver::NotListening).then_some(())?;
+        words(
+            format!("cores go to a socket that nobody listens on, so they are lost: {}", pattern(situation)),
+            format!("start its server, or {}", send_cores_to_files(situation)),
+        )
+    }),
+];
+
+/// Somebody takes the cores, of whom nothing else is known.
+pub(super) const KEPT: &[Row] = &[
+    Row::elsewhere("pattern_pipe_unknown", |situation| {
         let pipe = pipe(situation)?;
         let place = match situation.container {
             Some(evidence) => format!(" on the host, outside of this container ({evidence})"),
@@ -106,15 +93,7 @@ pub(super) const ROWS: &[Row] = &[
             ),
         )
     }),
-    Row::reason("pattern_socket_missing", |situation| {
-        socket(situation)?;
-        gone(situation)?;
-        words(
-            format!("cores go to a socket that is not there, so they are lost: {}", pattern(situation)),
-            format!("start its server, or {}", send_cores_to_files(situation)),
-        )
-    }),
-    Row::reason("pattern_socket", |situation| {
+    Row::elsewhere("pattern_socket", |situation| {
         socket(situation)?;
         words(
             format!("cores go to the server of a socket, not into files: {}", pattern(situation)),
@@ -124,29 +103,20 @@ pub(super) const ROWS: &[Row] = &[
             ),
         )
     }),
+    Row::risk("pipe_limit", |situation| {
+        pipe(situation)?;
+        let most = Some(situation.pipe_limit).filter(|most| *most > 0)?;
+        words(
+            format!("while {most} cores are being taken by programs, those of further crashes are dropped"),
+            "where many processes crash at once, raise the limit: sudo sysctl kernel.core_pipe_limit=64",
+        )
+    }),
 ];
-
-fn pipe(situation: &Situation) -> Option<&Pipe> {
-    match situation.pattern.as_ref().ok()?.target() {
-        Target::Pipe(pipe) => Some(pipe),
-        Target::File(_) | Target::Socket(_) => None,
-    }
-}
 
 fn socket(situation: &Situation) -> Option<()> {
     matches!(situation.pattern.as_ref().ok()?.target(), Target::Socket(_)).then_some(())
 }
 
-/// Holds where cores go to a program of one of these names, in whatever folder.
-fn program(situation: &Situation, names: &[&str]) -> Option<()> {
-    let name = pipe(situation)?.program.rsplit(|byte| *byte == b'/').next()?;
-    names.iter().any(|wanted| wanted.as_bytes() == name).then_some(())
-}
-
 fn gone(situation: &Situation) -> Option<()> {
     matches!(situation.receiver, Receiver::Missing | Receiver::Unusable).then_some(())
-}
-
-fn pattern(situation: &Situation) -> String {
-    situation.pattern.as_ref().map(|pattern| quoted(pattern.raw())).unwrap_or_default()
 }

@@ -1,18 +1,29 @@
 //! The facts that decide whether a crash leaves a core, gathered in one look.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::FileTypeExt as _;
+mod evidence;
+mod folder;
+mod own;
+mod program;
+mod receiver;
+mod systemd;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
-use rustix::io::Errno;
+pub use evidence::{LastWords, OwnReport};
+pub use folder::{Folder, FolderTrouble};
+pub use own::Inherited;
+pub use program::{Guarded, Program};
+pub use receiver::Receiver;
+pub use systemd::Systemd;
 
+use crate::canary::Fate;
 use crate::container;
 use crate::error::CaptureError;
 use crate::host::Host;
 use crate::limits::CoreLimit;
-use crate::pattern::{CorePattern, Facts, Target};
+use crate::pattern::{CorePattern, Facts, FilePattern};
 use crate::run::{Exit, Reaped, RunOutcome};
 use crate::search::{Found, Limit, Reason};
 
@@ -21,14 +32,30 @@ use crate::search::{Found, Limit, Reason};
 pub struct Situation {
     /// The host's core pattern.
     pub pattern: Result<CorePattern, CaptureError>,
+    /// Whether the kernel is gVisor's, which only looks like Linux.
+    pub gvisor: bool,
+    /// How many programs may be given cores at the same time; 0 for any number.
+    pub pipe_limit: u32,
+    /// `fs.suid_dumpable`: whether programs that change their user leave cores (0 no, 1 yes, 2 for root only).
+    pub suid_dumpable: u32,
     /// The limit of the core's size: the command's, where `run` started one, else our own.
     pub limit: CoreLimit,
+    /// What else a process gets from the step that starts it.
+    pub inherited: Inherited,
     /// What shows that we are in a container, if anything does.
     pub container: Option<&'static str>,
     /// What stands at the pattern's program or socket, as seen from here.
     pub receiver: Receiver,
+    /// What systemd-coredump does, where cores go to it and it can be seen from here.
+    pub systemd: Systemd,
     /// The folder that cores go to, where it is known.
     pub folder: Option<Folder>,
+    /// A folder that has the name which every core would get.
+    pub name_taken: Option<PathBuf>,
+    /// How many processes of this control group were killed for want of memory.
+    pub oom_kills: u64,
+    /// What became of the canary, where one was sent.
+    pub canary: Option<Fate>,
     /// The command that was run, where one was.
     pub command: Option<CommandFacts>,
     /// Cores that are there and can't be had.
@@ -39,41 +66,6 @@ pub struct Situation {
     pub limits_hit: Vec<Limit>,
     /// How many cores were left alone because they are older than the job.
     pub older: usize,
-}
-
-/// What stands at the place of a program or socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receiver {
-    /// The pattern has none, or it can't be seen from here.
-    Unknown,
-    /// A program that can be executed, or a socket.
-    Usable,
-    /// Nothing.
-    Missing,
-    /// Something else.
-    Unusable,
-}
-
-/// A folder that cores go to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
-    /// The folder, as the host names it.
-    pub path: PathBuf,
-    /// What is wrong with it, if anything is.
-    pub trouble: Option<FolderTrouble>,
-}
-
-/// What is wrong with a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FolderTrouble {
-    /// It doesn't exist.
-    Missing,
-    /// It isn't a folder.
-    NotAFolder,
-    /// This user may not create files in it.
-    NotPermitted,
-    /// Its file system is mounted read-only.
-    ReadOnly,
 }
 
 /// A command that was run.
@@ -87,6 +79,12 @@ pub struct CommandFacts {
     pub pid: u32,
     /// Its program's file.
     pub executable: Option<PathBuf>,
+    /// What that file is.
+    pub program: Program,
+    /// A report that a runtime left in its folder.
+    pub own_report: Option<OwnReport>,
+    /// What it said of its own end.
+    pub last_words: LastWords,
 }
 
 /// A core that is there and can't be had, or a name that is taken.
@@ -103,23 +101,62 @@ pub struct LostCore {
 impl Situation {
     /// Looks at `host` and at this process.
     pub fn of(host: &Host) -> Situation {
-        let pattern = CorePattern::of(host);
+        let settings = host.settings();
+        let pattern = settings.pattern.clone();
         let container = container::evidence(host);
-        let receiver =
-            pattern.as_ref().map_or(Receiver::Unknown, |pattern| receiver(host, pattern, container));
+        let receiver = pattern.as_ref().map_or(Receiver::Unknown, |it| receiver::of(host, it, container));
         let folder = pattern.as_ref().ok().and_then(|pattern| pattern.matcher()?.folder());
-        Situation {
+        let systemd = receiver == Receiver::Usable && settings.pipes_into("systemd-coredump");
+        let situation = Situation {
             receiver,
-            folder: folder.map(|path| Folder { trouble: trouble(&host.path(&path)), path }),
+            folder: folder.map(|path| Folder::of(host, path)),
             pattern,
-            limit: CoreLimit::current(),
+            gvisor: host.is_gvisor(),
+            pipe_limit: settings.pipe_limit.unwrap_or(0),
+            suid_dumpable: settings.suid_dumpable.unwrap_or(0),
+            limit: own::core_limit(host),
+            inherited: Inherited::of(host),
             container,
+            systemd: if systemd { Systemd::of(host) } else { Systemd::default() },
+            name_taken: None,
+            oom_kills: evidence::oom_kills(host).unwrap_or(0),
+            canary: None,
             command: None,
             lost: Vec::new(),
             searched: 0,
             limits_hit: Vec::new(),
             older: 0,
+        };
+        match situation.file() {
+            Some(file) if file.is_absolute() => situation.with_name_in(host, Path::new("/")),
+            _ => situation,
         }
+    }
+
+    /// Says where the crasher stands, which is where a relative pattern leads.
+    #[must_use]
+    pub fn standing_in(mut self, host: &Host, cwd: &Path) -> Situation {
+        if let Some(relative) = self.relative_folder() {
+            // Joined with nothing, a path would end in a slash.
+            let path = if relative.as_os_str().is_empty() { cwd.to_owned() } else { cwd.join(relative) };
+            self.folder = Some(Folder::of(host, path));
+        }
+        self.with_name_in(host, cwd)
+    }
+
+    /// Looks for a folder with the one name that all cores get, if they do.
+    fn with_name_in(mut self, host: &Host, cwd: &Path) -> Situation {
+        if let Some(name) = self.file().and_then(FilePattern::fixed) {
+            let path = cwd.join(OsStr::from_bytes(name));
+            self.name_taken = host.path(&path).is_dir().then_some(path);
+        }
+        self
+    }
+
+    /// Returns the folder that a relative pattern names, up to the first one named by a value: empty for the crasher's
+    /// own.
+    fn relative_folder(&self) -> Option<PathBuf> {
+        self.file().filter(|file| !file.is_empty())?.relative_folder()
     }
 
     /// Adds what a search came across.
@@ -142,6 +179,12 @@ impl Situation {
         self
     }
 
+    /// Adds what became of a canary.
+    #[must_use]
+    pub fn after_canary(self, fate: &Fate) -> Situation {
+        Situation { canary: Some(fate.clone()), ..self }
+    }
+
     /// Adds what became of the command.
     #[must_use]
     pub fn after_run(mut self, outcome: &RunOutcome) -> Situation {
@@ -150,16 +193,27 @@ impl Situation {
             exit: outcome.exit,
             crashed: outcome.crashed().collect(),
             pid: outcome.pid,
+            program: outcome.executable.as_deref().map(Program::of).unwrap_or_default(),
             executable: outcome.executable.clone(),
+            own_report: evidence::own_report(&outcome.cwd, outcome.started),
+            last_words: LastWords::default(),
         });
         // A relative pattern leads to where the command was started, unless it went elsewhere.
-        if self.folder.is_none()
-            && let Some(core) = self.core_path()
-        {
-            let core = outcome.cwd.join(OsStr::from_bytes(&core));
-            self.folder = core.parent().map(|path| Folder { path: path.to_owned(), trouble: trouble(path) });
+        self.standing_in(&Host::real(), &outcome.cwd)
+    }
+
+    /// Adds the end of what the command wrote on standard error, where that was kept.
+    #[must_use]
+    pub fn after_output(mut self, output: &[u8]) -> Situation {
+        if let Some(command) = &mut self.command {
+            command.last_words = LastWords::of(output);
         }
         self
+    }
+
+    /// Returns the pattern of file names, where cores go into files.
+    pub fn file(&self) -> Option<&FilePattern> {
+        self.pattern.as_ref().ok()?.file()
     }
 
     /// Returns the path that a core of the command itself gets, as far as that can be known.
@@ -181,91 +235,10 @@ impl Situation {
     }
 }
 
-fn receiver(host: &Host, pattern: &CorePattern, container: Option<&str>) -> Receiver {
-    // Programs are started, and sockets reached, outside of the container: what is seen from inside says
-    // nothing.
-    if container.is_some() {
-        return Receiver::Unknown;
-    }
-    let (path, is_socket) = match pattern.target() {
-        Target::File(_) => return Receiver::Unknown,
-        Target::Pipe(pipe) => (&pipe.program, false),
-        Target::Socket(socket) => (&socket.path, true),
-    };
-    if path.is_empty() {
-        return Receiver::Missing;
-    }
-    let path = host.path(PathBuf::from(OsString::from_vec(path.clone())));
-    match std::fs::metadata(&path) {
-        Err(_) => Receiver::Missing,
-        Ok(metadata) if is_socket && metadata.file_type().is_socket() => Receiver::Usable,
-        Ok(metadata) if !is_socket && metadata.is_file() && access(&path, Access::EXEC_OK).is_ok() => {
-            Receiver::Usable
-        }
-        Ok(_) => Receiver::Unusable,
-    }
-}
-
-fn trouble(folder: &Path) -> Option<FolderTrouble> {
-    match std::fs::metadata(folder) {
-        Err(_) => return Some(FolderTrouble::Missing),
-        Ok(metadata) if !metadata.is_dir() => return Some(FolderTrouble::NotAFolder),
-        Ok(_) => {}
-    }
-    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-        Err(Errno::ROFS) => Some(FolderTrouble::ReadOnly),
-        Err(Errno::ACCESS | Errno::PERM) => Some(FolderTrouble::NotPermitted),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
     use crate::host::tests::fake;
-
-    #[test]
-    fn the_folder_of_an_absolute_pattern_is_looked_at() {
-        let (_root, host) = fake(&[("kernel/core_pattern", "/cores/core.%p")]);
-        let folder = |trouble| Some(Folder { path: "/cores".into(), trouble });
-        assert_eq!(Situation::of(&host).folder, folder(Some(FolderTrouble::Missing)));
-        std::fs::write(host.path("/cores"), "").unwrap();
-        assert_eq!(Situation::of(&host).folder, folder(Some(FolderTrouble::NotAFolder)));
-        std::fs::remove_file(host.path("/cores")).unwrap();
-        std::fs::create_dir(host.path("/cores")).unwrap();
-        assert_eq!(Situation::of(&host).folder, folder(None));
-        std::fs::set_permissions(host.path("/cores"), std::fs::Permissions::from_mode(0o555)).unwrap();
-        if !rustix::process::geteuid().is_root() {
-            assert_eq!(Situation::of(&host).folder, folder(Some(FolderTrouble::NotPermitted)));
-        }
-    }
-
-    #[test]
-    fn the_program_is_looked_at_unless_we_are_in_a_container() {
-        let (_root, host) = fake(&[("kernel/core_pattern", "|/lib/handler %p")]);
-        assert_eq!(Situation::of(&host).receiver, Receiver::Missing);
-        std::fs::create_dir(host.path("/lib")).unwrap();
-        std::fs::write(host.path("/lib/handler"), "").unwrap();
-        assert_eq!(Situation::of(&host).receiver, Receiver::Unusable);
-        std::fs::set_permissions(host.path("/lib/handler"), std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(Situation::of(&host).receiver, Receiver::Usable);
-        std::fs::write(host.path("/.dockerenv"), "").unwrap();
-        assert_eq!(Situation::of(&host).receiver, Receiver::Unknown);
-    }
-
-    #[test]
-    fn a_socket_must_be_one() {
-        let (_root, host) = fake(&[("kernel/core_pattern", "@/run/c")]);
-        assert_eq!(Situation::of(&host).receiver, Receiver::Missing);
-        std::fs::create_dir(host.path("/run")).unwrap();
-        std::fs::write(host.path("/run/c"), "").unwrap();
-        assert_eq!(Situation::of(&host).receiver, Receiver::Unusable);
-        std::fs::remove_file(host.path("/run/c")).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(host.path("/run/c")).unwrap();
-        assert_eq!(Situation::of(&host).receiver, Receiver::Usable);
-    }
 
     #[test]
     fn the_commands_own_facts_replace_ours() {
@@ -290,7 +263,10 @@ mod tests {
         let situation = Situation::of(&host).after_run(&outcome);
         assert_eq!(situation.limit, outcome.core_limit);
         assert_eq!(situation.core_path().unwrap(), b"core.7.a-name-longer-t");
-        assert_eq!(situation.folder, Some(Folder { path: folder.path().to_owned(), trouble: None }));
+        assert_eq!(
+            situation.folder,
+            Some(Folder { path: folder.path().to_owned(), trouble: None, mapping: None })
+        );
         assert_eq!(situation.command.unwrap().crashed.len(), 1);
     }
 }
