@@ -38,6 +38,7 @@ mod limits;
 mod pattern;
 mod run;
 mod search;
+mod stores;
 mod text;
 mod why;
 
@@ -50,4 +51,5 @@ pub use pattern::{
 };
 pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, dumps_core, run};
 pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
+pub use stores::{Collector, Patience, Waited, wait_for_dumps, why_not_kept};
 pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};

@@ -24,6 +24,10 @@ pub struct NoCore {
 
 /// Returns the reason why a search found no core.
 pub fn explain(situation: &Situation) -> NoCore {
+    // What happened goes before what must have happened.
+    if let Some(not_kept) = &situation.not_kept {
+        return not_kept.clone();
+    }
     rows::table()
         .filter(|row| row.weight == Weight::Reason)
         .find_map(|row| row.check(situation))

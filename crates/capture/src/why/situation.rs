@@ -15,6 +15,7 @@ use crate::limits::CoreLimit;
 use crate::pattern::{CorePattern, Facts, Target};
 use crate::run::{Exit, Reaped, RunOutcome};
 use crate::search::{Found, Limit, Reason};
+use crate::why::NoCore;
 
 /// The facts that decide whether a crash leaves a core. [`explain`](super::explain) looks at nothing else.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Situation {
     pub limits_hit: Vec<Limit>,
     /// How many cores were left alone because they are older than the job.
     pub older: usize,
+    /// What the collector that the pattern leads to says of a core that it did not keep.
+    pub not_kept: Option<NoCore>,
 }
 
 /// What stands at the place of a program or socket.
@@ -119,6 +122,7 @@ impl Situation {
             searched: 0,
             limits_hit: Vec::new(),
             older: 0,
+            not_kept: None,
         }
     }
 
@@ -159,6 +163,13 @@ impl Situation {
             let core = outcome.cwd.join(OsStr::from_bytes(&core));
             self.folder = core.parent().map(|path| Folder { path: path.to_owned(), trouble: trouble(path) });
         }
+        self
+    }
+
+    /// Adds what the collector says that the pattern leads to, see [`why_not_kept`](crate::why_not_kept).
+    #[must_use]
+    pub fn after_asking(mut self, not_kept: Option<NoCore>) -> Situation {
+        self.not_kept = not_kept;
         self
     }
 
