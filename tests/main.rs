@@ -18,6 +18,7 @@ mod circle_server;
 mod circleci;
 mod collect;
 mod collect_trouble;
+mod collectors;
 mod companions;
 mod concurrent;
 mod debuginfod;

@@ -74,6 +74,7 @@ pub(crate) fn tell(
     let examiner = Examiner::new(&args.search, config::rules_or_warning(&args.config)).all_files();
     let options = Options { color: true, width: terminal::width(), ..Options::default() };
     let mut told: Vec<Told> = Vec::new();
+    let mut copies = Copies::default();
     for candidate in candidates {
         if !told.is_empty() {
             let _ = writeln!(out);
@@ -86,6 +87,11 @@ pub(crate) fn tell(
                 continue;
             }
         };
+        if let Some(first) = copies.is_one(&opened) {
+            terminal::note(&format!("{} is the same core as {}", opened.path.display(), first.display()));
+            opened.release();
+            continue;
+        }
         let mut observer = TellFirst { out, options: &options };
         let triaged = examiner.examine(&opened, None, &mut observer);
         let triaged = match triaged {
@@ -116,6 +122,22 @@ pub(crate) fn tell(
     }
     let _ = out.flush();
     told
+}
+
+/// The cores that were opened so far: a collector may keep one twice, by itself and in a report.
+#[derive(Default)]
+struct Copies(Vec<(Identity, PathBuf)>);
+
+impl Copies {
+    /// Returns the path of the same core, if it was opened before; or else remembers this one.
+    fn is_one(&mut self, opened: &OpenedCore) -> Option<PathBuf> {
+        let identity = Identity::on_this_host(&*opened.source, None).ok()?;
+        if let Some((_, path)) = self.0.iter().find(|(known, _)| *known == identity) {
+            return Some(path.clone());
+        }
+        self.0.push((identity, opened.path.clone()));
+        None
+    }
 }
 
 /// Says of a core no more than that it is there, and why nothing else is known.

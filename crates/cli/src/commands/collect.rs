@@ -6,11 +6,13 @@ use std::time::SystemTime;
 
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{
-    CorePattern, Found, Host, NoCore, Reason, Search, Situation, explain, risks, survive_file_size_limit,
+    CorePattern, Found, Host, NoCore, Patience, Reason, Search, Situation, explain, risks,
+    survive_file_size_limit, why_not_kept,
 };
 use epitaph_summary::Collection;
 
 use crate::args::CollectArgs;
+use crate::collectors;
 use crate::environment::variable;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -29,11 +31,19 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         Error::from(error).print();
     });
     let host = Host::real();
-    let found = search(&host, args).run();
+    let oldest = oldest(args);
+    if args.paths.is_empty() {
+        collectors::wait(&host, &[], oldest.unwrap_or_else(SystemTime::now), Patience::default());
+    }
+    let found = search(&host, args, oldest).run();
     tell_trouble(&found);
     kept.failed += not_had(&found, args);
     let cores = found.candidates.len();
-    let why = (cores == 0).then(|| explain(&Situation::of(&host).after_search(&found)));
+    let why = (cores == 0).then(|| {
+        let said =
+            oldest.filter(|_| args.paths.is_empty()).and_then(|oldest| why_not_kept(&host, &[], oldest));
+        explain(&Situation::of(&host).after_search(&found).after_asking(said))
+    });
 
     let mut out = terminal::stdout();
     let told = tell(found.candidates, &args.keep, &collection(&host), &mut out, &mut kept);
@@ -66,18 +76,23 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     })
 }
 
-fn search(host: &Host, args: &CollectArgs) -> Search {
+/// Returns the time before which a core is not this job's, where one is set.
+fn oldest(args: &CollectArgs) -> Option<SystemTime> {
+    SystemTime::now().checked_sub(args.max_age).filter(|_| !args.max_age.is_zero())
+}
+
+fn search(host: &Host, args: &CollectArgs, oldest: Option<SystemTime>) -> Search {
     let search = Search::new(host);
     if !args.paths.is_empty() {
         return given(args).fold(search, Search::given);
     }
     let home = variable("HOME").map(PathBuf::from);
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let search = search.tree(here).usual_places(home.as_deref());
+    let search = search.tree(here).usual_places(home.as_deref()).of_users(collectors::our_users());
     // What an earlier job left on this machine is not this job's.
-    match SystemTime::now().checked_sub(args.max_age) {
-        Some(oldest) if !args.max_age.is_zero() => search.newer_than(oldest),
-        _ => search,
+    match oldest {
+        Some(oldest) => search.newer_than(oldest),
+        None => search,
     }
 }
 
@@ -119,6 +134,9 @@ pub(crate) fn tell_trouble(found: &Found) {
     }
     if found.older > 0 {
         terminal::note(&format!("{} older cores were left alone", found.older));
+    }
+    if found.foreign > 0 {
+        terminal::note(&format!("{} cores of other users' processes were left alone", found.foreign));
     }
     if found.rejected_more > 0 {
         terminal::warning(&format!("{} more such files were not taken", found.rejected_more));

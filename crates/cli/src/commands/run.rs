@@ -1,19 +1,26 @@
 //! `epitaph run`: run the job's command, and collect what it leaves.
 
+use std::time::Duration;
+
 use epitaph_bundle::{OutputFolder, open_core_file};
 use epitaph_capture::{
-    Candidate, Exit as Ended, Host, RunCommand, RunOptions, RunOutcome, Search, Situation, explain, risks,
-    survive_file_size_limit,
+    Candidate, Exit as Ended, Host, Patience, RunCommand, RunOptions, RunOutcome, Search, Situation, explain,
+    risks, survive_file_size_limit, why_not_kept,
 };
 use epitaph_elf::CoreFile;
-use epitaph_summary::Collection;
+use epitaph_summary::{Collection, CoreSource};
 
 use crate::args::RunArgs;
+use crate::collectors;
 use crate::commands::collect::{collection, tell_trouble};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::keep::{Kept, keep, refresh, tell};
 use crate::terminal;
+
+/// How long a collector is waited for after a command that nothing of is known to have crashed: a crash may be hidden from
+/// us by its own parent, and the collector may be at work for somebody else.
+const JUST_A_LOOK: Patience = Patience { idle: Duration::ZERO, busy: Duration::from_secs(10) };
 
 /// Runs a command and gives its status. Whatever goes wrong on our side is told and changes nothing for the job.
 pub(crate) fn run(args: &RunArgs) -> Exit {
@@ -35,11 +42,15 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     if status == 0 && crashes > 0 && args.keep.fail_on_crash { Exit::Crashes } else { Exit::Command(status) }
 }
 
-/// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session.
-/// Elsewhere, in `/tmp` say, others crash as well.
+/// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session,
+/// or was seen to crash. Elsewhere, in `/tmp` say, others crash as well, and a collector keeps the cores of everybody.
 fn is_ours(candidate: &Candidate, outcome: &RunOutcome) -> bool {
     candidate.path.starts_with(&outcome.cwd)
-        || session(candidate).is_none_or(|session| session == outcome.session)
+        || match session(candidate) {
+            Some(session) => session == outcome.session,
+            None => candidate.source != CoreSource::Store,
+        }
+        || candidate.named_pid().is_some_and(|pid| outcome.crashed().any(|crashed| crashed.pid == pid))
 }
 
 /// Reads the session of the process that left a core.
@@ -55,6 +66,10 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
     let _ = survive_file_size_limit();
     let folder = OutputFolder::open(&args.keep.out).map_err(|error| Error::from(error).print_as_warning());
     let host = Host::real();
+    let dead: Vec<u32> = outcome.crashed().map(|crashed| crashed.pid).collect();
+    let seems_dead = matches!(outcome.exit, Ended::Signal(_) | Ended::Code(129..));
+    let patience = if seems_dead || !dead.is_empty() { Patience::default() } else { JUST_A_LOOK };
+    collectors::wait(&host, &dead, outcome.started, patience);
     let mut found =
         Search::new(&host).tree(&outcome.cwd).usual_places(None).newer_than(outcome.started).run();
     let all = found.candidates.len();
@@ -64,11 +79,10 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
         terminal::note(&format!("{others} cores of other sessions were left alone"));
     }
     let cores = found.candidates.len();
-    let seems_dead = matches!(outcome.exit, Ended::Signal(_) | Ended::Code(129..));
     if cores > 0 || seems_dead {
         tell_trouble(&found);
     }
-    let why = seems_dead.then(|| explain(&Situation::of(&host).after_run(outcome).after_search(&found)));
+    let situation = seems_dead.then(|| Situation::of(&host).after_run(outcome).after_search(&found));
     let mut kept = Kept::default();
     let collection = Collection {
         command: Some("run".to_owned()),
@@ -82,7 +96,8 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
     } else {
         cores == 0
     };
-    if let Some(why) = why.filter(|_| untold) {
+    if let Some(situation) = situation.filter(|_| untold) {
+        let why = explain(&situation.after_asking(why_not_kept(&host, &dead, outcome.started)));
         terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
         terminal::hint(&why.advice);
     }
