@@ -5,6 +5,7 @@
 
 mod collector;
 mod limits;
+mod named;
 mod names;
 mod open;
 mod places;
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use epitaph_summary::{CoreSource, SearchedPlace};
+
+pub(crate) use named::named;
 
 pub use limits::{Limit, SearchLimits};
 pub use rejected::{Reason, Rejected};
