@@ -21,6 +21,7 @@ mod collect_trouble;
 mod collectors;
 mod companions;
 mod concurrent;
+mod coreless;
 mod debuginfod;
 mod evidence;
 mod explained;

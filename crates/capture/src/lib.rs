@@ -45,7 +45,7 @@ mod why;
 
 pub use error::CaptureError;
 pub use host::{Host, Settings};
-pub use kernel_log::{FilePlaces, KernelCrash, find_code, kernel_crashes, kernel_log};
+pub use kernel_log::{FilePlaces, KernelCrash, KernelLog, find_code, kernel_crashes, kernel_crashes_since};
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
 pub use pattern::{
     CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,

@@ -7,6 +7,7 @@ mod args;
 mod collectors;
 mod commands;
 mod config;
+mod coreless;
 mod debuginfod;
 mod environment;
 mod error;

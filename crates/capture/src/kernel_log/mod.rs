@@ -19,7 +19,7 @@ use std::time::Duration;
 use epitaph_elf::Remains;
 
 pub use file::{FilePlaces, find_code};
-pub use live::kernel_log;
+pub use live::{KernelLog, kernel_crashes_since};
 
 /// Most lines of a log that are read.
 const MOST_LINES: usize = 1 << 20;

@@ -13,6 +13,7 @@ use epitaph_summary::Collection;
 
 use crate::args::CollectArgs;
 use crate::collectors;
+use crate::coreless;
 use crate::environment::variable;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -50,6 +51,14 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     if let Some(why) = why {
         no_cores(&why, &mut out)?;
     }
+    let logged = match oldest.filter(|_| cores == 0 && args.paths.is_empty()) {
+        Some(oldest) => coreless::beneath(&host, &args.keep.search, &here(), oldest),
+        None => Vec::new(),
+    };
+    let of_host = collection(&host);
+    let logged =
+        coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &of_host, &mut out, &mut kept);
+    let crashes = cores + logged;
     drop(out);
     if let Ok(folder) = &folder {
         if told.is_empty() {
@@ -71,7 +80,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     }
     Ok(match () {
         () if args.strict && kept.failed > 0 => Exit::Failed,
-        () if args.keep.fail_on_crash && cores > 0 => Exit::Crashes,
+        () if args.keep.fail_on_crash && crashes > 0 => Exit::Crashes,
         () => Exit::Done,
     })
 }
@@ -81,14 +90,17 @@ fn oldest(args: &CollectArgs) -> Option<SystemTime> {
     SystemTime::now().checked_sub(args.max_age).filter(|_| !args.max_age.is_zero())
 }
 
+fn here() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
+}
+
 fn search(host: &Host, args: &CollectArgs, oldest: Option<SystemTime>) -> Search {
     let search = Search::new(host);
     if !args.paths.is_empty() {
         return given(args).fold(search, Search::given);
     }
     let home = variable("HOME").map(PathBuf::from);
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let search = search.tree(here).usual_places(home.as_deref()).of_users(collectors::our_users());
+    let search = search.tree(here()).usual_places(home.as_deref()).of_users(collectors::our_users());
     // What an earlier job left on this machine is not this job's.
     match oldest {
         Some(oldest) => search.newer_than(oldest),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use epitaph_bundle::{OutputFolder, open_core_file};
 use epitaph_capture::{
-    Candidate, Exit as Ended, Host, Patience, RunCommand, RunOptions, RunOutcome, Search, Situation, explain,
-    risks, survive_file_size_limit, why_not_kept,
+    Candidate, Exit as Ended, Host, KernelLog, Patience, RunCommand, RunOptions, RunOutcome, Search,
+    Situation, explain, risks, survive_file_size_limit, why_not_kept,
 };
 use epitaph_elf::CoreFile;
 use epitaph_summary::{Collection, CoreSource};
@@ -13,6 +13,7 @@ use epitaph_summary::{Collection, CoreSource};
 use crate::args::RunArgs;
 use crate::collectors;
 use crate::commands::collect::{collection, tell_trouble};
+use crate::coreless;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::keep::{Kept, keep, refresh, tell};
@@ -26,6 +27,8 @@ const JUST_A_LOOK: Patience = Patience { idle: Duration::ZERO, busy: Duration::f
 pub(crate) fn run(args: &RunArgs) -> Exit {
     let Some((program, arguments)) = args.command.split_first() else { return Exit::Usage };
     let command = RunCommand::new(program, arguments);
+    // What the kernel logs from here on may be of this command.
+    let log = KernelLog::from_now_on(&Host::real());
     let outcome = match epitaph_capture::run(&command, &RunOptions::default()) {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -34,7 +37,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
             return Exit::Command(status);
         }
     };
-    let crashes = collect(args, &outcome).unwrap_or_else(|error| {
+    let crashes = collect(args, &outcome, log).unwrap_or_else(|error| {
         error.print_as_warning();
         0
     });
@@ -62,7 +65,7 @@ fn session(candidate: &Candidate) -> Option<u32> {
 
 /// Collects the cores that the command left; returns how many there are. Everything goes to stderr: stdout is the
 /// command's.
-fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
+fn collect(args: &RunArgs, outcome: &RunOutcome, log: Option<KernelLog>) -> Result<usize, Error> {
     let _ = survive_file_size_limit();
     let folder = OutputFolder::open(&args.keep.out).map_err(|error| Error::from(error).print_as_warning());
     let host = Host::real();
@@ -101,6 +104,14 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
         terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
         terminal::hint(&why.advice);
     }
+    let logged = match log.filter(|_| untold && seems_dead) {
+        Some(log) => coreless::of_command(&host, log, &args.keep.search, outcome),
+        None => Vec::new(),
+    };
+    let out = &mut terminal::stderr();
+    let logged =
+        coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &collection, out, &mut kept);
+    let crashes = cores + logged;
     if let Ok(folder) = &folder {
         if told.is_empty() {
             refresh(folder)?;
@@ -108,7 +119,7 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
             keep(folder, told, &args.keep, false, &mut kept);
         }
     }
-    if cores == 0 {
+    if crashes == 0 {
         return Ok(0);
     }
     for risk in risks(&Situation::of(&host).after_run(outcome)) {
@@ -116,5 +127,5 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
         terminal::hint(&risk.advice);
     }
     terminal::note(&format!("{} new, {} known, {} failed", kept.new, kept.known, kept.failed));
-    Ok(cores)
+    Ok(crashes)
 }
