@@ -44,6 +44,8 @@ fn attribute(file: &File, name: &str) -> Option<String> {
 mod tests {
     use std::ffi::OsStr;
 
+    use epitaph_testkit::skip::skipped;
+
     use super::*;
 
     #[test]
@@ -56,8 +58,7 @@ mod tests {
             rustix::fs::fsetxattr(&file, format!("user.coredump.{name}"), value.as_bytes(), flags)
         };
         if set("pid", "4711").is_err() {
-            eprintln!("skipped: the file system of temporary files has no extended attributes");
-            return;
+            return skipped("the file system of temporary files has no extended attributes");
         }
         for (name, value) in [
             ("uid", "1000"),
