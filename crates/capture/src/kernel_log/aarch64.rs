@@ -1,5 +1,6 @@
 //! The messages of arm64.
 
+use epitaph_elf::signals::{SIGBUS, SIGILL, SIGSEGV};
 use epitaph_elf::{AARCH64, Remains, SignalInfo};
 
 use super::mapping::mapping;
@@ -10,13 +11,13 @@ const LINK: u16 = 30;
 /// Parts of what is said, and the signals that they stand for (`fault_info` in linux/arch/arm64/mm/fault.c, and
 /// arch/arm64/kernel/traps.c).
 const SIGNALS: [(&str, i32); 7] = [
-    ("undefined instruction", 4),
-    ("alignment", 7),
-    ("external abort", 7),
-    ("translation fault", 11),
-    ("permission fault", 11),
-    ("access flag fault", 11),
-    ("address size fault", 11),
+    ("undefined instruction", SIGILL),
+    ("alignment", SIGBUS),
+    ("external abort", SIGBUS),
+    ("translation fault", SIGSEGV),
+    ("permission fault", SIGSEGV),
+    ("access flag fault", SIGSEGV),
+    ("address size fault", SIGSEGV),
 ];
 
 /// Reads the first message of a death, which doesn't say where: the registers follow.

@@ -1,17 +1,12 @@
 //! The messages of x86.
 
+use epitaph_elf::signals::{SI_KERNEL, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
 use epitaph_elf::{Arch, I386, Remains, SignalInfo, X86_64};
 
 use super::mapping::mapping;
 use super::{hex, thread};
 
-const SIGILL: i32 = 4;
-const SIGTRAP: i32 = 5;
-const SIGBUS: i32 = 7;
-const SIGFPE: i32 = 8;
-const SIGSEGV: i32 = 11;
 /// `si_code`s (linux/include/uapi/asm-generic/siginfo.h).
-const SI_KERNEL: i32 = 0x80;
 const ILL_ILLOPN: i32 = 2;
 const FPE_INTDIV: i32 = 1;
 const BUS_ADRALN: i32 = 1;
