@@ -47,10 +47,13 @@ impl Job {
         epitaph.within(self.folder.path().join("work")).arg("run").arg("--out").arg(self.out())
     }
 
-    /// The summaries of crashes of this job's program: elsewhere on the machine, others may crash meanwhile.
+    /// The summaries of crashes of this job's program that left cores: elsewhere on the machine, others may crash meanwhile.
     fn crashes(&self) -> Vec<Value> {
         let exe = text(self.exe());
-        sealed(&self.out()).into_values().filter(|summary| summary["process"]["executable"] == *exe).collect()
+        let is_ours = |summary: &Value| {
+            summary["process"]["executable"] == *exe && summary["collection"]["collector"] != "kernel log"
+        };
+        sealed(&self.out()).into_values().filter(is_ours).collect()
     }
 }
 

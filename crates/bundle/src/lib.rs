@@ -64,7 +64,7 @@ pub use folder::{
 };
 pub use id::{Identity, crash_id};
 pub use open::{
-    CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts,
+    CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts, StoreName,
     find_cores, holds_core, open_core, open_core_file, open_core_pipe, open_core_within,
 };
 pub use save::{SaveError, compress_stream, save_core, write_core};

@@ -39,6 +39,7 @@ mod doctor;
 mod error;
 pub mod handler;
 mod host;
+mod kernel_log;
 mod limits;
 mod live;
 mod mode;
@@ -46,6 +47,7 @@ mod pattern;
 mod ptrace;
 mod run;
 mod search;
+mod stores;
 mod text;
 mod trace;
 mod why;
@@ -54,6 +56,7 @@ pub use canary::{Canary, CanaryError, Fate, Flight};
 pub use doctor::{Diagnosis, FixError, Fixed, diagnose, fix};
 pub use error::CaptureError;
 pub use host::{Host, Settings};
+pub use kernel_log::{FilePlaces, KernelCrash, KernelLog, find_code, kernel_crashes, kernel_crashes_since};
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
 pub use live::LiveCoreError;
 pub use mode::CaptureMode;
@@ -63,6 +66,7 @@ pub use pattern::{
 };
 pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Timeout, Trace, dumps_core, run};
 pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
+pub use stores::{Collector, Patience, Waited, wait_for_dumps, why_not_kept};
 pub use trace::{Dumped, Dumps, start_stopped};
 pub use why::{
     CommandFacts, Folder, FolderTrouble, Guarded, Inherited, LastWords, LostCore, NoCore, OwnReport, Program,

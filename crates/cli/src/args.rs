@@ -113,8 +113,12 @@ pub(crate) enum Threads {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArgs {
     /// Cores, summaries, or folders with some; - reads a core from standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "kernel_log", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Tell of the crashes in a log of the kernel, as `dmesg` or `journalctl -k` print it, without any core; - reads
+    /// standard input
+    #[arg(long, value_name = "FILE", env = "EPITAPH_KERNEL_LOG")]
+    pub(crate) kernel_log: Option<PathBuf>,
     /// Print the summaries as JSON, one object a line
     #[arg(long, env = "EPITAPH_JSON")]
     pub(crate) json: bool,

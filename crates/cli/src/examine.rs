@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use epitaph_bundle::{Binaries, OpenedCore, read_summaries};
-use epitaph_elf::{BuildId, CoreFile, Locate};
+use epitaph_elf::{BuildId, CoreFile, Locate, Memory, Process, Remains};
 use epitaph_store::Debuginfod;
-use epitaph_summary::{Collection, Confidence, Core, CrashSummary, Rules, Warning};
+use epitaph_summary::{self as summary, Collection, Confidence, Core, CrashSummary, Rules, Warning};
 use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
 use epitaph_triage::{Observer, Options, Triaged, triage};
 
@@ -21,6 +21,8 @@ use crate::error::{Error, message, of_core};
 use crate::sources::SourceRoot;
 use crate::terminal;
 
+/// What to do where this program itself is at fault.
+const A_BUG: &str = "this is a bug of epitaph: please report it with the message above";
 /// The code of the warning that memory was asked for which had passed by.
 pub(crate) const NOT_KEPT: &str = "core_not_kept";
 
@@ -118,12 +120,6 @@ impl<'a> Examiner<'a> {
             beside: opened.path.parent().map(Path::to_owned),
             came_with: Some(&came_with),
         });
-        let remote =
-            self.debuginfod.as_ref().map(|debuginfod| Remote::new(debuginfod, &self.search.debuginfod));
-        let files: Box<dyn Locate> = match &remote {
-            Some(remote) => Box::new(FetchMissing::new(files, remote)),
-            None => Box::new(files),
-        };
         let told = opened.store.clone().unwrap_or_default();
         let options = Options {
             time: opened.died().and_then(rfc3339),
@@ -143,16 +139,9 @@ impl<'a> Examiner<'a> {
             },
             ..self.options.clone()
         };
-        // A fault of ours that a crafted core finds must cost neither this core nor the others: it is told, and kept.
-        let mut observer = UntilThreadsAreDone { remote: remote.as_ref(), observer };
-        let triage = || triage(core.process(), &core, &*files, &options, &mut observer);
-        let mut triaged = catch_unwind(AssertUnwindSafe(triage)).map_err(|_| {
-            let hint = "this is a bug of epitaph: please report it with the message above";
-            message(format!("{}: reading this core failed", opened.path.display()), Some(hint))
+        let mut triaged = self.triage(core.process(), &core, files, &options, observer).ok_or_else(|| {
+            message(format!("{}: reading this core failed", opened.path.display()), Some(A_BUG))
         })?;
-        for problem in remote.iter().flat_map(Remote::problems) {
-            triaged.summary.warnings.push(Warning::new("debuginfod", options.masks.apply(&problem)));
-        }
         if opened.refused_reads() > 0 {
             let text = format!(
                 "{}: some of the memory that was asked for had passed by and was not kept; a core in a file, not \
@@ -166,6 +155,56 @@ impl<'a> Examiner<'a> {
             triaged.summary.warnings.insert(0, Warning::new("core_damaged", text));
         }
         Ok(triaged)
+    }
+
+    /// Tells the story of a process without a core; `told` is what else is known of it, and `died` the latest time at which
+    /// it can have died.
+    pub(crate) fn examine_remains(
+        &self,
+        remains: &Remains,
+        told: summary::Process,
+        died: Option<SystemTime>,
+        observer: &mut dyn Observer,
+    ) -> Result<Triaged, Error> {
+        let files = FileSearch::new(SearchOptions {
+            sysroot: self.search.sysroot.clone(),
+            debug_dirs: self.search.debug_dir.clone(),
+            core_time: died,
+            ..SearchOptions::default()
+        });
+        let options = Options {
+            time: died.and_then(rfc3339),
+            sources: self.sources.as_ref().map(|root| Arc::new(root.for_death_at(died)) as _),
+            process: told,
+            ..self.options.clone()
+        };
+        let failed = || message("reading what the kernel logged failed", Some(A_BUG));
+        self.triage(&remains.process(), remains, files, &options, observer).ok_or_else(failed)
+    }
+
+    /// Runs the triage, and asks servers for the files that aren't here; `None` where it failed, which is a bug.
+    fn triage(
+        &self,
+        process: &Process,
+        memory: &(dyn Memory + Sync),
+        files: FileSearch<'_>,
+        options: &Options,
+        observer: &mut dyn Observer,
+    ) -> Option<Triaged> {
+        let remote =
+            self.debuginfod.as_ref().map(|debuginfod| Remote::new(debuginfod, &self.search.debuginfod));
+        let files: Box<dyn Locate> = match &remote {
+            Some(remote) => Box::new(FetchMissing::new(files, remote)),
+            None => Box::new(files),
+        };
+        // A fault of ours that a crafted core finds must cost neither this core nor the others: it is told, and kept.
+        let mut observer = UntilThreadsAreDone { remote: remote.as_ref(), observer };
+        let triage = || triage(process, memory, &*files, options, &mut observer);
+        let mut triaged = catch_unwind(AssertUnwindSafe(triage)).ok()?;
+        for problem in remote.iter().flat_map(Remote::problems) {
+            triaged.summary.warnings.push(Warning::new("debuginfod", options.masks.apply(&problem)));
+        }
+        Some(triaged)
     }
 }
 

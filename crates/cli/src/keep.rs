@@ -12,7 +12,7 @@ use epitaph_bundle::{
 use epitaph_capture::Candidate;
 use epitaph_report::{Format, Options, render, text};
 use epitaph_summary::{Collection, Core, CoreContent, CrashSummary, Warning};
-use epitaph_triage::{Observer, Triaged};
+use epitaph_triage::{ModuleFile, Observer, Triaged};
 
 use crate::args::{KeepArgs, KeepCore, Scrub};
 use crate::config;
@@ -74,6 +74,7 @@ pub(crate) fn tell(
     let examiner = Examiner::new(&args.search, config::rules_or_warning(&args.config)).all_files();
     let options = Options { color: true, width: terminal::width(), ..Options::default() };
     let mut told: Vec<Told> = Vec::new();
+    let mut copies = Copies::default();
     for candidate in candidates {
         if !told.is_empty() {
             let _ = writeln!(out);
@@ -86,6 +87,11 @@ pub(crate) fn tell(
                 continue;
             }
         };
+        if let Some(first) = copies.is_one(&opened) {
+            terminal::note(&format!("{} is the same core as {}", opened.path.display(), first.display()));
+            opened.release();
+            continue;
+        }
         let mut observer = TellFirst { out, options: &options };
         let triaged = examiner.examine(&opened, None, &mut observer);
         let triaged = match triaged {
@@ -116,6 +122,22 @@ pub(crate) fn tell(
     }
     let _ = out.flush();
     told
+}
+
+/// The cores that were opened so far: a collector may keep one twice, by itself and in a report.
+#[derive(Default)]
+struct Copies(Vec<(Identity, PathBuf)>);
+
+impl Copies {
+    /// Returns the path of the same core, if it was opened before; or else remembers this one.
+    fn is_one(&mut self, opened: &OpenedCore) -> Option<PathBuf> {
+        let identity = Identity::on_this_host(&*opened.source, None).ok()?;
+        if let Some((_, path)) = self.0.iter().find(|(known, _)| *known == identity) {
+            return Some(path.clone());
+        }
+        self.0.push((identity, opened.path.clone()));
+        None
+    }
 }
 
 /// Says of a core no more than that it is there, and why nothing else is known.
@@ -207,29 +229,12 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, E
     let Told { opened, triaged, collection, identity } = crash;
     let Triaged { mut summary, files, read_for_cause } = triaged;
     summary.collection = Some(collection);
-    let process = summary.process.as_ref();
-    let executable = process
-        .and_then(|process| process.executable.as_deref().or(process.name.as_deref()))
-        .map(PathBuf::from)
-        .and_then(|path| Some(path.file_name()?.to_owned()))
-        .unwrap_or_else(|| "unknown".into());
-    let signal =
-        summary.signal.as_ref().and_then(|signal| signal.name.clone()).unwrap_or_else(|| "none".into());
-    let id = crash_id(opened.died().unwrap_or_else(SystemTime::now), &executable, &signal, &identity?);
-    let binaries = files
-        .into_iter()
-        .map(|file| BinaryToKeep {
-            module: file.module,
-            source: BinarySource::Path(file.path),
-            build_id: file.build_id,
-            part: file.part,
-        })
-        .collect();
+    let id = id_of(&summary, opened.died(), &identity?);
     let core = to_keep(&opened, args, read_for_cause, &mut summary);
     let bar = progress::bytes("keeping", core.size(&opened));
     let mut request = SealRequest::new(&id, summary).with_progress(|done, _| bar.set_position(done));
     if args.core != KeepCore::None {
-        request = request.with_binaries(binaries).with_max_core_bytes(args.max_core_size);
+        request = request.with_binaries(binaries(files)).with_max_core_bytes(args.max_core_size);
     }
     match &core {
         ToKeep::Nothing => {}
@@ -242,6 +247,30 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, E
     let sealed = folder.seal(request);
     bar.finish_and_clear();
     Ok(sealed?)
+}
+
+/// Names a crash.
+pub(crate) fn id_of(summary: &CrashSummary, died: Option<SystemTime>, identity: &Identity) -> String {
+    let process = summary.process.as_ref();
+    let executable = process
+        .and_then(|process| process.executable.as_deref().or(process.name.as_deref()))
+        .map(PathBuf::from)
+        .and_then(|path| Some(path.file_name()?.to_owned()))
+        .unwrap_or_else(|| "unknown".into());
+    let signal =
+        summary.signal.as_ref().and_then(|signal| signal.name.clone()).unwrap_or_else(|| "none".into());
+    crash_id(died.unwrap_or_else(SystemTime::now), &executable, &signal, identity)
+}
+
+/// Returns the files that explain a crash, to be kept.
+pub(crate) fn binaries(files: Vec<ModuleFile>) -> Vec<BinaryToKeep> {
+    let binary = |file: ModuleFile| BinaryToKeep {
+        module: file.module,
+        source: BinarySource::Path(file.path),
+        build_id: file.build_id,
+        part: file.part,
+    };
+    files.into_iter().map(binary).collect()
 }
 
 /// Says of a stored core that is not the whole one how it differs.

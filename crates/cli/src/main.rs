@@ -4,8 +4,10 @@
 //! other crates, printing, and exit codes. Data goes to stdout, everything else to stderr.
 
 mod args;
+mod collectors;
 mod commands;
 mod config;
+mod coreless;
 mod debuginfod;
 mod environment;
 mod error;

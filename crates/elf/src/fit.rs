@@ -4,6 +4,8 @@
 //! kernel and the dynamic loader map each segment whole, in pages (linux/fs/binfmt_elf.c, `elf_map`; glibc,
 //! `_dl_map_segments`), so another build rarely fits.
 
+use std::ops::Range;
+
 use crate::module::Mapped;
 use crate::segment::Segment;
 
@@ -39,6 +41,27 @@ pub(crate) fn fits(mappings: &[Mapped], segments: &[Segment], bias: u64) -> bool
     !segments.is_empty()
         && segments.len().max(mappings.len()) <= MOST
         && PAGES.into_iter().any(|page| fits_in_pages(&mapped, &segments, bias, page))
+}
+
+/// Finds the segment of code that takes exactly these pages of memory and of the file, where the offset is known, and the
+/// size of the pages.
+pub(crate) fn code_at(
+    segments: &[Segment],
+    pages: Range<u64>,
+    offset: Option<u64>,
+) -> Option<(&Segment, u64)> {
+    let size = pages.end.checked_sub(pages.start)?;
+    let code = || segments.iter().filter(|segment| segment.execute && segment.file_size > 0).take(MOST);
+    PAGES.into_iter().find_map(|page| {
+        let floor = |value: u64| value & !(page - 1);
+        let takes_them = |segment: &&Segment| {
+            let end = segment.address.checked_add(segment.file_size)?.checked_next_multiple_of(page)?;
+            let is_there = offset.is_none_or(|offset| floor(segment.offset) == offset);
+            (is_there && end - floor(segment.address) == size && floor(pages.start) == pages.start)
+                .then_some(())
+        };
+        code().find(|segment| takes_them(segment).is_some()).map(|segment| (segment, page))
+    })
 }
 
 fn fits_in_pages(mapped: &[Part], segments: &[&Segment], bias: u64, page: u64) -> bool {
@@ -152,6 +175,20 @@ mod tests {
         // Behind the last segment there is none.
         let behind = mapped(0x20_2000, 0x20_3000, 0x2000, false);
         assert!(!fits(&[mapped(0, 0x2000, 0, true), gap, data, behind], &segments, BASE));
+    }
+
+    #[test]
+    fn code_takes_its_pages_and_no_others() {
+        let (segments, _) = library();
+        let text = BASE + 0x2000..BASE + 0x8000;
+        let found =
+            |pages, offset| code_at(&segments, pages, offset).map(|(segment, page)| (segment.address, page));
+        assert_eq!(found(text.clone(), None), Some((0x2000, 0x1000)));
+        assert_eq!(found(text.clone(), Some(0x2000)), Some((0x2000, 0x1000)));
+        assert_eq!(found(text.clone(), Some(0x3000)), None);
+        assert_eq!(found(text.start..text.end + 0x1000, None), None);
+        assert_eq!(found(text.end..text.start, None), None);
+        assert_eq!(found(BASE..BASE + 0x2000, Some(0)), None, "that is no code");
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::build_id::BuildId;
 use crate::bytes::Bytes;
-use crate::fit::fits;
+use crate::fit::{code_at, fits};
 use crate::image::{ImageHeader, ceil, first_page, floor};
 use crate::memory::{Memory, MemoryError, read_vec};
 use crate::object::Object;
-use crate::process::{FileMapping, Process};
+use crate::process::{Defect, FileMapping, Process};
 use crate::segment::Segment;
 use crate::traces::Traces;
 use crate::unlisted;
@@ -46,6 +46,8 @@ pub struct Module {
     pub image: Option<Bytes>,
     /// The ranges that it was mapped to. Of which part of the file is known only where the core lists its files.
     pub(crate) mappings: Vec<Mapped>,
+    /// Whether `mappings` are all ranges that it was mapped to; without a core, only one of them is known.
+    pub(crate) all_mappings: bool,
     /// What a module that no list named left in memory.
     pub(crate) traces: Option<Traces>,
 }
@@ -122,7 +124,10 @@ impl Module {
         let Some(bias) = self.bias_by(object) else { return false };
         match &self.traces {
             Some(traces) => traces.fit(object, bias, &self.mappings),
-            None => fits(&self.mappings, object.segments(), bias),
+            None if self.all_mappings => fits(&self.mappings, object.segments(), bias),
+            None => self.mappings.iter().all(|mapped| {
+                code_at(object.segments(), mapped.start..mapped.end, Some(mapped.offset)).is_some()
+            }),
         }
     }
 }
@@ -176,6 +181,7 @@ fn modules_of(
             first_page: Vec::new(),
             image: None,
             mappings: mapped,
+            all_mappings: !process.defects.contains(&Defect::NoCore),
             traces: None,
         });
     }
@@ -228,6 +234,7 @@ fn vdso(process: &Process, memory: &dyn Memory) -> Option<Module> {
         first_page: Vec::new(),
         image: Some(image),
         mappings: Vec::new(),
+        all_mappings: true,
         traces: None,
     })
 }

@@ -152,6 +152,8 @@ pub enum Defect {
         /// How many.
         count: u64,
     },
+    /// There is no core: what is known is what the kernel's log says.
+    NoCore,
     /// The note that a slim core carries makes no sense, or is of a later version.
     BrokenSlimNote,
 }
@@ -170,6 +172,7 @@ impl Defect {
             Defect::NoThreads => "core_no_threads",
             Defect::NoFileList => "core_no_file_list",
             Defect::StacksCut { .. } => "core_stacks_cut",
+            Defect::NoCore => "no_core",
             Defect::BrokenSlimNote => "core_broken_slim_note",
         }
     }
@@ -201,6 +204,13 @@ impl fmt::Display for Defect {
             Defect::NoFileList => write!(f, "the core has no readable list of mapped files (NT_FILE)"),
             Defect::StacksCut { count } => {
                 write!(f, "the slim core lacks the middle of {count} stacks, which were too large for it")
+            }
+            Defect::NoCore => {
+                write!(
+                    f,
+                    "there is no core: all that is known is a message of the kernel's log, so only the innermost frame, \
+                     no other thread and no memory"
+                )
             }
             Defect::BrokenSlimNote => {
                 write!(f, "the core is a slim one, but its note on what was left out can't be read")

@@ -171,6 +171,7 @@ impl Finder<'_> {
             first_page: if compared { first_page(self.memory, start) } else { Vec::new() },
             image: None,
             mappings,
+            all_mappings: true,
             traces: Some(traces),
         })
     }

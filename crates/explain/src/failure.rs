@@ -105,7 +105,17 @@ impl Failure {
             (Some(operands), Some(address)) => {
                 match operands.iter().find(|operand| operand.reaches(address)) {
                     Some(operand) => (Some(operand), Basis::Agreed),
-                    None => (None, Basis::Disagreed),
+                    // An access through registers that nobody knows may be the one.
+                    None => match operands {
+                        [only] if only.address.is_none() => {
+                            self.kind = Some(only.kind);
+                            (None, Basis::AddressAlone)
+                        }
+                        _ if operands.iter().any(|operand| operand.address.is_none()) => {
+                            (None, Basis::AddressAlone)
+                        }
+                        _ => (None, Basis::Disagreed),
+                    },
                 }
             }
             (Some(operands), None) => by_registers(self.arch, operands, fault, space, memory, self.pc),

@@ -72,7 +72,8 @@ impl Fault {
 /// Tells whether the processor (or the kernel, for a system call) raised a signal.
 fn raised_by_processor(signal: &SignalInfo) -> bool {
     [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS].contains(&signal.number)
-        && signal.code.is_some_and(|code| code > 0)
+        // Only the kernel's log tells of an address without a code.
+        && signal.code.map_or(signal.fault_address.is_some(), |code| code > 0)
 }
 
 /// Finds the faults whose handlers a thread was in, innermost first.

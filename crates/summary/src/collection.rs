@@ -21,7 +21,7 @@ pub struct Collection {
     /// What the core's file name says, where it was made by a core pattern: specifier letter and value.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub name_fields: std::collections::BTreeMap<String, String>,
-    /// The collector in whose store the core lay: `systemd-coredump`, `apport`, `abrt`.
+    /// Who kept the core: `systemd-coredump`, `apport`, `abrt`, `wsl`; `kernel log` where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collector: Option<String>,
     /// What that collector says of the crash besides what `process`, `signal` and `time` tell: `hostname`, `package`,

@@ -145,7 +145,7 @@ pub(crate) fn warnings(loaded: &LoadedModules<'_>, touched: &BTreeSet<usize>) ->
             Some(Located::Found(found)) if found.state == FileState::Unverified => {
                 let used = found.path.as_deref().unwrap_or(&entry.module.path).display();
                 let why = if entry.module.first_page.is_empty() {
-                    "fits, but the core holds nothing of it to compare"
+                    "fits, but nothing is known of the mapped one to compare"
                 } else {
                     "has no build ID"
                 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use epitaph_elf::{LoadedModules, Memory, Process, Recording, SignalInfo};
+use epitaph_elf::{Defect, LoadedModules, Memory, Process, Recording, SignalInfo};
 use epitaph_explain::{Scene, Waits, explain, waits};
 use epitaph_summary::{CrashSummary, Masks, Warning, needs_all_threads};
 use epitaph_unwind::{Keep, Limits, goroutines};
@@ -56,7 +56,8 @@ impl<'a> Pipeline<'a> {
         summary.signal = signal.map(|signal| signal::describe(&signal, process));
         summary.collection.clone_from(&options.collection);
         summary.time.clone_from(&options.time);
-        summary.core = Some(completeness::grade(process, memory, options.core.clone()));
+        let has_core = !process.defects.contains(&Defect::NoCore);
+        summary.core = has_core.then(|| completeness::grade(process, memory, options.core.clone()));
         summary.warnings =
             process.defects.iter().map(|defect| Warning::new(defect.code(), defect.to_string())).collect();
         summary.warnings.extend(emulator::warning(loaded));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use epitaph_elf::{LoadedModules, MemoryError, Process, Thread};
+use epitaph_elf::{Defect, LoadedModules, MemoryError, Process, Thread};
 use epitaph_summary::{self as summary, Hex, Rules, Warning};
 use epitaph_symbols::{SourceFrame, Symbolizer};
 use epitaph_unwind::{Frame, Goroutine, Repeat, Stop, Unwound};
@@ -91,10 +91,19 @@ impl<'a> Stacks<'a> {
         // A core of the kernel's holds one name: that of the process, which is its first thread's.
         let main = process.info.as_ref().filter(|info| info.pid == thread.tid);
         let name = thread.name.as_ref().or(main.map(|info| &info.name));
-        summary::Thread {
+        let described = summary::Thread {
             tid: Some(thread.tid),
             name: name.map(|name| name.to_string_lossy().into_owned()),
             ..self.stack(walked)
+        };
+        if !process.defects.contains(&Defect::NoCore) {
+            return described;
+        }
+        // Whatever the walk failed for: with a core, it would have gone on.
+        summary::Thread {
+            stop: Some(summary::Stop::NotDumped),
+            stop_detail: Some("there is no core, so no stack that could be read".to_owned()),
+            ..described
         }
     }
 

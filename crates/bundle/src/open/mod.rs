@@ -20,7 +20,7 @@ pub use file::{FileStamp, OpenedCore, open_core, open_core_file, open_core_pipe,
 pub use inside::holds_core;
 pub use limits::OpenLimits;
 pub use seekable::FramesRead;
-pub use stores::StoreFacts;
+pub use stores::{StoreFacts, StoreName};
 pub use tree::{CoreInTree, CoresInTree, find_cores};
 pub(crate) use wrapper::Wrapper;
 

@@ -14,7 +14,7 @@ use super::open::{Chosen, Opened, open};
 use super::rejected::{Reason, Rejected};
 use super::settle::{is_fresh, settle};
 use super::walk::{Entry, Next};
-use super::{Candidate, Found};
+use super::{Candidate, Found, Search};
 
 /// The most rejected files that are listed.
 const MOST_REJECTED: usize = 64;
@@ -25,6 +25,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Collector<'a> {
     names: &'a Names,
     newer_than: Option<SystemTime>,
+    users: &'a [u32],
     limits: SearchLimits,
     started: SystemTime,
     taken: Vec<Taken>,
@@ -32,6 +33,7 @@ pub(super) struct Collector<'a> {
     rejected: Vec<Rejected>,
     rejected_more: usize,
     older: usize,
+    foreign: usize,
     full: bool,
     place: Option<usize>,
 }
@@ -47,21 +49,19 @@ struct Taken {
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(
-        names: &'a Names,
-        newer_than: Option<SystemTime>,
-        limits: SearchLimits,
-    ) -> Collector<'a> {
+    pub(super) fn new(names: &'a Names, search: &'a Search) -> Collector<'a> {
         Collector {
             names,
-            newer_than: newer_than.and_then(|time| time.checked_sub(GRACE)),
-            limits,
+            newer_than: search.newer_than.and_then(|time| time.checked_sub(GRACE)),
+            users: &search.users,
+            limits: search.limits,
             started: SystemTime::now(),
             taken: Vec::new(),
             seen: HashSet::new(),
             rejected: Vec::new(),
             rejected_more: 0,
             older: 0,
+            foreign: 0,
             full: false,
             place: None,
         }
@@ -94,6 +94,11 @@ impl<'a> Collector<'a> {
     fn consider(&mut self, path: &Path, hit: Hit) {
         let given = hit.source == CoreSource::Given;
         let chosen = if given { Chosen::ByUser } else { Chosen::ByName };
+        if !given && hit.user().is_some_and(|user| self.is_foreign(user)) {
+            // Whether others have cores that are older than the job is nobody's business here.
+            self.foreign += usize::from(written(path).is_some_and(|written| !self.is_older(written)));
+            return;
+        }
         let opened = match open(path, chosen) {
             Ok(opened) => opened,
             Err(reason) => return self.reject_hit(path, &hit, reason),
@@ -115,7 +120,7 @@ impl<'a> Collector<'a> {
             return;
         }
         self.seen.insert(opened.identity());
-        if !given && self.newer_than.is_some_and(|time| modified < time) {
+        if !given && self.is_older(modified) {
             self.older += 1;
         } else if self.taken.len() >= self.limits.cores {
             self.full = true;
@@ -124,9 +129,18 @@ impl<'a> Collector<'a> {
         }
     }
 
+    fn is_older(&self, written: SystemTime) -> bool {
+        self.newer_than.is_some_and(|time| written < time)
+    }
+
+    fn is_foreign(&self, user: u32) -> bool {
+        !self.users.is_empty() && !self.users.contains(&user)
+    }
+
     fn reject_hit(&mut self, path: &Path, hit: &Hit, reason: Reason) {
         // What was lost before the job began is not the job's loss.
-        if hit.source != CoreSource::Given && reason.is_a_loss() && self.is_older(path) {
+        let is_older = written(path).is_some_and(|written| self.is_older(written));
+        if hit.source != CoreSource::Given && reason.is_a_loss() && is_older {
             self.older += 1;
             return;
         }
@@ -141,11 +155,6 @@ impl<'a> Collector<'a> {
         if told && !vanished {
             self.reject(path, reason);
         }
-    }
-
-    fn is_older(&self, path: &Path) -> bool {
-        let modified = || path.symlink_metadata().and_then(|file| file.modified());
-        self.newer_than.is_some_and(|time| modified().is_ok_and(|modified| modified < time))
     }
 
     fn reject(&mut self, path: &Path, reason: Reason) {
@@ -190,6 +199,7 @@ impl<'a> Collector<'a> {
             rejected: self.rejected,
             rejected_more: self.rejected_more,
             older: self.older,
+            foreign: self.foreign,
             places,
             limits_hit: limits_hit.into_iter().collect(),
         }
@@ -232,4 +242,9 @@ impl Taken {
             growing,
         }
     }
+}
+
+/// Returns when the file at a path was last written, whatever it is.
+fn written(path: &Path) -> Option<SystemTime> {
+    path.symlink_metadata().and_then(|metadata| metadata.modified()).ok()
 }

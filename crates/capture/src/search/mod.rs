@@ -5,6 +5,7 @@
 
 mod collector;
 mod limits;
+mod named;
 mod names;
 mod open;
 mod places;
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use epitaph_summary::{CoreSource, SearchedPlace};
+
+pub(crate) use named::named;
 
 pub use limits::{Limit, SearchLimits};
 pub use rejected::{Reason, Rejected};
@@ -39,6 +42,7 @@ pub struct Search {
     usual: bool,
     home: Option<PathBuf>,
     newer_than: Option<SystemTime>,
+    users: Vec<u32>,
     limits: SearchLimits,
 }
 
@@ -53,6 +57,8 @@ pub struct Found {
     pub rejected_more: usize,
     /// Cores that were left alone because they are older than [`Search::newer_than`] says.
     pub older: usize,
+    /// Cores that were left alone because other users' processes left them, see [`Search::of_users`].
+    pub foreign: usize,
     /// The folders that were searched.
     pub places: Vec<SearchedPlace>,
     /// The limits that kept the search from seeing everything.
@@ -101,6 +107,7 @@ impl Search {
             usual: false,
             home: None,
             newer_than: None,
+            users: Vec::new(),
             limits: SearchLimits::default(),
         }
     }
@@ -145,6 +152,16 @@ impl Search {
         self
     }
 
+    /// Leaves cores alone that a collector has kept of other users' processes than these.
+    ///
+    /// A collector keeps the cores of everybody, in files that are root's. Files that were given by name are taken all the
+    /// same.
+    #[must_use]
+    pub fn of_users(mut self, users: impl IntoIterator<Item = u32>) -> Search {
+        self.users.extend(users);
+        self
+    }
+
     /// Sets how much the search may cost.
     #[must_use]
     pub fn limits(mut self, limits: SearchLimits) -> Search {
@@ -155,7 +172,7 @@ impl Search {
     /// Searches. Trouble with one place or file never keeps the others from being found.
     pub fn run(&self) -> Found {
         let names = Names::of(&self.host);
-        let mut collector = Collector::new(&names, self.newer_than, self.limits);
+        let mut collector = Collector::new(&names, self);
         let mut walk = Walk::new(&self.host, self.limits);
         let places = self.places(&names, &mut collector);
         let mut searched = Vec::new();

@@ -1,9 +1,12 @@
 //! Which file names are those of cores.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
+use epitaph_bundle::StoreName;
 use epitaph_summary::CoreSource;
 
 use crate::host::Host;
@@ -26,6 +29,9 @@ const USUAL_PATTERNS: [&str; 10] = [
 /// What the names of compressed cores end in.
 const COMPRESSED: [&[u8]; 5] = [b".zst", b".gz", b".xz", b".lz4", b".bz2"];
 
+/// The letter that core patterns have for the real user.
+const USER: &str = "u";
+
 /// How sure a name is that of a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Likeness {
@@ -43,6 +49,13 @@ pub(super) struct Hit {
     pub(super) likeness: Likeness,
     pub(super) source: CoreSource,
     pub(super) fields: BTreeMap<String, String>,
+}
+
+impl Hit {
+    /// Returns the user whose process left the core, where it lies in the store of a collector that says so.
+    pub(super) fn user(&self) -> Option<u32> {
+        (self.source == CoreSource::Store).then(|| self.fields.get(USER)?.parse().ok()).flatten()
+    }
 }
 
 /// Recognises cores by their names.
@@ -80,6 +93,13 @@ impl Names {
             let likeness = if pattern.is_telling() { Likeness::Sure } else { Likeness::Vague };
             return Some(Hit { likeness, source: CoreSource::Pattern, fields: fields.to_strings() });
         }
+        if let Some(kept) = StoreName::of(OsStr::from_bytes(name)) {
+            return Some(Hit {
+                likeness: Likeness::Sure,
+                source: CoreSource::Store,
+                fields: fields_of(&kept),
+            });
+        }
         match COMPRESSED.iter().find_map(|suffix| name.strip_suffix(*suffix)) {
             // Whoever compresses files may do so with more than cores.
             Some(plain) => self.recognise_name(plain).map(|hit| Hit { likeness: Likeness::Vague, ..hit }),
@@ -111,6 +131,19 @@ impl Names {
         let name = path.file_name().map(|name| name.as_bytes()).unwrap_or_default();
         self.pattern.as_ref().is_some_and(|it| it.is_one_name() && it.match_name(name).is_some())
     }
+}
+
+/// Returns what a collector's name says, by the letters that core patterns have for it.
+fn fields_of(name: &StoreName) -> BTreeMap<String, String> {
+    let time = name.time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let fields = [
+        ("P", Some(name.pid.to_string())),
+        ("e", name.comm.clone()),
+        ("s", name.signal.map(|signal| signal.to_string())),
+        ("t", time.map(|time| time.as_secs().to_string())),
+        (USER, name.uid.map(|user| user.to_string())),
+    ];
+    fields.into_iter().filter_map(|(letter, value)| Some((letter.to_owned(), value?))).collect()
 }
 
 /// Tells whether `path` is that of a core in an output folder: it was collected before.
@@ -175,6 +208,13 @@ mod tests {
             assert_eq!(usual(name), sure(CoreSource::UsualName, fields), "{name}");
         }
         assert_eq!(usual("parser.core").unwrap().0, Likeness::Likely);
+        let store =
+            |name: &str, fields: &str| assert_eq!(usual(name), sure(CoreSource::Store, fields), "{name}");
+        let boot = "0123456789abcdef0123456789abcdef";
+        store(&format!("core.a.1000.{boot}.7.1700000000000000.zst"), "P=7 e=a t=1700000000 u=1000");
+        let boot = "01234567-89ab-cdef-0123-456789abcdef";
+        store(&format!("core._usr_bin_a.1000.{boot}.7.17"), "P=7 u=1000");
+        store("wsl-crash-1700000000-7-_usr_bin_a-11.dmp", "P=7 s=11 t=1700000000");
         for name in ["core.js", "core.py", "core-utils", "core.parser"] {
             assert_eq!(usual(name).unwrap().0, Likeness::Vague, "{name}");
         }

@@ -8,15 +8,7 @@ use procfs::process::{Process, all_processes_with_root};
 use crate::handler::{OwnPattern, Spool};
 use crate::host::Host;
 use crate::pattern::Matcher;
-
-/// Where other collectors keep cores, and how many levels of folders deep: systemd-coredump, apport (its cores, its
-/// reports), abrt.
-const STORES: [(&str, usize); 4] = [
-    ("/var/lib/systemd/coredump", 0),
-    ("/var/lib/apport/coredump", 0),
-    ("/var/crash", 0),
-    ("/var/spool/abrt", 1),
-];
+use crate::stores::Collector;
 
 /// The most processes that are asked where they stand.
 const MOST_PROCESSES: usize = 4096;
@@ -106,8 +98,8 @@ pub(super) fn of_processes(host: &Host) -> Vec<Place> {
 
 /// Returns the stores of other collectors.
 pub(super) fn of_collectors(host: &Host) -> impl Iterator<Item = Place> {
-    STORES.into_iter().map(|(path, depth)| Place {
-        path: host.path(path),
+    Collector::all_folders(host).map(|(path, depth)| Place {
+        path,
         depth: Some(depth),
         listed: Listed::IfUseful,
     })

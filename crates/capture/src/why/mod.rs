@@ -48,6 +48,17 @@
 //! | `only_older_cores` | all cores are older than the job |
 //! | `nothing_found` | none of the above |
 //!
+//! What a collector says of a core that it didn't keep goes before all of them ([`why_not_kept`](crate::why_not_kept)):
+//!
+//! | code | what the collector says |
+//! |---|---|
+//! | `store_limit` | the process's core size limit allowed none |
+//! | `store_disabled` | it is set to keep none |
+//! | `store_refused`, `store_apport_refused` | it refused this one |
+//! | `store_in_journal` | it is in the journal, where it can be taken out |
+//! | `store_removed`, `store_unreadable` | it kept the core, which is gone, or may not be read |
+//! | `store_unfinished` | it began, and never came to the end |
+//!
 //! Risks, which are told beside the reason:
 //!
 //! | code | what may go wrong |
@@ -94,6 +105,10 @@ impl NoCore {
 
 /// Returns the reason why a search found no core.
 pub fn explain(situation: &Situation) -> NoCore {
+    // What happened goes before what must have happened.
+    if let Some(not_kept) = &situation.not_kept {
+        return not_kept.clone();
+    }
     rows::table()
         .filter(|row| row.weight != Weight::Risk)
         .find_map(|row| row.check(situation))

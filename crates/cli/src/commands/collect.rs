@@ -6,12 +6,15 @@ use std::time::SystemTime;
 
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{
-    CorePattern, Found, Host, NoCore, Reason, Search, Situation, explain, risks, survive_file_size_limit,
+    CorePattern, Found, Host, NoCore, Patience, Reason, Search, Situation, explain, risks,
+    survive_file_size_limit, why_not_kept,
 };
 use epitaph_summary::Collection;
 
 use crate::args::CollectArgs;
+use crate::collectors;
 use crate::commands::doctor::canary;
+use crate::coreless;
 use crate::environment::variable;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -30,17 +33,29 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         Error::from(error).print();
     });
     let host = Host::real();
-    let found = search(&host, args).run();
+    let oldest = oldest(args);
+    if args.paths.is_empty() {
+        collectors::wait(&host, &[], oldest.unwrap_or_else(SystemTime::now), Patience::default());
+    }
+    let found = search(&host, args, oldest).run();
     tell_trouble(&found);
     kept.failed += not_had(&found, args);
     let cores = found.candidates.len();
-    let why = (cores == 0).then(|| why_none(&host, &found, args));
+    let why = (cores == 0).then(|| why_none(&host, &found, args, oldest));
 
     let mut out = terminal::stdout();
     let told = tell(found.candidates, &args.keep, &collection(&host), &mut out, &mut kept);
     if let Some(why) = why {
         no_cores(&why, &mut out)?;
     }
+    let logged = match oldest.filter(|_| cores == 0 && args.paths.is_empty()) {
+        Some(oldest) => coreless::beneath(&host, &args.keep.search, &here(), oldest),
+        None => Vec::new(),
+    };
+    let of_host = collection(&host);
+    let logged =
+        coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &of_host, &mut out, &mut kept);
+    let crashes = cores + logged;
     drop(out);
     if let Ok(folder) = &folder {
         if told.is_empty() {
@@ -62,30 +77,40 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     }
     Ok(match () {
         () if args.strict && kept.failed > 0 => Exit::Failed,
-        () if args.keep.fail_on_crash && cores > 0 => Exit::Crashes,
+        () if args.keep.fail_on_crash && crashes > 0 => Exit::Crashes,
         () => Exit::Done,
     })
 }
 
-fn search(host: &Host, args: &CollectArgs) -> Search {
+/// Returns the time before which a core is not this job's, where one is set.
+fn oldest(args: &CollectArgs) -> Option<SystemTime> {
+    SystemTime::now().checked_sub(args.max_age).filter(|_| !args.max_age.is_zero())
+}
+
+fn here() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+fn search(host: &Host, args: &CollectArgs, oldest: Option<SystemTime>) -> Search {
     let search = Search::new(host);
     if !args.paths.is_empty() {
         return given(args).fold(search, Search::given);
     }
     let home = variable("HOME").map(PathBuf::from);
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let search = search.tree(here).usual_places(home.as_deref());
+    let search = search.tree(here()).usual_places(home.as_deref()).of_users(collectors::our_users());
     // What an earlier job left on this machine is not this job's.
-    match SystemTime::now().checked_sub(args.max_age) {
-        Some(oldest) if !args.max_age.is_zero() => search.newer_than(oldest),
-        _ => search,
+    match oldest {
+        Some(oldest) => search.newer_than(oldest),
+        None => search,
     }
 }
 
 /// Returns the reason why no core was found. Where nothing on the host is one, a canary proves whether a crash in this
 /// folder leaves a core; not where the user said where to search, since those folders may be of anywhere.
-fn why_none(host: &Host, found: &Found, args: &CollectArgs) -> NoCore {
-    let situation = Situation::of(host).after_search(found);
+fn why_none(host: &Host, found: &Found, args: &CollectArgs, oldest: Option<SystemTime>) -> NoCore {
+    let since = oldest.filter(|_| args.paths.is_empty());
+    let said = since.and_then(|since| why_not_kept(host, &[], since));
+    let situation = Situation::of(host).after_search(found).after_asking(said);
     let why = explain(&situation);
     if !why.is_unexplained() || !args.paths.is_empty() {
         return why;
@@ -135,6 +160,9 @@ pub(crate) fn tell_trouble(found: &Found) {
     }
     if found.older > 0 {
         terminal::note(&format!("{} older cores were left alone", found.older));
+    }
+    if found.foreign > 0 {
+        terminal::note(&format!("{} cores of other users' processes were left alone", found.foreign));
     }
     if found.rejected_more > 0 {
         terminal::warning(&format!("{} more such files were not taken", found.rejected_more));

@@ -2,17 +2,20 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use epitaph_bundle::{OutputFolder, open_core_file};
 use epitaph_capture::{
-    Candidate, CaptureMode, Exit as Ended, Found, Host, NoCore, RunCommand, RunOptions, RunOutcome, Search,
-    Situation, Timeout, Trace, explain, risks, survive_file_size_limit,
+    Candidate, CaptureMode, Exit as Ended, Found, Host, KernelLog, NoCore, Patience, RunCommand, RunOptions,
+    RunOutcome, Search, Situation, Timeout, Trace, explain, risks, survive_file_size_limit, why_not_kept,
 };
 use epitaph_elf::{CoreFile, ProcessInfo};
-use epitaph_summary::Collection;
+use epitaph_summary::{Collection, CoreSource};
 
 use crate::args::{Capture, RunArgs, StartStoppedArgs};
+use crate::collectors;
 use crate::commands::collect::{collection, tell_trouble};
+use crate::coreless;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::keep::{Kept, keep, refresh, tell};
@@ -22,6 +25,9 @@ use crate::terminal;
 
 /// The status of a command that took too long, as timeout(1) has it.
 const TIMED_OUT: i32 = 124;
+/// How long a collector is waited for after a command that nothing of is known to have crashed: a crash may be hidden from
+/// us by its own parent, and the collector may be at work for somebody else.
+const JUST_A_LOOK: Patience = Patience { idle: Duration::ZERO, busy: Duration::from_secs(10) };
 
 /// Runs a command and gives its status. Whatever goes wrong on our side is told and changes nothing for the job.
 pub(crate) fn run(args: &RunArgs) -> Exit {
@@ -29,6 +35,8 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let mode = mode(args.capture);
     let needs_spool = mode == CaptureMode::Ptrace || args.timeout.is_some();
     let spool = if needs_spool { Spool::new().map_err(|error| error.print_as_warning()).ok() } else { None };
+    // What the kernel logs from here on may be of this command.
+    let log = KernelLog::from_now_on(&Host::real());
     let outcome = match epitaph_capture::run(&command, &options(args, mode, spool.as_ref())) {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -39,7 +47,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     };
     tell_outcome(args, &outcome);
     let mut kept = Kept::default();
-    let crashes = collect(args, mode, &outcome, &mut kept).unwrap_or_else(|error| {
+    let crashes = collect(args, mode, &outcome, log, &mut kept).unwrap_or_else(|error| {
         error.print_as_warning();
         kept.failed += 1;
         0
@@ -121,8 +129,8 @@ enum Whose {
     Another,
 }
 
-/// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session.
-/// Elsewhere, in `/tmp` say, others crash as well.
+/// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session,
+/// or was seen to crash. Elsewhere, in `/tmp` say, others crash as well, and a collector keeps the cores of everybody.
 fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
     let process = process(candidate);
     // A process that hung and was dumped may have crashed later on.
@@ -130,12 +138,14 @@ fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
         let crashed = process.as_ref().is_some_and(|process| dumped.pid == process.pid);
         dumped.signal.is_some() && crashed || is_same_file(&dumped.core, &candidate.path)
     });
+    let seen = |pid| outcome.crashed().any(|crashed| crashed.pid == pid);
     match process {
         _ if is_dumped => Whose::Dumped,
+        _ if candidate.path.starts_with(&outcome.cwd) => Whose::Ours,
         Some(process) if process.session == outcome.session => Whose::Ours,
-        None => Whose::Ours,
-        Some(_) if candidate.path.starts_with(&outcome.cwd) => Whose::Ours,
-        Some(_) => Whose::Another,
+        _ if candidate.named_pid().is_some_and(seen) => Whose::Ours,
+        None if candidate.source != CoreSource::Store => Whose::Ours,
+        _ => Whose::Another,
     }
 }
 
@@ -152,28 +162,35 @@ fn process(candidate: &Candidate) -> Option<ProcessInfo> {
 
 /// Collects the cores that the command left, and those that were written of it; returns how many there are. Everything
 /// goes to stderr: stdout is the command's.
-fn collect(args: &RunArgs, mode: CaptureMode, outcome: &RunOutcome, kept: &mut Kept) -> Result<usize, Error> {
+fn collect(
+    args: &RunArgs,
+    mode: CaptureMode,
+    outcome: &RunOutcome,
+    log: Option<KernelLog>,
+    kept: &mut Kept,
+) -> Result<usize, Error> {
     let _ = survive_file_size_limit();
     let folder = OutputFolder::open(&args.keep.out).map_err(|error| {
         kept.failed += 1;
         Error::from(error).print_as_warning();
     });
     let host = Host::real();
+    let dead: Vec<u32> = outcome.crashed().map(|crashed| crashed.pid).collect();
+    let seems_dead = !outcome.timed_out && matches!(outcome.exit, Ended::Signal(_) | Ended::Code(129..));
+    if mode == CaptureMode::File {
+        let patience = if seems_dead || !dead.is_empty() { Patience::default() } else { JUST_A_LOOK };
+        collectors::wait(&host, &dead, outcome.started, patience);
+    }
     let found = if mode == CaptureMode::None { Found::default() } else { search(&host, outcome) };
     let mut candidates = candidates(&outcome.dumps);
     kept.failed += outcome.dumps.cores.len() - candidates.len();
     let cores = found.candidates.len() + candidates.len();
-    let seems_dead = !outcome.timed_out && matches!(outcome.exit, Ended::Signal(_) | Ended::Code(129..));
     if cores > 0 || seems_dead {
         tell_trouble(&found);
     }
-    let why = match mode {
-        CaptureMode::File if seems_dead => {
-            Some(explain(&Situation::of(&host).after_run(outcome).after_search(&found)))
-        }
-        CaptureMode::Ptrace if outcome.untraced.is_none() && outcome.exit.is_crash() => Some(not_dumped()),
-        _ => None,
-    };
+    let traced = mode == CaptureMode::Ptrace && outcome.untraced.is_none();
+    let explained = seems_dead && !traced && mode != CaptureMode::None;
+    let situation = explained.then(|| Situation::of(&host).after_run(outcome).after_search(&found));
     candidates.extend(found.candidates);
     let collection = Collection {
         command: Some("run".to_owned()),
@@ -187,10 +204,25 @@ fn collect(args: &RunArgs, mode: CaptureMode, outcome: &RunOutcome, kept: &mut K
     } else {
         cores == 0
     };
-    if let Some(why) = why.filter(|_| untold) {
+    let why = match situation {
+        _ if !untold => None,
+        Some(situation) => {
+            Some(explain(&situation.after_asking(why_not_kept(&host, &dead, outcome.started))))
+        }
+        None if traced && outcome.exit.is_crash() => Some(not_dumped()),
+        None => None,
+    };
+    if let Some(why) = why {
         terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
         terminal::hint(&why.advice);
     }
+    let logged = match log.filter(|_| untold && seems_dead) {
+        Some(log) => coreless::of_command(&host, log, &args.keep.search, outcome),
+        None => Vec::new(),
+    };
+    let out = &mut terminal::stderr();
+    let logged = coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &collection, out, kept);
+    let crashes = cores + logged;
     if let Ok(folder) = &folder {
         if told.is_empty() {
             refresh(folder)?;
@@ -198,7 +230,7 @@ fn collect(args: &RunArgs, mode: CaptureMode, outcome: &RunOutcome, kept: &mut K
             keep(folder, told, &args.keep, false, kept);
         }
     }
-    if cores == 0 {
+    if crashes == 0 {
         return Ok(0);
     }
     if mode == CaptureMode::File {
@@ -208,7 +240,7 @@ fn collect(args: &RunArgs, mode: CaptureMode, outcome: &RunOutcome, kept: &mut K
         }
     }
     terminal::note(&format!("{} new, {} known, {} failed", kept.new, kept.known, kept.failed));
-    Ok(cores)
+    Ok(crashes)
 }
 
 /// Says why a command that was traced left no core.

@@ -4,20 +4,24 @@ use std::io::Write;
 use std::path::Path;
 
 use epitaph_bundle::{CoreInTree, OpenLimits, find_cores, read_summaries};
+use epitaph_capture::find_code;
 use epitaph_report::{Format, Options, render, text};
 use epitaph_summary::CrashSummary;
 use epitaph_triage::{Observer, Silent};
 
-use crate::args::{ShowArgs, Threads};
+use crate::args::{SearchArgs, ShowArgs, Threads};
 use crate::error::{Error, message};
 use crate::examine::{Examiner, with_kept};
 use crate::exit::Exit;
-use crate::{config, input, terminal};
+use crate::{config, coreless, input, terminal};
 
 /// Shows every crash at the given paths; what can't be read is told, and the others are shown.
 pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
     let mut shown = Shown::new(args)?;
     let mut failed = false;
+    if let Some(log) = &args.kernel_log {
+        shown.show_log(log, &args.search)?;
+    }
     for path in &args.paths {
         match crashes_at(path) {
             Ok(crashes) => {
@@ -119,6 +123,19 @@ impl<'a> Shown<'a> {
         let crashes = read_summaries(kept)?;
         terminal::warnings(&crashes.warnings);
         crashes.summaries.iter().try_for_each(|summary| self.print(summary, false))
+    }
+
+    /// Shows what the kernel logged of crashes.
+    fn show_log(&mut self, log: &Path, search: &SearchArgs) -> Result<(), Error> {
+        let crashes = coreless::in_log(log)?;
+        let host = coreless::host(search);
+        let places = coreless::places(search, std::env::current_dir().ok());
+        for mut crash in crashes {
+            find_code(&host, &mut crash, &places);
+            let triaged = coreless::examine(&self.examiner, search, &crash, None, None)?;
+            self.print(&triaged.summary, false)?;
+        }
+        Ok(())
     }
 
     /// Sets one crash apart from the next.

@@ -5,6 +5,7 @@
 mod abrt;
 pub(super) mod apport;
 mod base64_lines;
+mod name;
 mod systemd;
 
 use std::collections::BTreeMap;
@@ -14,13 +15,15 @@ use std::time::SystemTime;
 
 use epitaph_summary::Process;
 
+pub use name::StoreName;
+
 /// The longest value that is kept, in bytes: a path may be that long (PATH_MAX), and so may a useful command line.
 const LONGEST_VALUE: usize = 4096;
 
 /// What a collector says of a core that it kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreFacts {
-    /// Who kept it: `systemd-coredump`, `apport`, `abrt`.
+    /// Who kept it: `systemd-coredump`, `apport`, `abrt`, `wsl`.
     pub collector: &'static str,
     /// The process.
     pub process: Process,
@@ -47,7 +50,8 @@ impl StoreFacts {
 
 /// Collects what the store around the core at `path` says of it; `None` if it lies in none that is known.
 pub(super) fn facts_beside(path: &Path, file: &File) -> Option<StoreFacts> {
-    systemd::facts(path, file).or_else(|| abrt::facts(path))
+    let named = path.file_name().and_then(StoreName::of);
+    systemd::facts(named.as_ref(), file).or_else(|| abrt::facts(path)).or_else(|| named.map(StoreFacts::from))
 }
 
 /// Makes a text of a value's bytes; `None` of an empty one.

@@ -26,6 +26,7 @@ use crate::limits::CoreLimit;
 use crate::pattern::{CorePattern, Facts, FilePattern};
 use crate::run::{Exit, Reaped, RunOutcome};
 use crate::search::{Found, Limit, Reason};
+use crate::why::NoCore;
 
 /// The facts that decide whether a crash leaves a core. [`explain`](super::explain) looks at nothing else.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub struct Situation {
     pub limits_hit: Vec<Limit>,
     /// How many cores were left alone because they are older than the job.
     pub older: usize,
+    /// What the collector that the pattern leads to says of a core that it did not keep.
+    pub not_kept: Option<NoCore>,
 }
 
 /// A command that was run.
@@ -126,6 +129,7 @@ impl Situation {
             searched: 0,
             limits_hit: Vec::new(),
             older: 0,
+            not_kept: None,
         };
         match situation.file() {
             Some(file) if file.is_absolute() => situation.with_name_in(host, Path::new("/")),
@@ -208,6 +212,13 @@ impl Situation {
         if let Some(command) = &mut self.command {
             command.last_words = LastWords::of(output);
         }
+        self
+    }
+
+    /// Adds what the collector says that the pattern leads to, see [`why_not_kept`](crate::why_not_kept).
+    #[must_use]
+    pub fn after_asking(mut self, not_kept: Option<NoCore>) -> Situation {
+        self.not_kept = not_kept;
         self
     }
 

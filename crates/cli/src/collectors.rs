@@ -1,0 +1,31 @@
+//! Other collectors of cores, as far as `collect` and `run` have to do with them.
+
+use std::time::{Duration, SystemTime};
+
+use epitaph_capture::{Host, Patience, wait_for_dumps};
+
+use crate::environment::variable;
+use crate::terminal;
+
+/// A wait that is shorter is not worth a word.
+const UNNOTICED: Duration = Duration::from_secs(3);
+
+/// Waits until the collector that the core pattern leads to, if it leads to one, is done with the cores of `dead`.
+pub(crate) fn wait(host: &Host, dead: &[u32], since: SystemTime, patience: Patience) {
+    let Some(waited) = wait_for_dumps(host, dead, since, patience) else { return };
+    let (program, seconds) = (waited.collector.program(), waited.took.as_secs());
+    if waited.unfinished {
+        terminal::warning(&format!(
+            "{program} was still writing a core after {seconds} s: it was not waited for"
+        ));
+        terminal::hint("run `epitaph collect` once it is done");
+    } else if waited.took >= UNNOTICED {
+        terminal::note(&format!("{program} was waited for, for {seconds} s"));
+    }
+}
+
+/// Returns the users whose cores are this job's: this one, and whoever called `sudo` to become it.
+pub(crate) fn our_users() -> impl Iterator<Item = u32> {
+    let caller = variable("SUDO_UID").and_then(|user| user.parse().ok());
+    [rustix::process::geteuid().as_raw()].into_iter().chain(caller)
+}
