@@ -59,8 +59,8 @@ mod testing;
 pub use binaries::Binaries;
 pub use digests::{OpenSource, Problem, Problems, SummaryFile, SummarySource, read_digests, summary_files};
 pub use folder::{
-    BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, Reduction, SealRequest, Sealed, Stored,
-    StoredCore, remove_sealed_original,
+    BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, Reduction, Reserve, SealRequest,
+    Sealed, SmallerCore, Space, Stored, StoredCore, remove_sealed_original,
 };
 pub use id::{Identity, crash_id};
 pub use open::{
