@@ -43,11 +43,11 @@ mod why;
 
 pub use error::CaptureError;
 pub use host::{Host, Settings};
-pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
+pub use limits::{CoreLimit, LEAST_FOR_A_CORE, raise_open_files, survive_file_size_limit};
 pub use pattern::{
     CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,
     Target,
 };
 pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, dumps_core, run};
-pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
+pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};

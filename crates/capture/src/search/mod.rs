@@ -3,6 +3,7 @@
 //! A name only makes a file worth opening; what it is, its first bytes say. Whatever has a core's name and
 //! isn't taken is told ([`Rejected`]), as are the places searched and the limits that cut the search short.
 
+mod beyond;
 mod collector;
 mod limits;
 mod names;
@@ -19,6 +20,7 @@ use std::time::SystemTime;
 
 use epitaph_summary::{CoreSource, SearchedPlace};
 
+pub use beyond::Beyond;
 pub use limits::{Limit, SearchLimits};
 pub use rejected::{Reason, Rejected};
 
@@ -46,6 +48,10 @@ pub struct Search {
 pub struct Found {
     /// The cores, oldest first.
     pub candidates: Vec<Candidate>,
+    /// Cores beyond [`SearchLimits::cores`], which are not open: at most 4096, oldest first.
+    pub beyond: Vec<Beyond>,
+    /// How many more cores there are than `candidates` and `beyond` list.
+    pub beyond_more: usize,
     /// Files that look like cores by their name, or were given, and were not taken.
     pub rejected: Vec<Rejected>,
     /// How many more such files there are than `rejected` lists.

@@ -284,13 +284,18 @@ fn older_cores_are_counted_but_not_taken_unless_given() {
 }
 
 #[test]
-fn too_many_cores_are_told() {
+fn too_many_cores_are_listed_and_not_taken() {
     let job = Job::new("core.%p");
     for pid in 1..=5 {
         job.write(&format!("core.{pid}"), &elf(CORE));
     }
     let found = job.search().limits(SearchLimits { cores: 3, ..SearchLimits::default() }).run();
-    assert_eq!((found.candidates.len(), found.limits_hit), (3, vec![Limit::Cores]));
+    assert_eq!((found.candidates.len(), found.beyond.len(), found.beyond_more), (3, 2, 0));
+    assert_eq!(found.limits_hit, [], "none is lost");
+    let mut pids: Vec<u32> = found.candidates.iter().filter_map(Candidate::named_pid).collect();
+    pids.extend(found.beyond.iter().map(|core| core.name_fields["p"].parse::<u32>().unwrap()));
+    pids.sort_unstable();
+    assert_eq!(pids, [1, 2, 3, 4, 5]);
 }
 
 #[test]
