@@ -29,6 +29,7 @@ mod hostile;
 mod oracle;
 mod push_pull;
 mod report;
+mod retention;
 mod run;
 mod scrub;
 mod sealed;

@@ -62,7 +62,7 @@ pub use folder::{
     BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, Reduction, Reserve, SealRequest,
     Sealed, SmallerCore, Space, Stored, StoredCore, remove_sealed_original,
 };
-pub use id::{Identity, crash_id};
+pub use id::{Identity, crash_id, fingerprint_of};
 pub use open::{
     CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts,
     find_cores, holds_core, open_core, open_core_file, open_core_pipe, open_core_within,

@@ -168,9 +168,39 @@ pub(crate) struct KeepArgs {
     #[arg(long, env = "EPITAPH_FAIL_ON_CRASH")]
     pub(crate) fail_on_crash: bool,
     #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
+    #[command(flatten)]
     pub(crate) search: SearchArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+/// How much is kept of a storm of crashes. What is beyond is counted and listed in `not-kept.jsonl`; its cores stay where
+/// they are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RetentionArgs {
+    /// Most crashes that are kept in the folder; 0 sets no limit
+    #[arg(long = "max-cores", value_name = "N", default_value_t = 64, env = "EPITAPH_MAX_CORES")]
+    pub(crate) cores: usize,
+    /// Most crashes with the same signature that are kept in the folder: the first ones; 0 sets no limit
+    #[arg(
+        long = "max-per-signature",
+        value_name = "N",
+        default_value_t = 10,
+        env = "EPITAPH_MAX_PER_SIGNATURE"
+    )]
+    pub(crate) per_signature: usize,
+    /// Most bytes of compressed cores that are kept in the folder; 0 sets no limit
+    #[arg(
+        long = "max-bytes",
+        value_name = "BYTES",
+        default_value_t = 20_000_000_000,
+        env = "EPITAPH_MAX_BYTES"
+    )]
+    pub(crate) bytes: u64,
+    /// How long cores may be read and kept, such as `90s`; later ones are only listed. 0 sets no limit
+    #[arg(long = "max-time", value_name = "TIME", default_value = "5min", env = "EPITAPH_MAX_TIME", value_parser = parse_span)]
+    pub(crate) time: Duration,
 }
 
 #[derive(Debug, clap::Args)]

@@ -6,20 +6,21 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use epitaph_bundle::{
-    BinarySource, BinaryToKeep, CoreInput, Identity, OpenedCore, OutputFolder, SealRequest, Sealed, crash_id,
-    open_core_file, read_summaries, remove_sealed_original,
+    BinarySource, BinaryToKeep, CoreInput, Identity, OpenedCore, OutputFolder, SealRequest, Sealed, Space,
+    crash_id, open_core_file, read_summaries, remove_sealed_original,
 };
-use epitaph_capture::Candidate;
-use epitaph_report::{Format, Options, render, text};
+use epitaph_capture::{Beyond, Candidate};
+use epitaph_report::{Format, Options, not_kept, render, text};
 use epitaph_summary::{Collection, Core, CoreContent, CrashSummary, Warning};
-use epitaph_triage::{Observer, Triaged};
+use epitaph_triage::{Observer, Silent, Triaged};
 
 use crate::args::{KeepArgs, KeepCore, Scrub};
 use crate::config;
 use crate::environment;
 use crate::error::{Error, message};
 use crate::examine::Examiner;
-use crate::reduce::{REDUCING, ToKeep, to_keep};
+use crate::reduce::{REDUCING, Smaller, ToKeep, to_keep};
+use crate::retention::{self, Refusal, Retention};
 use crate::{progress, terminal};
 
 /// A crash whose story was told, and that is still to be kept.
@@ -27,11 +28,11 @@ pub(crate) struct Told {
     opened: OpenedCore,
     triaged: Triaged,
     collection: Collection,
-    identity: io::Result<Identity>,
+    id: io::Result<String>,
 }
 
 /// What keeping came to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Kept {
     /// Crashes that are in the folder now and were not before.
     pub(crate) new: usize,
@@ -39,6 +40,34 @@ pub(crate) struct Kept {
     pub(crate) known: usize,
     /// Cores that could not be read, or crashes that could not be kept.
     pub(crate) failed: usize,
+    /// The least that tells of the crashes that are not kept, because there are enough.
+    pub(crate) left_out: Vec<CrashSummary>,
+    retention: Retention,
+}
+
+impl Kept {
+    /// Begins to keep crashes in a folder; what is in it counts.
+    pub(crate) fn new(args: &KeepArgs, folder: Option<&OutputFolder>) -> Kept {
+        let retention = Retention::new(&args.retention, folder);
+        Kept { new: 0, known: 0, failed: 0, left_out: Vec::new(), retention }
+    }
+
+    /// Lists cores that were found beyond those that can be read.
+    pub(crate) fn leave_out(&mut self, beyond: Vec<Beyond>, collection: &Collection) {
+        let summaries =
+            beyond.into_iter().map(|core| retention::not_read(core, collection, Refusal::OpenFiles));
+        self.left_out.extend(summaries);
+    }
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} new, {} known, {} failed", self.new, self.known, self.failed)?;
+        match self.left_out.len() {
+            0 => Ok(()),
+            count => write!(f, ", {count} not kept"),
+        }
+    }
 }
 
 impl Told {
@@ -60,7 +89,8 @@ impl<W: Write> Observer for TellFirst<'_, W> {
     }
 }
 
-/// Reads the cores and tells their stories, before anything is copied: a log that ends early has told them all.
+/// Reads the cores and tells their stories, before anything is copied: a log that ends early has told them all. Of those
+/// that are not kept, because there are enough, it tells how many there are.
 ///
 /// That nobody reads on (`epitaph collect | head`) is no reason not to keep the crashes, so what can't be printed is
 /// passed over.
@@ -75,8 +105,9 @@ pub(crate) fn tell(
     let options = Options { color: true, width: terminal::width(), ..Options::default() };
     let mut told: Vec<Told> = Vec::new();
     for candidate in candidates {
-        if !told.is_empty() {
-            let _ = writeln!(out);
+        if let Some(refusal) = kept.retention.time_is_over() {
+            kept.left_out.push(retention::not_read(candidate.close(), collection, refusal));
+            continue;
         }
         let opened = match open_core_file(&candidate.path, candidate.file) {
             Ok(opened) => opened,
@@ -86,13 +117,17 @@ pub(crate) fn tell(
                 continue;
             }
         };
-        let mut observer = TellFirst { out, options: &options };
-        let triaged = examiner.examine(&opened, None, &mut observer);
-        let triaged = match triaged {
-            Ok(triaged) => {
-                let _ = text::rest(&triaged.summary, &options, out);
-                triaged
-            }
+        let gap = if told.is_empty() { "" } else { "\n" };
+        let tell_first = !kept.retention.may_refuse();
+        let triaged = if tell_first {
+            let _ = write!(out, "{gap}");
+            examiner.examine(&opened, None, &mut TellFirst { out, options: &options })
+        } else {
+            examiner.examine(&opened, None, &mut Silent)
+        };
+        let was_read = triaged.is_ok();
+        let mut triaged = match triaged {
+            Ok(triaged) => triaged,
             // What can't be read here may be readable elsewhere: the core is kept all the same.
             Err(error) => {
                 error.print_as_warning();
@@ -108,14 +143,43 @@ pub(crate) fn tell(
             collector_facts: stored.collector_facts,
             ..collection.clone()
         };
-        let pid = triaged.summary.process.as_ref().and_then(|process| process.pid);
-        let identity = Identity::on_this_host(&*opened.source, pid);
+        let id = id_of(&opened, &triaged.summary);
+        if let Some(refusal) = kept.retention.judge(&triaged.summary, id.as_deref().ok()) {
+            triaged.summary.id = id.ok();
+            kept.left_out.push(retention::not_kept(triaged.summary, collection, refusal));
+            continue;
+        }
+        if was_read {
+            if !tell_first {
+                let _ = write!(out, "{gap}");
+                let _ = text::story(&triaged.summary, &options, out);
+            }
+            let _ = text::rest(&triaged.summary, &options, out);
+        }
         // There may be many cores, and they are kept one after the other.
         opened.release();
-        told.push(Told { opened, triaged, collection, identity });
+        told.push(Told { opened, triaged, collection, id });
+    }
+    if !kept.left_out.is_empty() {
+        let _ = writeln!(out);
+        let _ = not_kept::text(&kept.left_out, out);
     }
     let _ = out.flush();
     told
+}
+
+/// Makes the name of a crash.
+fn id_of(opened: &OpenedCore, summary: &CrashSummary) -> io::Result<String> {
+    let process = summary.process.as_ref();
+    let identity = Identity::on_this_host(&*opened.source, process.and_then(|process| process.pid))?;
+    let executable = process
+        .and_then(|process| process.executable.as_deref().or(process.name.as_deref()))
+        .map(PathBuf::from)
+        .and_then(|path| Some(path.file_name()?.to_owned()))
+        .unwrap_or_else(|| "unknown".into());
+    let signal =
+        summary.signal.as_ref().and_then(|signal| signal.name.clone()).unwrap_or_else(|| "none".into());
+    Ok(crash_id(opened.died().unwrap_or_else(SystemTime::now), &executable, &signal, &identity))
 }
 
 /// Says of a core no more than that it is there, and why nothing else is known.
@@ -132,7 +196,7 @@ fn unread(opened: &OpenedCore, error: &Error) -> Triaged {
     Triaged { summary, files: Vec::new(), read_for_cause: Vec::new() }
 }
 
-/// Seals the crashes into the folder, and rewrites its reports.
+/// Seals the crashes into the folder, lists those that are not kept, and rewrites its reports.
 pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remove: bool, kept: &mut Kept) {
     if args.core == KeepCore::Full && args.scrub != Scrub::Always && !told.is_empty() && environment::in_ci()
     {
@@ -140,10 +204,13 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
             "the whole cores are kept, and a core holds the environment of its process, secrets included",
         );
     }
+    if let Some(space) = folder.space().filter(Space::is_tight) {
+        terminal::warning(&format!("little room is left in {}: {space}", folder.path().display()));
+    }
     for crash in told {
         let path = crash.opened.path.clone();
         // A fault of ours that a crafted core finds must cost neither this crash nor the others.
-        let sealed = catch_unwind(AssertUnwindSafe(|| seal(folder, crash, args)));
+        let sealed = catch_unwind(AssertUnwindSafe(|| seal(folder, crash, args, &kept.retention)));
         match sealed.unwrap_or_else(|_| {
             Err(message("a bug of epitaph", Some("please report it with the message above")))
         }) {
@@ -151,6 +218,7 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
                 let (id, how) = match &sealed {
                     Sealed::Stored(stored) => {
                         kept.new += 1;
+                        kept.retention.stored(stored.core.as_ref().map_or(0, |core| core.size));
                         terminal::warnings(&stored.warnings);
                         terminal::warnings(&not_stored(&stored.summary));
                         (stored.summary.id.clone().unwrap_or_default(), how_kept(&stored.summary))
@@ -176,9 +244,28 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
             }
         }
     }
+    list_not_kept(folder, &kept.left_out);
     if let Err(error) = refresh(folder) {
         kept.failed += 1;
         error.print();
+    }
+}
+
+/// Lists crashes that are not kept, in the folder that has no room for them.
+fn list_not_kept(folder: &OutputFolder, left_out: &[CrashSummary]) {
+    if left_out.is_empty() && !folder.not_kept_path().exists() {
+        return;
+    }
+    match folder.list_not_kept(left_out.to_vec()) {
+        Ok(0) => {}
+        Ok(more) => terminal::warning(&format!("{more} more crashes are not even listed: the list is full")),
+        Err(error) => Error::from(error).print_as_warning(),
+    }
+    if !left_out.is_empty() {
+        terminal::note(&format!("what is not kept is listed in {}", folder.not_kept_path().display()));
+        terminal::hint(
+            "--max-cores and --max-per-signature say how much is kept; collect those cores into another folder",
+        );
     }
 }
 
@@ -195,6 +282,9 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
             .filter_map(|(name, format)| {
                 let mut bytes = Vec::new();
                 render(summaries, format, &Options::default(), &mut bytes).ok()?;
+                if format == Format::Markdown {
+                    not_kept::markdown(&folder.not_kept(), &mut bytes).ok()?;
+                }
                 Some((name.to_owned(), bytes))
             })
             .collect()
@@ -203,19 +293,11 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
     Ok(())
 }
 
-fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, Error> {
-    let Told { opened, triaged, collection, identity } = crash;
+fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs, retention: &Retention) -> Result<Sealed, Error> {
+    let Told { opened, triaged, collection, id } = crash;
     let Triaged { mut summary, files, read_for_cause } = triaged;
     summary.collection = Some(collection);
-    let process = summary.process.as_ref();
-    let executable = process
-        .and_then(|process| process.executable.as_deref().or(process.name.as_deref()))
-        .map(PathBuf::from)
-        .and_then(|path| Some(path.file_name()?.to_owned()))
-        .unwrap_or_else(|| "unknown".into());
-    let signal =
-        summary.signal.as_ref().and_then(|signal| signal.name.clone()).unwrap_or_else(|| "none".into());
-    let id = crash_id(opened.died().unwrap_or_else(SystemTime::now), &executable, &signal, &identity?);
+    let id = id?;
     let binaries = files
         .into_iter()
         .map(|file| BinaryToKeep {
@@ -225,11 +307,21 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, E
             part: file.part,
         })
         .collect();
-    let core = to_keep(&opened, args, read_for_cause, &mut summary);
+    let room = retention.time_is_over().map_or_else(|| retention.room(), Err);
+    let core = match room {
+        Ok(_) => to_keep(&opened, args, &read_for_cause, &mut summary),
+        Err(refusal) => {
+            summary.warnings.push(refusal.of_a_core(&opened.path));
+            ToKeep::Nothing
+        }
+    };
     let bar = progress::bytes("keeping", core.size(&opened));
     let mut request = SealRequest::new(&id, summary).with_progress(|done, _| bar.set_position(done));
     if args.core != KeepCore::None {
-        request = request.with_binaries(binaries).with_max_core_bytes(args.max_core_size);
+        let most = args.max_core_size.min(room.unwrap_or(0));
+        let mut smaller = Smaller::than_wanted(&opened, args, &read_for_cause);
+        request = request.with_binaries(binaries).with_max_core_bytes(most);
+        request = request.or_smaller(move || smaller.next());
     }
     match &core {
         ToKeep::Nothing => {}
@@ -271,8 +363,11 @@ fn tell_if_reduced(place: &Path) {
 
 /// The warnings of a summary that say what sealing left out or could not do: the others were told with the story.
 fn not_stored(summary: &CrashSummary) -> Vec<Warning> {
-    let is_of_sealing =
-        |warning: &&Warning| warning.code.ends_with("_not_stored") || REDUCING.contains(&&*warning.code);
+    let is_of_sealing = |warning: &&Warning| {
+        warning.code.ends_with("_not_stored")
+            || warning.code == "core_kept_small"
+            || REDUCING.contains(&&*warning.code)
+    };
     summary.warnings.iter().filter(is_of_sealing).cloned().collect()
 }
 

@@ -15,6 +15,7 @@ mod input;
 mod keep;
 mod progress;
 mod reduce;
+mod retention;
 mod sources;
 mod summaries;
 mod terminal;

@@ -17,8 +17,10 @@ pub struct SmallerCore {
     pub size: u64,
     /// How it was made.
     pub reduction: Reduction,
-    /// What it holds, as in "only … is kept".
+    /// What it holds, as in "no more is kept than …".
     pub holds: String,
+    /// What is to be said with it.
+    pub warnings: Vec<Warning>,
 }
 
 impl std::fmt::Debug for SmallerCore {
@@ -65,13 +67,14 @@ impl Ladder<'_> {
             let trouble = match store_core(disk, target, &core, self.limit, keep_free, &mut *self.progress) {
                 Ok(copy) => {
                     note_core(summary, &core, &copy, name.to_owned());
-                    if let (Some(trouble), Some(made)) = (&first_trouble, &smaller) {
+                    if let (Some(trouble), Some(made)) = (&first_trouble, smaller) {
                         let (why, original) = (trouble.why(&self.core, root), self.core.original().display());
                         let text = format!(
-                            "only {} is kept of the core: {why}; the original stays at {original}",
+                            "no more is kept of the core than {}: {why}; the original stays at {original}",
                             made.holds
                         );
                         summary.warnings.push(Warning::new("core_kept_small", text));
+                        summary.warnings.extend(made.warnings);
                     }
                     return Some(copy);
                 }

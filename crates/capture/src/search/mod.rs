@@ -93,6 +93,18 @@ impl Candidate {
     pub fn named_pid(&self) -> Option<u32> {
         ["p", "P"].into_iter().find_map(|letter| self.name_fields.get(letter)?.parse().ok())
     }
+
+    /// Closes it: what its name and its file tell is left.
+    pub fn close(self) -> Beyond {
+        Beyond {
+            path: self.path,
+            name_fields: self.name_fields,
+            source: self.source,
+            modified: self.modified,
+            size: self.size,
+            size_on_disk: self.size_on_disk,
+        }
+    }
 }
 
 impl Search {

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{
-    CorePattern, Found, Host, NoCore, Reason, Search, Situation, explain, risks, survive_file_size_limit,
+    CorePattern, Found, Host, NoCore, Reason, Search, SearchLimits, Situation, explain, raise_open_files,
+    risks, survive_file_size_limit,
 };
 use epitaph_summary::Collection;
 
@@ -20,29 +21,29 @@ use crate::terminal;
 /// Finds the cores, tells their stories, and keeps them. It never makes a failed job worse: trouble is told, and the
 /// exit code is 0 unless `--strict` or `--fail-on-crash` ask for another.
 pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
-    let mut kept = Kept::default();
     // Where this fails, a core that is too large for `ulimit -f` ends us: nothing else is lost.
     let _ = survive_file_size_limit();
     // First of all: the steps that store this folder must find it, whatever happens next.
-    let folder = OutputFolder::open(&args.keep.out).map_err(|error| {
-        kept.failed += 1;
-        Error::from(error).print();
-    });
+    let folder = OutputFolder::open(&args.keep.out).map_err(|error| Error::from(error).print());
+    let mut kept = Kept::new(&args.keep, folder.as_ref().ok());
+    kept.failed += usize::from(folder.is_err());
     let host = Host::real();
     let found = search(&host, args).run();
     tell_trouble(&found);
     kept.failed += not_had(&found, args);
-    let cores = found.candidates.len();
+    let cores = found.candidates.len() + found.beyond.len() + found.beyond_more;
     let why = (cores == 0).then(|| explain(&Situation::of(&host).after_search(&found)));
 
     let mut out = terminal::stdout();
-    let told = tell(found.candidates, &args.keep, &collection(&host), &mut out, &mut kept);
+    let collection = collection(&host);
+    kept.leave_out(found.beyond, &collection);
+    let told = tell(found.candidates, &args.keep, &collection, &mut out, &mut kept);
     if let Some(why) = why {
         no_cores(&why, &mut out)?;
     }
     drop(out);
     if let Ok(folder) = &folder {
-        if told.is_empty() {
+        if told.is_empty() && kept.left_out.is_empty() {
             refresh(folder).unwrap_or_else(|error| error.print_as_warning());
         } else {
             keep(folder, told, &args.keep, args.remove, &mut kept);
@@ -51,13 +52,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
             terminal::warning(&format!("{} ({})", risk.sentence, risk.code));
             terminal::hint(&risk.advice);
         }
-        terminal::note(&format!(
-            "{} new, {} known, {} failed; the folder to store is {}",
-            kept.new,
-            kept.known,
-            kept.failed,
-            folder.path().display()
-        ));
+        terminal::note(&format!("{kept}; the folder to store is {}", folder.path().display()));
     }
     Ok(match () {
         () if args.strict && kept.failed > 0 => Exit::Failed,
@@ -67,7 +62,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
 }
 
 fn search(host: &Host, args: &CollectArgs) -> Search {
-    let search = Search::new(host);
+    let search = Search::new(host).limits(SearchLimits::default().with_open_files(raise_open_files()));
     if !args.paths.is_empty() {
         return given(args).fold(search, Search::given);
     }

@@ -1,9 +1,9 @@
 //! `epitaph run`: run the job's command, and collect what it leaves.
 
-use epitaph_bundle::{OutputFolder, open_core_file};
+use epitaph_bundle::{OutputFolder, Reserve, open_core_file};
 use epitaph_capture::{
-    Candidate, Exit as Ended, Host, RunCommand, RunOptions, RunOutcome, Search, Situation, explain, risks,
-    survive_file_size_limit,
+    Candidate, Exit as Ended, Host, RunCommand, RunOptions, RunOutcome, Search, SearchLimits, Situation,
+    explain, raise_open_files, risks, survive_file_size_limit,
 };
 use epitaph_elf::CoreFile;
 use epitaph_summary::Collection;
@@ -19,6 +19,8 @@ use crate::terminal;
 pub(crate) fn run(args: &RunArgs) -> Exit {
     let Some((program, arguments)) = args.command.split_first() else { return Exit::Usage };
     let command = RunCommand::new(program, arguments);
+    // The command may fill the disk.
+    let reserve = Reserve::near(&args.keep.out);
     let outcome = match epitaph_capture::run(&command, &RunOptions::default()) {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -27,7 +29,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
             return Exit::Command(status);
         }
     };
-    let crashes = collect(args, &outcome).unwrap_or_else(|error| {
+    let crashes = collect(args, &outcome, reserve).unwrap_or_else(|error| {
         error.print_as_warning();
         0
     });
@@ -51,30 +53,35 @@ fn session(candidate: &Candidate) -> Option<u32> {
 
 /// Collects the cores that the command left; returns how many there are. Everything goes to stderr: stdout is the
 /// command's.
-fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
+fn collect(args: &RunArgs, outcome: &RunOutcome, reserve: Reserve) -> Result<usize, Error> {
     let _ = survive_file_size_limit();
-    let folder = OutputFolder::open(&args.keep.out).map_err(|error| Error::from(error).print_as_warning());
+    let folder = OutputFolder::open_with(&args.keep.out, reserve)
+        .map_err(|error| Error::from(error).print_as_warning());
     let host = Host::real();
-    let mut found =
-        Search::new(&host).tree(&outcome.cwd).usual_places(None).newer_than(outcome.started).run();
+    let limits = SearchLimits::default().with_open_files(raise_open_files());
+    let search = Search::new(&host).tree(&outcome.cwd).usual_places(None).newer_than(outcome.started);
+    let mut found = search.limits(limits).run();
     let all = found.candidates.len();
     found.candidates.retain(|candidate| is_ours(candidate, outcome));
     if found.candidates.len() < all {
         let others = all - found.candidates.len();
         terminal::note(&format!("{others} cores of other sessions were left alone"));
     }
-    let cores = found.candidates.len();
+    // Those that are not open can't be asked for their session.
+    found.beyond.retain(|core| core.path.starts_with(&outcome.cwd));
+    let cores = found.candidates.len() + found.beyond.len();
     let seems_dead = matches!(outcome.exit, Ended::Signal(_) | Ended::Code(129..));
     if cores > 0 || seems_dead {
         tell_trouble(&found);
     }
     let why = seems_dead.then(|| explain(&Situation::of(&host).after_run(outcome).after_search(&found)));
-    let mut kept = Kept::default();
+    let mut kept = Kept::new(&args.keep, folder.as_ref().ok().filter(|_| cores > 0));
     let collection = Collection {
         command: Some("run".to_owned()),
         exit_status: Some(outcome.exit.status()),
         ..collection(&host)
     };
+    kept.leave_out(found.beyond, &collection);
     let told = tell(found.candidates, &args.keep, &collection, &mut terminal::stderr(), &mut kept);
     // The cores may be those of others: of the command itself, its process id is known.
     let untold = if outcome.exit.is_crash() {
@@ -87,7 +94,7 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
         terminal::hint(&why.advice);
     }
     if let Ok(folder) = &folder {
-        if told.is_empty() {
+        if told.is_empty() && kept.left_out.is_empty() {
             refresh(folder)?;
         } else {
             keep(folder, told, &args.keep, false, &mut kept);
@@ -100,6 +107,6 @@ fn collect(args: &RunArgs, outcome: &RunOutcome) -> Result<usize, Error> {
         terminal::warning(&format!("{} ({})", risk.sentence, risk.code));
         terminal::hint(&risk.advice);
     }
-    terminal::note(&format!("{} new, {} known, {} failed", kept.new, kept.known, kept.failed));
+    terminal::note(&kept.to_string());
     Ok(cores)
 }
