@@ -31,6 +31,7 @@ mod push_pull;
 mod report;
 mod retention;
 mod run;
+mod run_kernel;
 mod scrub;
 mod sealed;
 mod seed;

@@ -48,6 +48,6 @@ pub use pattern::{
     CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,
     Target,
 };
-pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, dumps_core, run};
+pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Tail, dumps_core, run};
 pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};

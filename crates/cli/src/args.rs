@@ -228,6 +228,24 @@ pub(crate) struct CollectArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
+    /// Leave ASAN_OPTIONS and its siblings, and GOTRACEBACK, as they are
+    ///
+    /// Otherwise they get the options by which sanitizers (disable_coredump=0:abort_on_error=1) and Go (crash) leave a core,
+    /// where you have not set those. Such a program then ends by SIGABRT (status 134), no longer with 1 or 2.
+    #[arg(long, env = "EPITAPH_NO_RUNTIME_OPTIONS")]
+    pub(crate) no_runtime_options: bool,
+    /// How long cores may be looked for after the command; what was not searched is told
+    ///
+    /// Where the core pattern names a folder, only that is looked into, unless the command died and no core is there.
+    #[arg(long, value_name = "TIME", default_value = "5s", env = "EPITAPH_SEARCH_BUDGET", value_parser = parse_span)]
+    pub(crate) search_budget: Duration,
+    /// Keep the last lines that the command writes to stderr for the reports (50 if no number is given), unless stderr is a
+    /// terminal
+    ///
+    /// The command's stderr is a pipe then, which is passed on unchanged. What the command leaves running can't write to it
+    /// after its end.
+    #[arg(long, value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "50", env = "EPITAPH_OUTPUT_TAIL")]
+    pub(crate) output_tail: Option<usize>,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

@@ -12,7 +12,7 @@ use epitaph_bundle::{
 use epitaph_capture::{Beyond, Candidate};
 use epitaph_report::{Format, Options, not_kept, render, text};
 use epitaph_summary::{Collection, Core, CoreContent, CrashSummary, Warning};
-use epitaph_triage::{Observer, Silent, Triaged};
+use epitaph_triage::{Observer, Silent, Triaged, test_in_output};
 
 use crate::args::{KeepArgs, KeepCore, Scrub};
 use crate::config;
@@ -159,6 +159,13 @@ pub(crate) fn tell(
         // There may be many cores, and they are kept one after the other.
         opened.release();
         told.push(Told { opened, triaged, collection, id });
+    }
+    // What a job writes is of all its processes: of which one that died, only the number of deaths tells.
+    if let [only] = told.as_mut_slice()
+        && only.triaged.summary.test.is_none()
+        && kept.left_out.is_empty()
+    {
+        only.triaged.summary.test = test_in_output(&collection.output_tail);
     }
     if !kept.left_out.is_empty() {
         let _ = writeln!(out);

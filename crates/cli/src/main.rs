@@ -13,6 +13,7 @@ mod examine;
 mod exit;
 mod input;
 mod keep;
+mod output_tail;
 mod progress;
 mod reduce;
 mod retention;

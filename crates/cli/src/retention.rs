@@ -170,7 +170,8 @@ pub(crate) fn not_kept(summary: CrashSummary, collection: Collection, why: Refus
         cause,
         signature,
         test,
-        collection: Some(collection),
+        // There may be hundreds of them, and the others have it.
+        collection: Some(Collection { output_tail: Vec::new(), ..collection }),
         warnings: vec![why.warning()],
         ..CrashSummary::new(env!("CARGO_PKG_VERSION"))
     }

@@ -38,6 +38,12 @@ impl OutputFolder {
         Ok(sealed.filter_map(|folder| Some(folder.file_name()?.to_str()?.to_owned())).collect())
     }
 
+    /// Tells whether there are reports, over whatever crashes: with no new ones, they need not be rewritten.
+    pub fn has_reports(&self) -> bool {
+        // It is written after all of them.
+        self.path.join(MANIFEST).is_file()
+    }
+
     /// Rewrites the reports: hands all crashes to `render`, which returns each report's path in the folder (such as
     /// `junit/epitaph.xml`) and its bytes.
     ///

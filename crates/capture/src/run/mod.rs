@@ -1,17 +1,19 @@
 //! Runs the job's command so that its crashes can leave cores, and gets out of its way otherwise.
 //!
 //! The command keeps its terminal, its streams and its process group. Its soft limit of the core's size is
-//! raised to the hard one; signals are passed on to it; this process adopts the orphans it leaves, so that
+//! raised to the hard one, sanitizers and runtimes are asked for cores; signals are passed on to it; this process adopts the orphans it leaves, so that
 //! the crash of a grandchild is seen even where its parent is gone.
 
 mod error;
 mod exit;
 mod program;
 mod reap;
+mod runtimes;
 mod signals;
+mod tail;
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, PipeWriter};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -24,9 +26,12 @@ use rustix::process::{Pid, getpid, set_child_subreaper};
 pub use error::RunError;
 pub use exit::{Exit, dumps_core};
 pub use reap::Reaped;
+pub use tail::Tail;
 
 use self::program::{exists, resolve};
+use self::runtimes::additions;
 use self::signals::Forwarding;
+use self::tail::Copying;
 use crate::limits::{CoreLimit, Raised};
 
 /// A command: a program and its arguments.
@@ -53,11 +58,15 @@ impl RunCommand {
 pub struct RunOptions {
     /// Whether the command's soft limit of the core's size is raised to the hard one.
     pub raise_core_limit: bool,
+    /// Whether the end of the command's standard error is kept, where that is no terminal.
+    pub keep_stderr: bool,
+    /// Whether sanitizers and language runtimes are told, by their variables, to leave cores.
+    pub ask_runtimes: bool,
 }
 
 impl Default for RunOptions {
     fn default() -> RunOptions {
-        RunOptions { raise_core_limit: true }
+        RunOptions { raise_core_limit: true, keep_stderr: false, ask_runtimes: true }
     }
 }
 
@@ -87,6 +96,8 @@ pub struct RunOutcome {
     pub orphans: Vec<Reaped>,
     /// How many of its orphans ended meanwhile, in whatever way.
     pub orphan_count: usize,
+    /// The end of its standard error, where that was to be kept and is no terminal.
+    pub stderr: Option<Tail>,
 }
 
 impl RunOutcome {
@@ -121,12 +132,16 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
     // Where this is refused, only crashes of orphans go unseen.
     let _ = set_child_subreaper(Some(getpid()));
     let mut forwarding = Forwarding::install().map_err(failed)?;
+    let copying = if options.keep_stderr { Copying::begin().map_err(failed)? } else { None };
+    let (copying, stderr) = copying.unzip();
 
     let limit = CoreLimit::current();
     let raised = options.raise_core_limit.then(Raised::for_a_start).and_then(Result::ok);
     let core_limit = if raised.is_some() { limit.raised() } else { limit };
     let started = SystemTime::now();
-    let spawned = spawn(command, executable.as_deref().map(AsRef::as_ref));
+    let runtimes = if options.ask_runtimes { additions(|name| std::env::var_os(name)) } else { Vec::new() };
+    let spawned = spawn(command, &runtimes, executable.as_deref().map(AsRef::as_ref), stderr.as_ref());
+    drop(stderr);
     drop(raised);
     let pid = spawned.map_err(|source| explain(&command.program, path.as_deref(), source))?;
 
@@ -146,16 +161,30 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
         core_limit,
         orphans: ended.orphans,
         orphan_count: ended.orphan_count,
+        stderr: copying.map(Copying::finish),
     })
 }
 
 /// Starts the command; as execvp(3) does, a file that is neither ELF nor has a `#!` line is given to the
 /// shell.
-fn spawn(command: &RunCommand, executable: Option<&OsStr>) -> io::Result<Pid> {
-    let spawned = Command::new(&command.program).args(&command.arguments).spawn();
+fn spawn(
+    command: &RunCommand,
+    variables: &[(&str, OsString)],
+    executable: Option<&OsStr>,
+    stderr: Option<&PipeWriter>,
+) -> io::Result<Pid> {
+    let start = |program: &OsStr, script: Option<&OsStr>| {
+        let mut start = Command::new(program);
+        start.args(script).args(&command.arguments).envs(variables.iter().cloned());
+        if let Some(stderr) = stderr {
+            start.stderr(stderr.try_clone()?);
+        }
+        start.spawn()
+    };
+    let spawned = start(&command.program, None);
     let child = match (spawned, executable) {
         (Err(error), Some(script)) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
-            Command::new("/bin/sh").arg(script).args(&command.arguments).spawn()?
+            start(OsStr::new("/bin/sh"), Some(script))?
         }
         (spawned, _) => spawned?,
     };

@@ -113,7 +113,7 @@ fn the_command_gets_the_hard_limit_and_we_keep_ours() {
     assert_eq!(CoreLimit::current(), before);
     assert_eq!(outcome.core_limit, before.raised());
 
-    let options = RunOptions { raise_core_limit: false };
+    let options = RunOptions { raise_core_limit: false, ..RunOptions::default() };
     let untouched = run(&RunCommand::new("true", [""; 0]), &options).unwrap();
     assert_eq!(untouched.core_limit, before);
 }

@@ -185,6 +185,7 @@ impl<'a> Collector<'a> {
             rejected_more: self.rejected_more,
             older: self.older,
             places,
+            skipped: Vec::new(),
             limits_hit: limits_hit.into_iter().collect(),
         }
     }

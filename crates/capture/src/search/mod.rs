@@ -38,6 +38,7 @@ pub struct Search {
     given: Vec<PathBuf>,
     trees: Vec<PathBuf>,
     usual: bool,
+    destination: bool,
     home: Option<PathBuf>,
     newer_than: Option<SystemTime>,
     limits: SearchLimits,
@@ -60,6 +61,8 @@ pub struct Found {
     pub older: usize,
     /// The folders that were searched.
     pub places: Vec<SearchedPlace>,
+    /// Places that were not searched, or not to their end, because the time was over.
+    pub skipped: Vec<PathBuf>,
     /// The limits that kept the search from seeing everything.
     pub limits_hit: Vec<Limit>,
 }
@@ -115,6 +118,7 @@ impl Search {
             given: Vec::new(),
             trees: Vec::new(),
             usual: false,
+            destination: false,
             home: None,
             newer_than: None,
             limits: SearchLimits::default(),
@@ -144,6 +148,17 @@ impl Search {
         self
     }
 
+    /// Adds the places alone where the host's core pattern sends cores: its folder or, where it names a program or a socket,
+    /// the stores of the collectors that may be behind it.
+    ///
+    /// A relative pattern sends them wherever a crasher stands, so that it takes more to find them: see
+    /// [`CorePattern::sends_to_one_place`](crate::CorePattern::sends_to_one_place).
+    #[must_use]
+    pub fn destination(mut self) -> Search {
+        self.destination = true;
+        self
+    }
+
     /// Leaves cores alone that were written before `time`, with two seconds of grace for coarse or remote
     /// clocks.
     ///
@@ -167,14 +182,23 @@ impl Search {
         let mut collector = Collector::new(&names, self.newer_than, self.limits);
         let mut walk = Walk::new(&self.host, self.limits);
         let places = self.places(&names, &mut collector);
-        let mut searched = Vec::new();
+        let (mut searched, mut skipped) = (Vec::new(), Vec::new());
         for (index, place) in places.iter().enumerate() {
             collector.enter(index);
+            if walk.has_no_time() {
+                skipped.push(place.path.clone());
+                searched.push(SearchedPlace { path: path_text(&place.path), ..SearchedPlace::default() });
+                continue;
+            }
             let depth = place.depth.unwrap_or(self.limits.depth);
             let problem = walk.walk(&place.path, depth, &mut |entry| collector.visit(&entry));
             searched.push(SearchedPlace { path: path_text(&place.path), cores: 0, problem });
+            if walk.ran_out_of_time() {
+                skipped.push(place.path.clone());
+            }
         }
         let mut found = collector.finish(searched, walk.limits_hit());
+        found.skipped = skipped;
         let mut places = places.iter();
         found.places.retain(|searched| {
             places.next().is_none_or(|place| match place.listed {
@@ -196,13 +220,15 @@ impl Search {
                 collector.given(path);
             }
         }
-        if self.usual {
+        if self.usual || self.destination {
             places.extend(places::of_pattern(&self.host, names.pattern()));
         }
         places.extend(self.trees.iter().map(Place::tree));
         if self.usual {
             places.extend(places::usual(&self.host, self.home.as_deref()));
             places.extend(places::of_processes(&self.host));
+        }
+        if self.usual || self.destination && names.pattern().is_none() {
             places.extend(places::of_collectors(&self.host));
         }
         places

@@ -312,6 +312,29 @@ fn a_huge_tree_does_not_keep_other_places_from_being_searched() {
 }
 
 #[test]
+fn what_there_was_no_time_for_is_told() {
+    let job = Job::new("core.%p");
+    job.write("core.1", &elf(CORE));
+    let other = tempfile::tempdir().unwrap();
+    let limits = SearchLimits { time: std::time::Duration::ZERO, ..SearchLimits::default() };
+    let found = job.search().tree(other.path()).limits(limits).run();
+    assert!(found.skipped.contains(&other.path().to_owned()), "{:?}", found.skipped);
+    assert_eq!((found.candidates.len(), found.limits_hit), (0, vec![Limit::Time]));
+    assert!(job.search().run().skipped.is_empty());
+}
+
+#[test]
+fn where_the_pattern_sends_cores_is_searched_alone() {
+    let job = Job::new("/cores/core.%p");
+    job.write("core.1", &elf(CORE));
+    std::fs::create_dir(job.host.path("/cores")).unwrap();
+    std::fs::write(job.host.path("/cores/core.2"), elf(CORE)).unwrap();
+    let found = Search::new(&job.host).destination().run();
+    let names: Vec<_> = found.candidates.iter().map(|core| core.path.file_name().unwrap()).collect();
+    assert_eq!(names, ["core.2"]);
+}
+
+#[test]
 fn many_rejected_files_are_counted_rather_than_listed() {
     let job = Job::new("core.%p");
     for pid in 1..=100 {

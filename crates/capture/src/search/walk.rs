@@ -61,6 +61,19 @@ impl Walk {
         self.hit
     }
 
+    /// Tells whether there is no time left for another walk, which then is not made.
+    pub(super) fn has_no_time(&mut self) -> bool {
+        if self.started.elapsed() > self.limits.time {
+            self.hit.insert(Limit::Time);
+        }
+        self.ran_out_of_time()
+    }
+
+    /// Tells whether a walk was ended, or not made, because the time was over.
+    pub(super) fn ran_out_of_time(&self) -> bool {
+        self.hit.contains(&Limit::Time)
+    }
+
     /// Visits what lies in `root` and, as far as `depth`, in the folders beneath it on the same file system.
     ///
     /// Returns why it could not see everything, if so.

@@ -283,6 +283,7 @@ mod tests {
             core_limit: CoreLimit { soft: Some(1), hard: Some(2) },
             orphans: Vec::new(),
             orphan_count: 0,
+            stderr: None,
         };
         let situation = Situation::of(&host).after_run(&outcome);
         assert_eq!(situation.limit, outcome.core_limit);

@@ -118,6 +118,7 @@ pub(crate) fn tell_trouble(found: &Found) {
     if found.rejected_more > 0 {
         terminal::warning(&format!("{} more such files were not taken", found.rejected_more));
     }
+    tell_skipped(found);
     for limit in &found.limits_hit {
         terminal::warning(&format!("the search for cores is not complete: {limit}"));
     }
@@ -126,6 +127,21 @@ pub(crate) fn tell_trouble(found: &Found) {
             terminal::warning(&format!("{}: {problem}", place.path));
         }
     }
+}
+
+/// Tells which places there was no time to search.
+pub(crate) fn tell_skipped(found: &Found) {
+    const MOST_NAMED: usize = 5;
+    if found.skipped.is_empty() {
+        return;
+    }
+    let named = found.skipped.iter().take(MOST_NAMED).map(|path| path.display().to_string());
+    let more = match found.skipped.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = named.collect::<Vec<_>>().join(", ");
+    terminal::warning(&format!("there was no time to look for cores (to the end) in {named}{more}"));
 }
 
 /// Says why there is no core, which is never silent.
