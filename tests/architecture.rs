@@ -60,7 +60,7 @@ const OWNERS: [(&[&str], &[&str]); 14] = [
     (&["toml", "wildmatch", "kodama"], &["epitaph-summary"]),
     (&["gimli"], &["epitaph-unwind", "epitaph-symbols"]),
     (&["addr2line"], &["epitaph-symbols"]),
-    (&["procfs"], &["epitaph-capture"]),
+    (&["procfs", "libc"], &["epitaph-capture"]),
     // Codecs of whole core files.
     (&["zstd", "lz4_flex", "bzip2", "twox-hash"], &["epitaph-bundle"]),
     // Cores within reports of other collectors, and forms that secrets take.

@@ -42,6 +42,7 @@ mod stream;
 mod support;
 mod surface;
 mod sweep;
+mod traced;
 mod wrapped;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.

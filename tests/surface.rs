@@ -37,7 +37,15 @@ const COMMANDS: [(&str, &[&str]); 10] = [
     ),
     (
         "run",
-        &["EPITAPH_OUT", "EPITAPH_CORE", "EPITAPH_MAX_CORE_SIZE", "EPITAPH_FAIL_ON_CRASH", "EPITAPH_SYSROOT"],
+        &[
+            "EPITAPH_OUT",
+            "EPITAPH_CORE",
+            "EPITAPH_MAX_CORE_SIZE",
+            "EPITAPH_FAIL_ON_CRASH",
+            "EPITAPH_SYSROOT",
+            "EPITAPH_CAPTURE",
+            "EPITAPH_TIMEOUT",
+        ],
     ),
     ("group", &["EPITAPH_BASELINE", "EPITAPH_THRESHOLD", "EPITAPH_FAIL_ON_NEW", "EPITAPH_GROUP_FORMAT"]),
     ("report", &["EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),

@@ -2,8 +2,9 @@
 //!
 //! This crate knows what Linux does when a process dies: where the [core pattern](CorePattern) sends the
 //! core, and what keeps it from arriving. It [runs](run()) the job's command so that a crash can leave a
-//! core, [searches](Search) for cores that a crash left, and where there are none [explains](explain()) why.
-//! It alone reads `/proc`, and it alone does what takes privileges.
+//! core, or traces it and writes cores itself ([`Trace`], [`Timeout`]); it [searches](Search) for cores that a
+//! crash left, and where there are none [explains](explain()) why. It alone reads `/proc`, and it alone does
+//! what takes privileges.
 //!
 //! It is *not* a reader of cores (`elf` is) and doesn't keep them (`bundle` does): what it hands on is an
 //! open file whose first bytes say that it is a core. It never deletes, moves or changes a file, and never
@@ -35,19 +36,28 @@ mod container;
 mod error;
 mod host;
 mod limits;
+mod live;
+mod mode;
 mod pattern;
+mod ptrace;
 mod run;
 mod search;
 mod text;
+mod trace;
 mod why;
 
 pub use error::CaptureError;
 pub use host::{Host, Settings};
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, raise_open_files, survive_file_size_limit};
+pub use live::LiveCoreError;
+pub use mode::CaptureMode;
 pub use pattern::{
     CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,
     Target,
 };
-pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Tail, dumps_core, run};
+pub use run::{
+    Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Tail, Timeout, Trace, dumps_core, run,
+};
 pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
+pub use trace::{Dumped, Dumps, start_stopped};
 pub use why::{CommandFacts, Folder, FolderTrouble, LostCore, NoCore, Receiver, Situation, explain, risks};

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(name = "epitaph", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done (also when crashes were found), 1 failed, 2 wrong usage, \
     3 crashes were found and --fail-on-crash was given, or new ones and --fail-on-new. `run` gives the command's own status \
-    (128 + signal), 125 if epitaph itself failed before the start, 126 and 127 as env(1).")]
+    (128 + signal), 124 after --timeout, 125 if epitaph itself failed before the start, 126 and 127 as env(1).")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Collect(CollectArgs),
     /// Run a command so that its crashes leave cores, and collect them
     Run(RunArgs),
+    /// Stop, and once continued become a command: what `run` starts in order to trace it
+    #[command(hide = true)]
+    StartStopped(StartStoppedArgs),
     /// Make a small core of a large one, in which debuggers find the same backtraces
     Slim(SlimArgs),
     /// Tell which crashes are the same, which are alike, and which are new since a baseline
@@ -224,6 +227,20 @@ pub(crate) struct CollectArgs {
     pub(crate) remove: bool,
 }
 
+/// How `run` gets cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Capture {
+    /// As the kernel writes them, or from the collector that it gives them to; by ptrace where neither can be had
+    Auto,
+    /// As the kernel writes them
+    File,
+    /// By tracing the command and all that it starts (sudo and other setuid programs then get no rights, unless this
+    /// is root; debuggers and programs with LeakSanitizer are not traced)
+    Ptrace,
+    /// Not at all
+    None,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -246,6 +263,19 @@ pub(crate) struct RunArgs {
     /// after its end.
     #[arg(long, value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "50", env = "EPITAPH_OUTPUT_TAIL")]
     pub(crate) output_tail: Option<usize>,
+    /// How to get cores
+    #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_CAPTURE")]
+    pub(crate) capture: Capture,
+    /// End a command that takes longer, such as `10min`, with status 124; every process that it started is dumped first
+    #[arg(long, value_name = "TIME", env = "EPITAPH_TIMEOUT", value_parser = parse_span)]
+    pub(crate) timeout: Option<Duration>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StartStoppedArgs {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

@@ -52,6 +52,11 @@ impl Kept {
         Kept { new: 0, known: 0, failed: 0, left_out: Vec::new(), retention }
     }
 
+    /// Counts what is in the folder that crashes are to be kept in.
+    pub(crate) fn count_what_is_in(&mut self, folder: &OutputFolder, args: &KeepArgs) {
+        self.retention = Retention::new(&args.retention, Some(folder));
+    }
+
     /// Lists cores that were found beyond those that can be read.
     pub(crate) fn leave_out(&mut self, beyond: Vec<Beyond>, collection: &Collection) {
         let summaries =

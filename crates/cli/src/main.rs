@@ -18,6 +18,7 @@ mod progress;
 mod reduce;
 mod retention;
 mod sources;
+mod spool;
 mod summaries;
 mod terminal;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Show(args) => commands::show::run(&args),
         Command::Collect(args) => commands::collect::run(&args),
         Command::Run(args) => Ok(commands::run::run(&args)),
+        Command::StartStopped(args) => Ok(commands::run::start_stopped(&args)),
         Command::Slim(args) => commands::slim::run(&args),
         Command::Group(args) => commands::group::run(&args),
         Command::Report(args) => commands::report::run(&args),

@@ -49,6 +49,15 @@ impl Plan {
     }
 }
 
+/// Returns with how much data a core is still kept whole: 0 where none is.
+pub(crate) fn whole_below(args: &KeepArgs) -> u64 {
+    match Plan::within(environment::in_ci(), args.core, args.scrub, false) {
+        Plan::Nothing | Plan::Reduced { slim: true, .. } => 0,
+        Plan::Raw | Plan::Reduced { slim: false, .. } if args.core == KeepCore::Full => u64::MAX,
+        Plan::Raw | Plan::Reduced { slim: false, .. } => args.slim_above,
+    }
+}
+
 /// Decides whether secrets are overwritten, where `by_default` says what `auto` means.
 pub(crate) fn wants(scrub: Scrub, by_default: bool) -> bool {
     match scrub {

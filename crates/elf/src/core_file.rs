@@ -12,7 +12,7 @@ use crate::auxv::AuxVector;
 use crate::header::{ElfHeader, Endian, LONGEST_HEADER, PN_XNUM};
 use crate::identify::{FileKind, identify};
 use crate::memory::{Memory, MemoryError};
-use crate::note::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO, Note, Notes};
+use crate::note::{NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO, NT_THREAD_NAME, Note, Notes};
 use crate::process::{Defect, Process, SignalInfo};
 use crate::prstatus;
 use crate::read_at::{ReadAt, fill, read_up_to};
@@ -25,6 +25,9 @@ const MOST_SEGMENTS: u64 = 1 << 20;
 
 /// Most bytes of notes that are read: a thread takes 2 to 5 KB of them.
 const MOST_NOTES: u64 = 256 << 20;
+
+/// Most bytes of a thread's name that are taken: the kernel gives it 15.
+const LONGEST_NAME: usize = 64;
 
 /// A core file. Reads of its memory go to the file each time: wrap it in a [`crate::PageCache`].
 pub struct CoreFile {
@@ -385,6 +388,7 @@ impl NoteReader {
                     self.is_slim = true;
                     self.slim = SlimNote::decode(note.desc);
                 }
+                OWNER if note.kind == NT_THREAD_NAME => self.name_thread(note.desc),
                 _ => {}
             }
         }
@@ -434,6 +438,14 @@ impl NoteReader {
         let process = &mut self.process;
         if let Some(thread) = process.threads.last_mut() {
             (process.arch.more_registers)(note.kind, note.desc, thread);
+        }
+    }
+
+    /// Takes the name of the thread whose `NT_PRSTATUS` came last.
+    fn name_thread(&mut self, name: &[u8]) {
+        if let Some(thread) = self.process.threads.last_mut() {
+            let name = name.get(..LONGEST_NAME).unwrap_or(name);
+            thread.name = Some(prstatus::os_string(name)).filter(|name| !name.is_empty());
         }
     }
 

@@ -23,6 +23,9 @@ pub(crate) const NT_ARM_TLS: u32 = 0x401;
 /// `NT_ARM_PAC_MASK`, of owner `LINUX`: where in pointers their signatures are.
 pub(crate) const NT_ARM_PAC_MASK: u32 = 0x406;
 
+/// Of owner `EPITAPH`: the name of the thread whose `NT_PRSTATUS` came last ("NAME"), which the kernel keeps to itself.
+pub(crate) const NT_THREAD_NAME: u32 = 0x4e41_4d45;
+
 /// One note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Note<'a> {

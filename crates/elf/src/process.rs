@@ -37,6 +37,8 @@ pub struct Process {
 pub struct Thread {
     /// Thread id.
     pub tid: u32,
+    /// Its name, where whoever wrote the core knew it; the kernel doesn't tell.
+    pub name: Option<OsString>,
     /// The signal that was being taken (`pr_cursig`); 0 if none.
     pub signal: u16,
     /// Registers.

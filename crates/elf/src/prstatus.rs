@@ -73,6 +73,7 @@ pub(crate) fn thread(arch: &Arch, desc: &[u8]) -> Option<Thread> {
     }
     Some(Thread {
         tid: arch.endian.u32_at(desc, offsets.pid)?,
+        name: None,
         signal: arch.endian.u16_at(desc, offsets.signal)?,
         registers,
         tls: layout.tls.and_then(value),
@@ -167,7 +168,7 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-fn os_string(bytes: &[u8]) -> OsString {
+pub(crate) fn os_string(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
 }
 

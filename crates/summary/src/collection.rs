@@ -47,6 +47,8 @@ pub enum CoreSource {
     UsualName,
     /// It lies in the store of another collector, or has a name that only such a collector makes.
     Store,
+    /// `run` wrote it while the process stood still.
+    Traced,
     /// A reason that this version doesn't know.
     #[serde(other)]
     Unknown,

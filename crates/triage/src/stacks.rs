@@ -88,11 +88,12 @@ impl<'a> Stacks<'a> {
 
     /// Describes a thread whose stack was walked and named.
     fn describe(&mut self, process: &Process, thread: &Thread, walked: &mut Unwound) -> summary::Thread {
-        // The core holds one name: that of the process, which is its first thread's.
+        // A core of the kernel's holds one name: that of the process, which is its first thread's.
         let main = process.info.as_ref().filter(|info| info.pid == thread.tid);
+        let name = thread.name.as_ref().or(main.map(|info| &info.name));
         summary::Thread {
             tid: Some(thread.tid),
-            name: main.map(|info| info.name.to_string_lossy().into_owned()),
+            name: name.map(|name| name.to_string_lossy().into_owned()),
             ..self.stack(walked)
         }
     }

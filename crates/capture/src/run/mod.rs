@@ -11,13 +11,17 @@ mod reap;
 mod runtimes;
 mod signals;
 mod tail;
+mod timeout;
+mod waiting;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, PipeWriter};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use procfs::process::Process;
 use rustix::io::Errno;
@@ -33,6 +37,7 @@ use self::runtimes::additions;
 use self::signals::Forwarding;
 use self::tail::Copying;
 use crate::limits::{CoreLimit, Raised};
+use crate::trace::{Dumper, Dumps, Tracer, begin};
 
 /// A command: a program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +59,7 @@ impl RunCommand {
 }
 
 /// How a command is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunOptions {
     /// Whether the command's soft limit of the core's size is raised to the hard one.
     pub raise_core_limit: bool,
@@ -62,12 +67,43 @@ pub struct RunOptions {
     pub keep_stderr: bool,
     /// Whether sanitizers and language runtimes are told, by their variables, to leave cores.
     pub ask_runtimes: bool,
+    /// Whether the command is traced, and cores of it are written here rather than by the kernel.
+    pub trace: Option<Trace>,
+    /// How long it may take, and what then.
+    pub timeout: Option<Timeout>,
 }
 
 impl Default for RunOptions {
     fn default() -> RunOptions {
-        RunOptions { raise_core_limit: true, keep_stderr: false, ask_runtimes: true }
+        RunOptions {
+            raise_core_limit: true,
+            keep_stderr: false,
+            ask_runtimes: true,
+            trace: None,
+            timeout: None,
+        }
     }
+}
+
+/// How cores are written by ptrace(2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// A program and its first arguments that calls [`start_stopped`](crate::start_stopped) with the arguments that
+    /// follow: the command.
+    pub starter: Vec<OsString>,
+    /// An existing folder for the cores, which nobody else writes to.
+    pub folder: PathBuf,
+    /// Cores with more data than so many bytes are made slim; 0 makes all of them so.
+    pub full_below: u64,
+}
+
+/// What is done with a command that takes too long: every process that it started is dumped, and ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeout {
+    /// How long it may take.
+    pub after: Duration,
+    /// An existing folder for the (slim) cores, which nobody else writes to.
+    pub folder: PathBuf,
 }
 
 /// What became of a command.
@@ -92,12 +128,19 @@ pub struct RunOutcome {
     pub cwd: PathBuf,
     /// The limit of the core's size that it was started with.
     pub core_limit: CoreLimit,
-    /// Orphans of the command that a signal ended before the command did: at most 1024.
+    /// Orphans of the command that a signal ended before the command did: at most 1024. Where the command is traced, these
+    /// are whatever processes a signal ended that makes cores, and no others.
     pub orphans: Vec<Reaped>,
     /// How many of its orphans ended meanwhile, in whatever way.
     pub orphan_count: usize,
     /// The end of its standard error, where that was to be kept and is no terminal.
     pub stderr: Option<Tail>,
+    /// Cores that were written here, and not by the kernel.
+    pub dumps: Dumps,
+    /// Whether it took too long, and was ended.
+    pub timed_out: bool,
+    /// Why it could not be traced, where it should have been.
+    pub untraced: Option<Arc<io::Error>>,
 }
 
 impl RunOutcome {
@@ -140,15 +183,33 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
     let core_limit = if raised.is_some() { limit.raised() } else { limit };
     let started = SystemTime::now();
     let runtimes = if options.ask_runtimes { additions(|name| std::env::var_os(name)) } else { Vec::new() };
-    let spawned = spawn(command, &runtimes, executable.as_deref().map(AsRef::as_ref), stderr.as_ref());
+    let prepare = |start: &mut Command| -> io::Result<()> {
+        start.envs(runtimes.iter().cloned());
+        if let Some(stderr) = &stderr {
+            start.stderr(stderr.try_clone()?);
+        }
+        Ok(())
+    };
+    let spawned = match &options.trace {
+        Some(trace) => {
+            let mut start = through(&trace.starter, command);
+            prepare(&mut start).and_then(|()| start.spawn()).map(|child| Pid::from_child(&child))
+        }
+        None => spawn(command, &prepare, executable.as_deref().map(AsRef::as_ref)),
+    };
     drop(stderr);
     drop(raised);
     let pid = spawned.map_err(|source| explain(&command.program, path.as_deref(), source))?;
 
     let wait_failed = |source| RunError::Wait { pid: pid.as_raw_pid().cast_unsigned(), source };
     let addressee = forwarding.begin(pid).map_err(wait_failed)?;
-    let ended = reap::until_the_end_of(pid, &addressee).map_err(wait_failed)?;
-    let Some(own) = ended.command else { return Err(wait_failed(Errno::CHILD.into())) };
+    let traced = options.trace.as_ref().map(|trace| begin(pid).map(|()| Tracer::new(Dumper::of(trace))));
+    let (tracer, untraced) = match traced.transpose() {
+        Ok(tracer) => (tracer, None),
+        Err(refused) => (None, Some(Arc::new(refused))),
+    };
+    let watched = timeout::watch(pid, &addressee, tracer, options.timeout.as_ref()).map_err(wait_failed)?;
+    let Some(own) = watched.ended.command else { return Err(wait_failed(Errno::CHILD.into())) };
     Ok(RunOutcome {
         exit: own.exit,
         core_dumped: own.core_dumped,
@@ -159,37 +220,70 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
         ended: SystemTime::now(),
         cwd,
         core_limit,
-        orphans: ended.orphans,
-        orphan_count: ended.orphan_count,
+        orphans: watched.ended.orphans,
+        orphan_count: watched.ended.orphan_count,
+        dumps: watched.dumps,
+        timed_out: watched.timed_out,
+        untraced,
         stderr: copying.map(Copying::finish),
     })
+}
+
+/// Makes the start of a command; one of a file that is neither ELF nor has a `#!` line fails.
+fn start_of(command: &RunCommand) -> Command {
+    let mut start = Command::new(&command.program);
+    start.args(&command.arguments);
+    start
+}
+
+/// Makes the start of a command through a program that it is given to.
+fn through(starter: &[OsString], command: &RunCommand) -> Command {
+    let mut words = starter.iter().chain([&command.program]).chain(&command.arguments);
+    let mut start = Command::new(words.next().unwrap_or(&command.program));
+    start.args(words);
+    start
 }
 
 /// Starts the command; as execvp(3) does, a file that is neither ELF nor has a `#!` line is given to the
 /// shell.
 fn spawn(
     command: &RunCommand,
-    variables: &[(&str, OsString)],
+    prepare: &impl Fn(&mut Command) -> io::Result<()>,
     executable: Option<&OsStr>,
-    stderr: Option<&PipeWriter>,
 ) -> io::Result<Pid> {
-    let start = |program: &OsStr, script: Option<&OsStr>| {
-        let mut start = Command::new(program);
-        start.args(script).args(&command.arguments).envs(variables.iter().cloned());
-        if let Some(stderr) = stderr {
-            start.stderr(stderr.try_clone()?);
-        }
+    let start = |mut start: Command| {
+        prepare(&mut start)?;
         start.spawn()
     };
-    let spawned = start(&command.program, None);
+    let spawned = start(start_of(command));
     let child = match (spawned, executable) {
-        (Err(error), Some(script)) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
-            start(OsStr::new("/bin/sh"), Some(script))?
-        }
+        (Err(error), Some(script)) if is_no_program(&error) => start(by_shell(command, script))?,
         (spawned, _) => spawned?,
     };
     // Dropping the handle neither waits for the child nor ends it.
     Ok(Pid::from_child(&child))
+}
+
+/// Executes the command in the place of this program, as [`spawn`] does in a new process. Returns only if that fails.
+pub(crate) fn become_command(command: &RunCommand) -> RunError {
+    let path = std::env::var_os("PATH");
+    let mut error = start_of(command).exec();
+    if is_no_program(&error)
+        && let Some(script) = resolve(&command.program, path.as_deref())
+    {
+        error = by_shell(command, script.as_os_str()).exec();
+    }
+    explain(&command.program, path.as_deref(), error)
+}
+
+fn is_no_program(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error())
+}
+
+fn by_shell(command: &RunCommand, script: &OsStr) -> Command {
+    let mut start = Command::new("/bin/sh");
+    start.arg(script).args(&command.arguments);
+    start
 }
 
 /// Sorts a failed start the way env(1) does.

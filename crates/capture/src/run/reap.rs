@@ -4,10 +4,12 @@ use std::io;
 use std::sync::PoisonError;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, wait, waitid};
+use rustix::process::{Pid, WaitOptions, wait};
 
 use super::exit::{Exit, of_wait};
 use super::signals::Addressee;
+use super::waiting::Waiting;
+use crate::trace::{Tracer, let_go};
 
 /// The most ended processes that are remembered one by one.
 const MOST_REMEMBERED: usize = 1024;
@@ -33,25 +35,34 @@ pub(super) struct Ended {
     pub(super) orphan_count: usize,
 }
 
-/// Waits until `command` ends, then takes along what else has ended by then; never waits for a daemon left
-/// behind.
-pub(super) fn until_the_end_of(command: Pid, addressee: &Addressee) -> io::Result<Ended> {
-    let mut ended = Ended::default();
-    while ended.command.is_none() {
-        // Only look, so that the command can be reaped under the lock that keeps signals off its id.
-        match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
+/// Waits until `command` ends, then takes along what else has ended by then; never waits for a daemon left behind.
+/// What a `tracer` follows is let go on whenever it stops. Returns whether the command has ended: not so if it got too
+/// late.
+pub(super) fn until_the_end_of(
+    command: Pid,
+    addressee: &Addressee,
+    mut tracer: Option<&mut Tracer>,
+    waiting: &Waiting,
+    ended: &mut Ended,
+) -> io::Result<bool> {
+    loop {
+        while reap_one(command, addressee, tracer.as_deref_mut(), ended)? {}
+        if ended.command.is_some() {
+            return Ok(true);
         }
-        reap_one(command, addressee, &mut ended)?;
+        if !waiting.next()? {
+            return Ok(false);
+        }
     }
-    while reap_one(command, addressee, &mut ended)? {}
-    Ok(ended)
 }
 
-/// Reaps one process if one has ended; returns whether one had.
-fn reap_one(command: Pid, addressee: &Addressee, ended: &mut Ended) -> io::Result<bool> {
+/// Deals with one process, or traced thread, if something has happened to one; returns whether it had.
+fn reap_one(
+    command: Pid,
+    addressee: &Addressee,
+    tracer: Option<&mut Tracer>,
+    ended: &mut Ended,
+) -> io::Result<bool> {
     let mut addressee = addressee.lock().unwrap_or_else(PoisonError::into_inner);
     let (pid, status) = match wait(WaitOptions::NOHANG) {
         Ok(Some(reaped)) => reaped,
@@ -59,15 +70,25 @@ fn reap_one(command: Pid, addressee: &Addressee, ended: &mut Ended) -> io::Resul
         Err(Errno::INTR) => return Ok(true),
         Err(error) => return Err(error.into()),
     };
-    let Some((exit, core_dumped)) = of_wait(status) else { return Ok(true) };
+    let Some((exit, core_dumped)) = of_wait(status) else {
+        // Writing a core takes a while, in which signals are to reach the command.
+        drop(addressee);
+        match tracer {
+            Some(tracer) => tracer.stopped(pid, status),
+            None => let_go(pid, status),
+        }
+        return Ok(true);
+    };
     let reaped = Reaped { pid: pid.as_raw_pid().cast_unsigned(), exit, core_dumped };
     if pid == command {
         *addressee = None;
         ended.command = Some(reaped);
         return Ok(true);
     }
-    ended.orphan_count += 1;
-    if matches!(exit, Exit::Signal(_)) && ended.orphans.len() < MOST_REMEMBERED {
+    // A tracer is told of every process and thread that ends, whoever's it is.
+    let counts = tracer.is_none_or(|tracer| tracer.saw_die(pid));
+    ended.orphan_count += usize::from(counts);
+    if counts && matches!(exit, Exit::Signal(_)) && ended.orphans.len() < MOST_REMEMBERED {
         ended.orphans.push(reaped);
     }
     Ok(true)

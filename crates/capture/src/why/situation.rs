@@ -284,6 +284,9 @@ mod tests {
             orphans: Vec::new(),
             orphan_count: 0,
             stderr: None,
+            dumps: crate::Dumps::default(),
+            timed_out: false,
+            untraced: None,
         };
         let situation = Situation::of(&host).after_run(&outcome);
         assert_eq!(situation.limit, outcome.core_limit);

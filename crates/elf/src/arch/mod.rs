@@ -139,6 +139,11 @@ impl Arch {
             .find(|arch| arch.machine == machine && arch.class == class && arch.endian == endian)
     }
 
+    /// Returns the architecture that this program was built for, if it is one of those that are known.
+    pub fn of_this_program() -> Option<&'static Arch> {
+        [&X86_64, &AARCH64, &RISCV64, &S390X].into_iter().find(|arch| arch.name == std::env::consts::ARCH)
+    }
+
     /// Returns the architecture that an `AUDIT_ARCH_…` value (linux/include/uapi/linux/audit.h) names: its ELF machine, with
     /// flags for 64 bits and for little-endian.
     pub fn audited(audit: u32) -> Option<&'static Arch> {

@@ -10,32 +10,17 @@ use super::note::{NT_SLIM, OWNER, Region, SlimNote, Slimmed};
 use super::plan::Plan;
 use super::{PAGE, SlimError};
 use crate::core_file::CoreFile;
+use crate::encode::Encoder;
 use crate::header::{Class, LONGEST_HEADER};
 use crate::note::whole_notes;
+use crate::pieces::{Extent, Pieces};
 use crate::read_at::read_up_to;
 use crate::redact::Redact;
 use crate::segment::Segment;
 
-use super::encode::Encoder;
-
-/// A range of memory in the slim core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
-    /// Where it is in the slim core.
-    pub(super) offset: u64,
-    pub(super) size: u64,
-    pub(super) address: u64,
-    /// Where it is in the original's file.
-    pub(super) source: u64,
-}
-
 /// A slim core, laid out.
 pub(super) struct Layout {
-    /// Everything before the memory.
-    pub(super) head: Vec<u8>,
-    /// By offset.
-    pub(super) extents: Vec<Extent>,
-    pub(super) size: u64,
+    pub(super) pieces: Pieces,
     pub(super) made_of: Slimmed,
     /// How many segments it has.
     pub(super) segments: usize,
@@ -72,8 +57,7 @@ pub(super) fn lay_out(
             next = (next + size).next_multiple_of(PAGE);
         }
     }
-    let size = extents.last().map_or(next, |last| last.offset + last.size);
-    if header.class == Class::Elf32 && u32::try_from(size).is_err() {
+    if header.class == Class::Elf32 && u32::try_from(extents.last().map_or(next, Extent::end)).is_err() {
         return Err(SlimError::TooLarge { bits: core.process().arch.bits() });
     }
     out.header(count, section_at);
@@ -87,7 +71,7 @@ pub(super) fn lay_out(
         out.section(count);
     }
     out.pad(PAGE as usize);
-    Ok(Layout { head: out.into_bytes(), extents, size, made_of, segments: loads.len() })
+    Ok(Layout { pieces: Pieces::new(out.into_bytes(), extents), made_of, segments: loads.len() })
 }
 
 /// A program header to be, and where its bytes are in the original's file; none where it has none.

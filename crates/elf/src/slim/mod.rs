@@ -17,7 +17,6 @@
 
 mod budget;
 mod data;
-mod encode;
 mod goroutines;
 mod kept;
 mod layout;
@@ -34,6 +33,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::core_file::CoreFile;
+use crate::pieces::{Extent, Pieces};
 use crate::read_at::{ReadAt, fill};
 use crate::redact::Redact;
 
@@ -41,7 +41,7 @@ pub use budget::KeptBytes;
 pub use note::Slimmed;
 pub(crate) use note::{NT_SLIM, OWNER, Region, SlimNote};
 
-use layout::{Extent, Layout};
+use layout::Layout;
 
 /// Bytes of a page: what is kept is kept in pages.
 pub(crate) const PAGE: u64 = 4096;
@@ -104,21 +104,14 @@ pub struct SlimReport {
 /// A slim core, to be read like any other file. Memory is read from the original's file when it is asked for.
 pub struct SlimCore {
     source: Arc<dyn ReadAt>,
-    /// Headers and notes.
-    head: Vec<u8>,
-    /// Memory, by offset in the slim core.
-    extents: Vec<Extent>,
-    size: u64,
+    pieces: Pieces,
     redact: Option<Arc<dyn Redact>>,
     report: SlimReport,
 }
 
 impl std::fmt::Debug for SlimCore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SlimCore")
-            .field("size", &self.size)
-            .field("extents", &self.extents.len())
-            .finish_non_exhaustive()
+        f.debug_struct("SlimCore").field("pieces", &self.pieces).finish_non_exhaustive()
     }
 }
 
@@ -126,13 +119,10 @@ impl SlimCore {
     /// Decides what to keep of a core. Only what that takes is read; memory itself is read later.
     pub fn new(core: &CoreFile, options: &SlimOptions) -> Result<SlimCore, SlimError> {
         let plan = plan::plan(core, options);
-        let Layout { head, extents, size, made_of, segments } =
-            layout::lay_out(core, &plan, options.redact.as_deref())?;
+        let Layout { pieces, made_of, segments } = layout::lay_out(core, &plan, options.redact.as_deref())?;
         Ok(SlimCore {
             source: Arc::clone(core.source()),
-            head,
-            extents,
-            size,
+            pieces,
             redact: options.redact.clone(),
             report: SlimReport { made_of, kept: plan.kept_bytes, over_budget: plan.over_budget, segments },
         })
@@ -140,12 +130,12 @@ impl SlimCore {
 
     /// Returns its size in bytes.
     pub fn size(&self) -> u64 {
-        self.size
+        self.pieces.size()
     }
 
     /// Returns the addresses of the memory that is kept, in their order.
     pub fn kept(&self) -> impl Iterator<Item = Range<u64>> {
-        self.extents.iter().map(|extent| extent.address..extent.address.saturating_add(extent.size))
+        self.pieces.extents().iter().map(|extent| extent.address..extent.address.saturating_add(extent.size))
     }
 
     /// Says what was kept and what was not.
@@ -168,32 +158,10 @@ impl SlimCore {
 
 impl ReadAt for SlimCore {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.size)
+        Ok(self.pieces.size())
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let len = buf.len().min(usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX));
-        let buf = buf.get_mut(..len).unwrap_or_default();
-        if let Some(head) = usize::try_from(offset).ok().and_then(|offset| self.head.get(offset..))
-            && !head.is_empty()
-        {
-            return head.read_at(0, buf);
-        }
-        let index = self.extents.partition_point(|extent| extent.offset <= offset);
-        let extent = index.checked_sub(1).and_then(|index| self.extents.get(index));
-        if let Some((extent, within)) = extent.map(|extent| (extent, offset - extent.offset))
-            && within < extent.size
-        {
-            let len = buf.len().min(usize::try_from(extent.size - within).unwrap_or(usize::MAX));
-            let part = buf.get_mut(..len).unwrap_or_default();
-            self.read_extent(extent, within, part)?;
-            return Ok(len);
-        }
-        // Between two extents, there is padding.
-        let next = self.extents.get(index).map_or(self.size, |extent| extent.offset);
-        let len = buf.len().min(usize::try_from(next - offset).unwrap_or(usize::MAX));
-        let part = buf.get_mut(..len).unwrap_or_default();
-        part.fill(0);
-        Ok(len)
+        self.pieces.read_at(offset, buf, |extent, within, buf| self.read_extent(extent, within, buf))
     }
 }

@@ -18,6 +18,8 @@ mod go_table;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod loaded;
 #[cfg(test)]
 mod modules;

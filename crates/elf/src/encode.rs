@@ -3,9 +3,9 @@
 use goblin::elf::header::ET_CORE;
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_LOAD, PT_NOTE};
 
-use super::PAGE;
 use crate::header::{Class, ElfHeader, Endian, PN_XNUM};
 use crate::segment::Segment;
+use crate::slim::PAGE;
 
 /// Offset of `e_flags`.
 fn flags_at(class: Class) -> usize {
@@ -24,7 +24,7 @@ fn header_size(class: Class) -> u16 {
 }
 
 /// Writes the headers of a core of the same class, byte order and machine as another one.
-pub(super) struct Encoder<'a> {
+pub(crate) struct Encoder<'a> {
     header: &'a ElfHeader,
     /// The first bytes of the other core.
     original: &'a [u8],
@@ -32,22 +32,22 @@ pub(super) struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    pub(super) fn new(header: &'a ElfHeader, original: &'a [u8]) -> Encoder<'a> {
+    pub(crate) fn new(header: &'a ElfHeader, original: &'a [u8]) -> Encoder<'a> {
         Encoder { header, original, out: Vec::new() }
     }
 
     /// Bytes of the headers before the notes, given how many program headers there are.
-    pub(super) fn size(&self, count: u64) -> u64 {
+    pub(crate) fn size(&self, count: u64) -> u64 {
         u64::from(header_size(self.header.class)) + count * self.header.program_header_size()
     }
 
     /// Bytes of section header 0, which there is where the ELF header can't hold the count of program headers.
-    pub(super) fn section_size(&self, count: u64) -> u64 {
+    pub(crate) fn section_size(&self, count: u64) -> u64 {
         if count >= u64::from(PN_XNUM) { self.header.section_header_size() } else { 0 }
     }
 
     /// Writes the ELF header, with section header 0 at an offset, if there is one.
-    pub(super) fn header(&mut self, count: u64, section_at: u64) {
+    pub(crate) fn header(&mut self, count: u64, section_at: u64) {
         let (class, machine) = (self.header.class, self.header.machine);
         let extended = self.section_size(count) > 0;
         let flags = self.header.endian.u32_at(self.original, flags_at(class)).unwrap_or(0);
@@ -62,7 +62,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes the program header of the notes.
-    pub(super) fn notes(&mut self, offset: u64, size: u64) {
+    pub(crate) fn notes(&mut self, offset: u64, size: u64) {
         let notes = Segment {
             address: 0,
             memory_size: 0,
@@ -76,7 +76,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes the program header of a segment.
-    pub(super) fn load(&mut self, segment: &Segment) {
+    pub(crate) fn load(&mut self, segment: &Segment) {
         self.program_header(PT_LOAD, segment, PAGE);
     }
 
@@ -97,7 +97,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes a note.
-    pub(super) fn note(&mut self, owner: &[u8], kind: u32, desc: &[u8]) {
+    pub(crate) fn note(&mut self, owner: &[u8], kind: u32, desc: &[u8]) {
         self.u32(owner.len() as u32 + 1).u32(desc.len() as u32).u32(kind);
         self.out.extend(owner);
         self.out.push(0);
@@ -107,22 +107,22 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes bytes as they are.
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend(bytes);
     }
 
     /// Writes section header 0: `sh_size` is the number of sections, `sh_info` that of program headers.
-    pub(super) fn section(&mut self, count: u64) {
+    pub(crate) fn section(&mut self, count: u64) {
         self.u32(0).u32(0).word(0).word(0).word(0); // sh_name, sh_type, sh_flags, sh_addr, sh_offset
         self.word(1).u32(0).u32(count as u32).word(0).word(0); // sh_size, sh_link, sh_info, sh_addralign, sh_entsize
     }
 
     /// Fills up with zeros to a multiple of a size.
-    pub(super) fn pad(&mut self, multiple: usize) {
+    pub(crate) fn pad(&mut self, multiple: usize) {
         self.out.resize(self.out.len().next_multiple_of(multiple), 0);
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.out
     }
 

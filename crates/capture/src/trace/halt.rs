@@ -1,0 +1,47 @@
+//! Making threads stand still.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, WaitOptions, WaitStatus, waitpid};
+
+use crate::ptrace;
+
+/// How long threads are waited for that don't stop: those that the kernel is busy with (a disk that doesn't answer, a
+/// parent in vfork).
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often those are looked at.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// Makes traced threads stand still. Returns those that do, and how they were stopped: by us, or by something else that
+/// came first.
+pub(super) fn halt(threads: &[Pid]) -> Vec<(Pid, WaitStatus)> {
+    let mut busy: Vec<Pid> =
+        threads.iter().copied().filter(|thread| ptrace::interrupt(*thread).is_ok()).collect();
+    let deadline = Instant::now() + PATIENCE;
+    let mut stopped = Vec::new();
+    loop {
+        busy.retain(|thread| match waitpid(Some(*thread), WaitOptions::NOHANG) {
+            Ok(Some((_, status))) => {
+                // Else it has ended.
+                if status.stopped() {
+                    stopped.push((*thread, status));
+                }
+                false
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        });
+        if busy.is_empty() || Instant::now() > deadline {
+            return stopped;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Lists the threads of a process.
+pub(super) fn tasks(process: Pid) -> Vec<Pid> {
+    let Ok(folder) = std::fs::read_dir(format!("/proc/{}/task", process.as_raw_pid())) else {
+        return Vec::new();
+    };
+    folder.flatten().filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)).collect()
+}

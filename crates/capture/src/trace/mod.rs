@@ -1,0 +1,268 @@
+//! Cores by ptrace(2), where the kernel's would lead elsewhere: the job's whole tree is traced, and a process that is
+//! about to die by a signal is dumped before it takes it.
+//!
+//! Nothing else changes for the job: signals are passed on, stops of job control last until somebody continues what is
+//! stopped, and when this process ends, however it does, the others go on. What can't work while it is traced is let go
+//! as soon as it is executed ([`alone`]). What a filter of system calls (seccomp) kills can't be dumped: it never stops.
+
+mod alone;
+mod halt;
+mod hang;
+mod start;
+mod tree;
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use epitaph_summary::CoreSource;
+use rustix::process::{Pid, Signal, WaitStatus};
+
+pub(crate) use hang::dump_tree;
+pub(crate) use start::begin;
+pub use start::start_stopped;
+pub(crate) use tree::{descendants, signal_tree};
+
+use self::alone::Alone;
+use self::halt::{halt, tasks};
+use crate::live::facts::Status;
+use crate::live::{LiveCoreError, SaveAs, Standing, core_of, save};
+use crate::ptrace;
+use crate::run::{Trace, dumps_core};
+use crate::search::Candidate;
+
+/// Most processes of a job of which cores are written: a storm shall not fill the disk.
+const MOST_CORES: usize = 64;
+
+/// A process that was dumped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dumped {
+    /// Its process id.
+    pub pid: u32,
+    /// The signal that was about to end it; `None` for one that hung.
+    pub signal: Option<i32>,
+    /// Its core.
+    pub core: PathBuf,
+}
+
+/// What was dumped, and what could not be.
+#[derive(Clone, Debug, Default)]
+pub struct Dumps {
+    /// The cores, oldest first.
+    pub cores: Vec<Dumped>,
+    /// Why some processes have none.
+    pub failed: Vec<Arc<LiveCoreError>>,
+    /// How many more processes died, or hung, beyond those that are dumped at most.
+    pub more: usize,
+}
+
+impl Dumped {
+    /// Opens its core, as a search would have found it.
+    pub fn candidate(&self) -> io::Result<Candidate> {
+        let file = File::open(&self.core)?;
+        let metadata = file.metadata()?;
+        Ok(Candidate {
+            path: self.core.clone(),
+            file,
+            verified: true,
+            name_fields: BTreeMap::new(),
+            source: CoreSource::Traced,
+            modified: metadata.modified()?,
+            size: metadata.len(),
+            size_on_disk: metadata.blocks() * 512,
+            growing: false,
+        })
+    }
+}
+
+impl Dumps {
+    /// Adds what came later.
+    pub(crate) fn add(&mut self, later: Dumps) {
+        self.cores.extend(later.cores);
+        self.failed.extend(later.failed);
+        self.more += later.more;
+    }
+}
+
+/// Where cores go, and how much of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Dumper {
+    /// An existing folder that nobody else writes to.
+    pub(crate) folder: PathBuf,
+    pub(crate) how: SaveAs,
+}
+
+impl Dumper {
+    pub(crate) fn of(trace: &Trace) -> Dumper {
+        Dumper { folder: trace.folder.clone(), how: SaveAs::FullBelow(trace.full_below) }
+    }
+
+    /// Dumps a process that stands still, and keeps account of it.
+    fn dump(&self, standing: &Standing, dumps: &mut Dumps) {
+        if dumps.cores.len() >= MOST_CORES {
+            dumps.more += 1;
+            return;
+        }
+        let pid = standing.process.as_raw_pid().cast_unsigned();
+        // Process ids come back.
+        let mut core = self.folder.join(format!("core.{pid}"));
+        if core.exists() {
+            core = self.folder.join(format!("core.{pid}.{}", dumps.cores.len()));
+        }
+        let signal = standing.taking.map(|(_, signal)| signal);
+        let saved = core_of(standing).and_then(|live| save(standing.process, live, &core, self.how));
+        match saved {
+            Ok(()) => dumps.cores.push(Dumped { pid, signal, core }),
+            Err(error) => dumps.failed.push(Arc::new(error)),
+        }
+    }
+}
+
+/// Follows the processes that are traced.
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    dumper: Dumper,
+    pub(crate) dumps: Dumps,
+    /// Processes that were let take a signal that ends them.
+    dying: HashSet<Pid>,
+    alone: Alone,
+}
+
+impl Tracer {
+    pub(crate) fn new(dumper: Dumper) -> Tracer {
+        Tracer { dumper, dumps: Dumps::default(), dying: HashSet::new(), alone: Alone::default() }
+    }
+
+    /// Tells, once, whether a process that ended was seen dying of a signal that makes cores.
+    pub(crate) fn saw_die(&mut self, process: Pid) -> bool {
+        self.dying.remove(&process)
+    }
+
+    /// Deals with a thread that stopped, so that it goes on, unless job control has stopped it.
+    pub(crate) fn stopped(&mut self, thread: Pid, status: WaitStatus) {
+        let mut stops = VecDeque::from([(thread, Stop::of(status))]);
+        while let Some((thread, stop)) = stops.pop_front() {
+            // Where any of these fails, the thread was killed meanwhile.
+            let _ = match stop {
+                Stop::Takes(signal) => {
+                    let others = self.takes(thread, signal);
+                    let gone = ptrace::go_on(thread, signal);
+                    stops.extend(others.into_iter().map(|(thread, status)| (thread, Stop::of(status))));
+                    gone
+                }
+                Stop::Executed => {
+                    self.dying.remove(&thread);
+                    if self.alone.is_for(thread) {
+                        ptrace::detach(thread, 0)
+                    } else {
+                        ptrace::go_on(thread, 0)
+                    }
+                }
+                Stop::Group => ptrace::leave_stopped(thread),
+                Stop::Other => ptrace::go_on(thread, 0),
+            };
+        }
+    }
+
+    /// Dumps the process of a thread that is about to take a signal, if that ends it. Returns the threads that were
+    /// stopped for it, and how.
+    fn takes(&mut self, thread: Pid, signal: i32) -> Vec<(Pid, WaitStatus)> {
+        let process = if dumps_core(signal) { ends_by(thread, signal) } else { None };
+        // Of several threads that crash together, the first one is told.
+        let Some(process) = process.filter(|process| self.dying.insert(*process)) else { return Vec::new() };
+        let others: Vec<Pid> = tasks(process).into_iter().filter(|task| *task != thread).collect();
+        let stopped = halt(&others);
+        let threads = stopped.iter().map(|(thread, _)| *thread).chain([thread]).collect();
+        let standing = Standing { process, threads, taking: Some((thread, signal)) };
+        self.dumper.dump(&standing, &mut self.dumps);
+        stopped
+    }
+}
+
+/// Returns the process of a thread, if a signal that the thread is about to take ends it: it neither handles nor ignores
+/// that signal. One that blocked it would not be about to take it.
+fn ends_by(thread: Pid, signal: i32) -> Option<Pid> {
+    let status = Status::of(thread).ok()?;
+    let bit = 1_u64.checked_shl(u32::try_from(signal.checked_sub(1)?).ok()?)?;
+    let handled = (status.signals("SigCgt") | status.signals("SigIgn")) & bit != 0;
+    if handled { None } else { status.process() }
+}
+
+/// Ends the tracing of a thread that stopped too late for whom it was stopped for.
+pub(crate) fn let_go(thread: Pid, status: WaitStatus) {
+    // Where this fails, the thread was killed meanwhile.
+    let _ = ptrace::detach(thread, Stop::of(status).signal());
+}
+
+/// Why a traced thread stopped (ptrace(2), "Stopped states").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// It is about to take a signal.
+    Takes(i32),
+    /// It executes a program.
+    Executed,
+    /// Job control stopped its process.
+    Group,
+    /// It was started, it starts another, or it was asked to stop.
+    Other,
+}
+
+impl Stop {
+    fn of(status: WaitStatus) -> Stop {
+        Stop::of_raw(status.as_raw())
+    }
+
+    fn of_raw(raw: i32) -> Stop {
+        const STOPPING: [Signal; 4] = [Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU];
+        let (signal, event) = (raw >> 8 & 0xff, raw >> 16);
+        match event {
+            0 => Stop::Takes(signal),
+            libc::PTRACE_EVENT_EXEC => Stop::Executed,
+            libc::PTRACE_EVENT_STOP if STOPPING.iter().any(|stopping| stopping.as_raw() == signal) => {
+                Stop::Group
+            }
+            _ => Stop::Other,
+        }
+    }
+
+    /// The signal that the thread is still to get, 0 if none.
+    fn signal(self) -> i32 {
+        match self {
+            Stop::Takes(signal) => signal,
+            Stop::Executed | Stop::Group | Stop::Other => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpid;
+
+    use super::*;
+
+    #[test]
+    fn stops_are_told_apart() {
+        let stop = |event: i32, signal: i32| Stop::of_raw(event << 16 | signal << 8 | 0x7f);
+        assert_eq!(stop(0, 11), Stop::Takes(11));
+        assert_eq!(stop(0, 64), Stop::Takes(64));
+        assert_eq!(stop(libc::PTRACE_EVENT_EXEC, 5), Stop::Executed);
+        assert_eq!(stop(libc::PTRACE_EVENT_STOP, Signal::TSTP.as_raw()), Stop::Group);
+        assert_eq!(stop(libc::PTRACE_EVENT_STOP, Signal::TRAP.as_raw()), Stop::Other);
+        assert_eq!(stop(libc::PTRACE_EVENT_FORK, 5), Stop::Other);
+        // A stop signal that is about to be taken doesn't stop the process yet.
+        assert_eq!(stop(0, Signal::STOP.as_raw()), Stop::Takes(19));
+        assert_eq!((Stop::Takes(40).signal(), Stop::Group.signal()), (40, 0));
+    }
+
+    #[test]
+    fn a_signal_that_is_handled_ends_nothing() {
+        // Rust's own handler of stack overflows.
+        assert_eq!(ends_by(getpid(), Signal::SEGV.as_raw()), None);
+        assert_eq!(ends_by(getpid(), Signal::ABORT.as_raw()), Some(getpid()));
+        assert_eq!(ends_by(getpid(), 0), None);
+        assert_eq!(ends_by(getpid(), 1000), None);
+    }
+}

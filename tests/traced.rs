@@ -1,0 +1,255 @@
+//! `epitaph run --capture ptrace` and `--timeout`: cores that epitaph writes itself, and a job that goes on as if nobody
+//! had been there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use epitaph_testkit::crash::{Built, or_skip, program};
+use epitaph_testkit::need_tool;
+use epitaph_testkit::scratch::Scratch;
+use epitaph_testkit::skip::skipped;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::fixtures::{assert_chain, assert_consistent, functions, sealed};
+use crate::support::{Answer, folder, plain_environment, program as program_path, text};
+
+/// How long something may take that should happen at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether cores of living processes can be written on this machine.
+const CAN_DUMP: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+
+/// A folder to run commands in.
+struct Job {
+    folder: TempDir,
+}
+
+impl Job {
+    /// Says why, and returns nothing, where processes can't be traced or dumped.
+    fn new() -> Option<Job> {
+        if !CAN_DUMP {
+            skipped("cores of living processes can't be written on this architecture");
+            return None;
+        }
+        let job = Job { folder: folder() };
+        let probe = job.traced().args(["--", "true"]).run().code(0);
+        if probe.stderr().contains("could not be traced") {
+            skipped("processes can't be traced here");
+            return None;
+        }
+        Some(job)
+    }
+
+    /// A job with a program of the tests' beside it, as `exe`.
+    fn with(name: &str) -> Option<Job> {
+        let built = or_skip(Built::of(program(name)))?;
+        let job = Job::new()?;
+        // By another process: see `copy_files` of the testkit.
+        let copied = Command::new("cp").arg("-p").arg(&built.exe).arg(job.exe()).status().unwrap();
+        assert!(copied.success());
+        Some(job)
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn exe(&self) -> PathBuf {
+        self.path().join("exe")
+    }
+
+    fn run(&self) -> crate::support::Epitaph {
+        let epitaph = crate::support::epitaph_alone().unwrap_or_else(crate::support::epitaph);
+        epitaph.within(self.path()).args(["run", "--out", "out"])
+    }
+
+    fn traced(&self) -> crate::support::Epitaph {
+        self.run().args(["--capture", "ptrace"])
+    }
+
+    /// Runs a shell script, traced, with the program as `$0`.
+    fn script(&self, script: &str) -> Answer {
+        self.traced().args(["--", "sh", "-c", script]).arg(self.exe()).run()
+    }
+
+    fn crashes(&self) -> Vec<Value> {
+        sealed(&self.path().join("out")).into_values().collect()
+    }
+
+    /// The crashes that were dumped while the process stood still.
+    fn dumped(&self) -> Vec<Value> {
+        self.crashes().into_iter().filter(|summary| summary["collection"]["source"] == "traced").collect()
+    }
+}
+
+/// Waits until a file is there.
+fn wait_for(path: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    while !path.exists() {
+        assert!(Instant::now() < deadline, "{} never appeared", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_crash_behind_a_shell_is_dumped_where_the_kernel_may_write_nothing() {
+    let Some(job) = Job::with("null_deref") else { return };
+    let answer = job.script(r#"ulimit -c 0; "$0"; true"#).code(0);
+    let dumped = job.dumped();
+    assert_eq!((dumped.len(), job.crashes().len()), (1, 1), "{answer}");
+    assert_chain(&functions(&dumped[0]), &["quantity_of", "price_of", "main"]);
+    assert_eq!(dumped[0]["core"]["completeness"], "complete");
+    answer.tells(&["exe died of SIGSEGV: ", "in quantity_of at ", "is kept as "]);
+    assert_consistent(&job.path().join("out"));
+}
+
+#[test]
+fn every_thread_is_dumped_with_its_name() {
+    let Some(job) = Job::with("threads") else { return };
+    job.traced().arg("--").arg(job.exe()).run().code(139);
+    let dumped = job.dumped();
+    let threads = dumped[0]["threads"].as_array().unwrap();
+    assert_eq!(threads.len(), 9);
+    assert!(threads.iter().all(|thread| thread["name"] == "exe"), "{threads:#?}");
+    assert!(threads.iter().all(|thread| !thread["frames"].as_array().unwrap().is_empty()));
+}
+
+#[test]
+fn the_status_is_the_commands_own() {
+    let Some(job) = Job::new() else { return };
+    for (script, status) in [
+        ("exit 3", 3),
+        ("kill -9 $$", 137),
+        ("kill -TERM $$", 143),
+        ("kill -40 $$", 168),
+        ("ulimit -c 0; kill -QUIT $$", 131),
+    ] {
+        job.script(script).code(status);
+    }
+    let answer = job.traced().arg("no-such-program").run().code(127);
+    answer.tells(&["error: cannot run `no-such-program`: ", "hint: it is in no folder of PATH"]);
+    job.traced().arg(job.path()).run().code(126);
+    let script = job.path().join("script");
+    fs::write(&script, "exit $1\n").unwrap();
+    assert!(Command::new("chmod").arg("+x").arg(&script).status().unwrap().success());
+    job.traced().arg(&script).arg("9").run().code(9);
+}
+
+#[test]
+fn signals_reach_the_command_and_its_handlers() {
+    let Some(job) = Job::new() else { return };
+    let answer = job.script("trap 'echo handled; exit 4' SEGV; kill -SEGV $$; sleep 5").code(4);
+    assert_eq!(answer.stdout(), "handled\n");
+    assert_eq!(job.dumped().len(), 0, "{answer}");
+
+    let script = "trap 'exit 7' TERM; : >ready; while :; do sleep 0.02; done";
+    let running = job.traced().args(["--", "sh", "-c", script]).start();
+    wait_for(&job.path().join("ready"));
+    assert!(Command::new("kill").args(["-TERM", &running.pid().to_string()]).status().unwrap().success());
+    running.finish().code(7);
+}
+
+#[test]
+fn what_job_control_stops_stays_stopped_until_it_is_continued() {
+    let Some(job) = Job::new() else { return };
+    let script = r#"
+        sh -c 'while :; do echo; sleep 0.01; done >ticks' & child=$!
+        while ! [ -s ticks ]; do sleep 0.01; done
+        kill -STOP $child; sleep 0.2
+        before=$(wc -c <ticks); sleep 0.3; [ "$before" = "$(wc -c <ticks)" ] || exit 1
+        kill -CONT $child; sleep 0.3
+        [ "$before" != "$(wc -c <ticks)" ] || exit 2
+        kill -TERM $child; wait $child; exit $((100 + $? - 143))"#;
+    job.script(script).code(100);
+}
+
+/// Programs that end in all ways at once, from processes that are not our children.
+#[test]
+fn many_crashes_at_once_are_all_dumped() {
+    let Some(job) = Job::with("null_deref") else { return };
+    let script = r#"ulimit -c 0; for i in 1 2 3 4 5 6; do "$0" & done; wait; (("$0" &) ; sleep 0.5); exit 0"#;
+    let answer = job.script(script).code(0);
+    assert_eq!(job.dumped().len(), 7, "{answer}");
+}
+
+#[test]
+fn the_command_outlives_its_tracer() {
+    let Some(job) = Job::new() else { return };
+    let mut command = Command::new(program_path());
+    plain_environment(&mut command).args(["run", "--capture", "ptrace", "--out", "out", "--", "sh", "-c"]);
+    command.arg(": >ready; sleep 0.5; sh -c ': >alive'").current_dir(job.path());
+    let mut tracer = command.spawn().unwrap();
+    wait_for(&job.path().join("ready"));
+    tracer.kill().unwrap();
+    tracer.wait().unwrap();
+    wait_for(&job.path().join("alive"));
+}
+
+#[test]
+fn what_does_not_work_traced_is_let_alone() {
+    let Some(job) = Job::with("null_deref") else { return };
+    need_tool!("gdb", "gcc");
+    let gdb = r#"ulimit -c 0; gdb -nx -batch -iex "set debuginfod enabled off" -ex run -ex bt "$0""#;
+    let answer = job.script(gdb);
+    assert!(answer.stdout().contains("in price_of"), "{answer}");
+    assert_eq!(job.dumped().len(), 0, "{answer}");
+
+    let scratch = Scratch::new();
+    scratch.write("leak.c", "#include <stdlib.h>\nint main(void) { return !malloc(7); }\n");
+    if let Err(said) = scratch.try_run("gcc -O0 -fsanitize=address -o leak leak.c") {
+        return skipped(&said);
+    }
+    // Into the job's folder, for the job may not see the system's temporary files.
+    let leak = job.path().join("leak");
+    assert!(Command::new("cp").arg(scratch.path("leak")).arg(&leak).status().unwrap().success());
+    let answer = job.traced().arg("--").arg(&leak).run();
+    assert!(answer.stderr().contains("detected memory leaks"), "{answer}");
+}
+
+#[test]
+fn nothing_is_collected_where_nothing_is_wanted() {
+    let Some(job) = Job::with("null_deref") else { return };
+    let script = r#"ulimit -c 0; "$0""#;
+    let answer =
+        job.run().args(["--capture", "none", "--", "sh", "-c", script]).arg(job.exe()).run().code(139);
+    assert_eq!(job.crashes().len(), 0, "{answer}");
+}
+
+/// The processes of a job that hangs, each with a core, and what they wait for.
+#[test]
+fn a_command_that_takes_too_long_is_dumped_and_ended() {
+    let Some(job) = Job::with("waits") else { return };
+    for capture in ["file", "ptrace"] {
+        let out = job.path().join("out");
+        let _ = fs::remove_dir_all(&out);
+        // Nobody may be left: neither the program nor the shell, which doesn't want to end.
+        let script = r#"trap '' TERM; echo $$ >pid; "$0" ring 3 leave; exit 0"#;
+        let started = Instant::now();
+        let run = job.run().args(["--capture", capture, "--timeout", "1500ms", "--", "sh", "-c", script]);
+        let answer = run.arg(job.exe()).run().code(124);
+        assert!(started.elapsed() < Duration::from_secs(40));
+        let dumped = job.dumped();
+        assert_eq!(dumped.len(), 2, "{capture}: {answer}");
+        answer
+            .tells(&["took longer than 1.5 s and was ended; 2 of its processes", "Deadlock: 3 threads wait"]);
+        let waits = dumped.iter().find(|summary| summary["process"]["name"] == "exe").unwrap();
+        assert_eq!(waits["threads"].as_array().unwrap().len(), 4);
+        assert_eq!(waits["collection"]["exit_status"], 124);
+        assert_eq!(waits["core"]["content"], "slim");
+        let pid = fs::read_to_string(job.path().join("pid")).unwrap();
+        assert!(!Path::new("/proc").join(pid.trim()).exists(), "{capture}: the shell lives on");
+        assert_consistent(&out);
+    }
+}
+
+#[test]
+fn a_command_that_is_in_time_is_left_alone() {
+    let Some(job) = Job::new() else { return };
+    let answer = job.run().args(["--timeout", "60", "--", "sh", "-c", "sleep 0.1; exit 5"]).run().code(5);
+    assert_eq!(job.crashes().len(), 0, "{answer}");
+    let left = fs::read_dir(job.path()).unwrap().count();
+    assert_eq!(left, 1, "only the output folder is left: {}", text(job.path()));
+}
