@@ -6,7 +6,7 @@ use std::path::Path;
 
 use epitaph_testkit::skip::skipped;
 
-use crate::fixtures::{place_core, sealed, small_core};
+use crate::fixtures::{assert_consistent, core_with_stack, only_sealed, place_core};
 use crate::support::{Answer, alone_by, epitaph, folder, is_root, plain_environment, program, text};
 
 /// Collects `core` into a folder that can't take it; whatever goes wrong, the story is told and the core stays.
@@ -87,32 +87,60 @@ fn collect_on_a_full_disk(core: &Path, saved: &Path, taken: u32) -> Option<(i32,
     Some((output.status.code().unwrap(), text(output.stdout), text(output.stderr)))
 }
 
-#[test]
-fn a_full_disk_loses_neither_story_nor_core() {
-    let folder = folder();
-    let (core, saved) = (folder.path().join("core"), folder.path().join("saved"));
-    // Half a megabyte that doesn't compress well enough.
+/// Bytes that don't compress.
+fn noise(count: usize) -> Vec<u8> {
     let mut state = 1_u64;
-    let noise = std::iter::repeat_with(|| {
+    let next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
-    });
-    let mut bytes = small_core(1001, "crasher").to_vec();
-    bytes.extend(noise.take(500_000));
-    fs::write(&core, &bytes).unwrap();
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
 
-    let Some((code, stdout, stderr)) = collect_on_a_full_disk(&core, &saved, 700_000) else { return };
-    assert_eq!(code, 0, "{stderr}");
-    assert!(stdout.starts_with("crasher died of SIGSEGV"), "{stdout}\n{stderr}");
-    assert!(stderr.contains("warning: the core was not stored: no space left in "), "{stderr}");
-    assert!(stderr.contains(&format!("the original stays at {}", text(&core))), "{stderr}");
-    assert!(stderr.contains("not removed: no core was stored"), "{stderr}");
-    assert!(stderr.contains(&format!("epitaph: the summary of {} is kept as ", text(&core))), "{stderr}");
-    assert!(fs::read(&core).unwrap() == bytes);
-    let sealed = sealed(&saved);
-    let summary = sealed.values().next().unwrap();
-    assert_eq!(sealed.len(), 1);
-    assert!(summary["warnings"].to_string().contains("core_not_stored"), "{summary:#}");
+/// What fits is kept, the rest is said, and the original stays.
+#[test]
+fn a_full_disk_loses_neither_story_nor_core() {
+    // Bytes of the stack, of what no debugger needs, and of the disk that are taken; what is kept.
+    let cases = [
+        (
+            4096,
+            500_000,
+            700_000,
+            Some("no more is kept of the core than what debuggers need: no space left in "),
+        ),
+        (
+            600_000,
+            0,
+            300_000,
+            Some("no more is kept of the core than its notes and its stacks (at most 256 KiB): "),
+        ),
+        (600_000, 0, 900_000, None),
+    ];
+    for (stack, rest, taken, small) in cases {
+        let folder = folder();
+        let (core, saved) = (folder.path().join("core"), folder.path().join("saved"));
+        let mut bytes = core_with_stack(1001, "crasher", noise(stack)).to_vec();
+        bytes.extend(noise(rest));
+        fs::write(&core, &bytes).unwrap();
+
+        let Some((code, stdout, stderr)) = collect_on_a_full_disk(&core, &saved, taken) else { return };
+        assert_eq!(code, 0, "{stderr}");
+        assert!(stdout.starts_with("crasher died of SIGSEGV"), "{stdout}\n{stderr}");
+        assert!(stderr.contains("warning: little room is left in "), "{stderr}");
+        let told = small.unwrap_or("the core was not stored: no space left in ");
+        assert!(stderr.contains(&format!("warning: {told}")), "{stderr}");
+        assert!(stderr.contains(&format!("the original stays at {}", text(&core))), "{stderr}");
+        let not_removed =
+            if small.is_some() { "not removed: it holds more" } else { "not removed: no core was stored" };
+        assert!(stderr.contains(not_removed), "{stderr}");
+        assert!(fs::read(&core).unwrap() == bytes);
+        let (id, summary) = only_sealed(&saved);
+        let code = if small.is_some() { "core_kept_small" } else { "core_not_stored" };
+        assert!(summary["warnings"].to_string().contains(code), "{summary:#}");
+        assert_eq!(summary["core"]["content"] == "slim", small.is_some(), "{summary:#}");
+        assert_eq!(saved.join(format!("crashes/{id}/core.zst")).exists(), small.is_some());
+        assert_consistent(&saved);
+    }
 }
 
 #[test]

@@ -18,7 +18,10 @@ fn eight_collects_of_the_same_cores() {
     for pid in 1..=cores {
         place_core(&job.path().join(format!("folder-{}/core.{pid}", pid % 3)), pid);
     }
-    let collect = |_| epitaph().arg("collect").arg("--out").arg(out.path()).arg(job.path()).start();
+    let collect = |_| {
+        let collect = epitaph().args(["collect", "--max-per-signature", "0"]);
+        collect.arg("--out").arg(out.path()).arg(job.path()).start()
+    };
     let running: Vec<Running> = (0..WRITERS).map(collect).collect();
     let mut new = 0;
     for collect in running {

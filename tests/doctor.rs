@@ -362,6 +362,7 @@ fn reason_after(root: &Path, program: &Path, status: i32) -> &'static str {
         dumps: Dumps::default(),
         timed_out: false,
         untraced: None,
+        stderr: None,
     };
     explain(&Situation::of(&Host::at(root)).after_run(&outcome)).code
 }

@@ -12,6 +12,11 @@ use crate::support::{files, text};
 
 /// A made-up core of a small process that wrote to address 0. Another process id makes it another crash.
 pub(crate) fn small_core(pid: u32, name: &str) -> CoreImage {
+    core_with_stack(pid, name, vec![7; 4096])
+}
+
+/// The same with another stack.
+pub(crate) fn core_with_stack(pid: u32, name: &str, stack: Vec<u8>) -> CoreImage {
     let thread = Thread::new(pid).signal(11).register("rip", 0x401_136).register("rsp", 0x7ffd_1000);
     CoreBuilder::new()
         .thread(thread)
@@ -25,7 +30,7 @@ pub(crate) fn small_core(pid: u32, name: &str) -> CoreImage {
         .siginfo(Siginfo::fault(11, 1, 0))
         .file(FileMapping::new(0x40_0000, 0x40_2000, 0, format!("/nowhere/{name}")))
         .segment(Segment::undumped(0x40_0000, 0x2000).flags(0b101))
-        .segment(Segment::data(0x7ffd_1000, vec![7; 4096]))
+        .segment(Segment::data(0x7ffd_1000, stack))
         .build()
 }
 

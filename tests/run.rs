@@ -299,3 +299,56 @@ fn cores_of_other_sessions_are_left_alone() {
     run(crash(""));
     assert_eq!(job.crashes().len(), 1);
 }
+
+/// A job whose stderr is a pipe, as in a CI system: what it says last is kept with the crash, and goes on unchanged.
+#[test]
+fn the_end_of_stderr_is_kept_on_demand() {
+    let Some(job) = Job::new() else { return };
+    // A daemon has the pipe open for longer than anybody waits.
+    let script = r#"printf 'first\n\033[31msecret sesame-4f1d9c\033[0m\n::error::x\n[ RUN      ] Cart.Pays\n\377' >&2; sleep 30 >/dev/null & exec "$0""#;
+    let started = Instant::now();
+    let run = job.run().args(["--output-tail=4", "--", "sh", "-c", script]).arg(job.exe());
+    let answer = run.env("DEPLOY_TOKEN", "sesame-4f1d9c").run().code(139);
+    assert!(started.elapsed() < Duration::from_secs(25), "it ends with the command\n{answer}");
+    let passed_on = b"first\n\x1b[31msecret sesame-4f1d9c\x1b[0m\n::error::x\n[ RUN      ] Cart.Pays\n\xff";
+    assert!(answer.raw_stderr().starts_with(passed_on), "{answer}");
+    let crashes = job.crashes();
+    let lines = ["secret ***", "::error::x", "[ RUN      ] Cart.Pays", "\u{fffd}"];
+    assert_eq!(crashes[0]["collection"]["output_tail"], serde_json::json!(lines), "{:#}", crashes[0]);
+    assert_eq!(
+        crashes[0]["test"],
+        serde_json::json!({"name": "Cart.Pays", "framework": "gtest", "source": "output"})
+    );
+    for format in ["text", "markdown"] {
+        let shown = epitaph().args(["report", "--format", format]).arg(job.out()).run().code(0);
+        let shown = shown.says(&["The end of the command's stderr", "secret ***"]);
+        assert!(!shown.stdout().lines().any(|line| line.starts_with("::error")) || format == "markdown");
+    }
+    assert_consistent(&job.out());
+}
+
+#[test]
+fn nothing_of_stderr_is_kept_unless_it_is_asked_for() {
+    let Some(job) = Job::new() else { return };
+    job.run().args(["--", "sh", "-c", r#"echo no >&2; exec "$0""#]).arg(job.exe()).run().code(139);
+    assert_eq!(job.crashes()[0]["collection"]["output_tail"], Value::Null);
+    // A script without a first line, which the shell takes, writes there, too.
+    let script = job.folder.path().join("script");
+    fs::write(&script, "echo from a script >&2; exit 3").unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    job.run().args(["--output-tail", "--"]).arg(script).run().code(3).tells(&["from a script\n"]);
+}
+
+/// A command on a terminal keeps it.
+#[test]
+fn a_terminal_stays_the_commands() {
+    let folder = folder();
+    if !epitaph_testkit::tools::have("script") {
+        return skipped("no script(1), so no terminal");
+    }
+    let mut script = Command::new("script");
+    let command = format!("'{}' run --output-tail --out out -- sh -c 'test -t 2'", program_path().display());
+    plain_environment(&mut script).args(["-qec", &command, "/dev/null"]).current_dir(folder.path());
+    let output = script.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

@@ -248,6 +248,11 @@ impl Answer {
         &self.stdout
     }
 
+    /// Returns the bytes of standard error.
+    pub(crate) fn raw_stderr(&self) -> &[u8] {
+        &self.stderr
+    }
+
     /// Returns standard error.
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()

@@ -103,8 +103,8 @@ pub fn crash_id(time: SystemTime, executable: &OsStr, signal: &str, identity: &I
     safe_name(format!("{time}-{executable}-{signal}-{}", identity.fingerprint()).as_bytes(), LONGEST_ID)
 }
 
-/// Returns the part of an id that identifies the crash, if it is an id of our making.
-pub(crate) fn fingerprint_of(id: &str) -> Option<&str> {
+/// Returns the part of an id that identifies the crash, whatever its time stamp, if it is an id of our making.
+pub fn fingerprint_of(id: &str) -> Option<&str> {
     let (_, digits) = id.rsplit_once('-')?;
     (digits.len() == FINGERPRINT_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .then_some(digits)

@@ -59,10 +59,10 @@ mod testing;
 pub use binaries::Binaries;
 pub use digests::{OpenSource, Problem, Problems, SummaryFile, SummarySource, read_digests, summary_files};
 pub use folder::{
-    BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, Reduction, SealRequest, Sealed, Stored,
-    StoredCore, remove_sealed_original,
+    BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, Reduction, Reserve, SealRequest,
+    Sealed, SmallerCore, Space, Stored, StoredCore, remove_sealed_original,
 };
-pub use id::{Identity, crash_id};
+pub use id::{Identity, crash_id, fingerprint_of};
 pub use open::{
     CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts, StoreName,
     find_cores, holds_core, open_core, open_core_file, open_core_pipe, open_core_within,

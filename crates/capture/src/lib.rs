@@ -57,15 +57,17 @@ pub use doctor::{Diagnosis, FixError, Fixed, diagnose, fix};
 pub use error::CaptureError;
 pub use host::{Host, Settings};
 pub use kernel_log::{FilePlaces, KernelCrash, KernelLog, find_code, kernel_crashes, kernel_crashes_since};
-pub use limits::{CoreLimit, LEAST_FOR_A_CORE, survive_file_size_limit};
+pub use limits::{CoreLimit, LEAST_FOR_A_CORE, raise_open_files, survive_file_size_limit};
 pub use live::LiveCoreError;
 pub use mode::CaptureMode;
 pub use pattern::{
     CorePattern, Facts, FilePattern, LONGEST_PATTERN, Matcher, NameFields, Pipe, Rules, Socket, Specifier,
     Target,
 };
-pub use run::{Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Timeout, Trace, dumps_core, run};
-pub use search::{Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
+pub use run::{
+    Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Tail, Timeout, Trace, dumps_core, run,
+};
+pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use stores::{Collector, Patience, Waited, wait_for_dumps, why_not_kept};
 pub use trace::{Dumped, Dumps, start_stopped};
 pub use why::{

@@ -46,6 +46,20 @@ pub fn survive_file_size_limit() -> io::Result<()> {
     signal_hook::flag::register(signal_hook::consts::signal::SIGXFSZ, Arc::default()).map(drop)
 }
 
+/// Lets this process open as many files as it may (`RLIMIT_NOFILE`), up to some thousands; returns how many that are.
+///
+/// What is started later inherits the limit.
+pub fn raise_open_files() -> u64 {
+    const ENOUGH: u64 = 8192;
+    let limit = getrlimit(Resource::Nofile);
+    let (now, most) = (limit.current.unwrap_or(ENOUGH), limit.maximum.unwrap_or(ENOUGH).min(ENOUGH));
+    if now >= most {
+        return now;
+    }
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum });
+    raised.map_or(now, |()| most)
+}
+
 /// Keeps this process's soft limit at the hard one, and puts it back when dropped.
 ///
 /// A child inherits the limit that holds when it is started. Setting it in the child alone would take code

@@ -1,5 +1,6 @@
 //! How the cores of a command are best had on this host.
 
+use crate::handler::OwnPattern;
 use crate::limits::LEAST_FOR_A_CORE;
 use crate::live::can_dump;
 use crate::pattern::Target;
@@ -39,7 +40,7 @@ fn arrive(situation: &Situation) -> bool {
         Target::Pipe(pipe) => {
             let name = pipe.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
             let is_here = situation.container.is_none() && situation.receiver == Receiver::Usable;
-            is_here && COLLECTORS.contains(&name)
+            is_here && (COLLECTORS.contains(&name) || OwnPattern::of(pattern).is_some())
         }
         Target::Socket(_) => false,
     }
@@ -78,6 +79,7 @@ mod tests {
                 traced,
             ),
             ("|/opt/other\n", usable, traced),
+            ("|/opt/epitaph handler run v=1 P=%P\n", usable, file),
         ] {
             assert_eq!(best(pattern, change), expected, "{pattern}");
         }

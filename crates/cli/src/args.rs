@@ -180,9 +180,39 @@ pub(crate) struct KeepArgs {
     #[arg(long, env = "EPITAPH_FAIL_ON_CRASH")]
     pub(crate) fail_on_crash: bool,
     #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
+    #[command(flatten)]
     pub(crate) search: SearchArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+/// How much is kept of a storm of crashes. What is beyond is counted and listed in `not-kept.jsonl`; its cores stay where
+/// they are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RetentionArgs {
+    /// Most crashes that are kept in the folder; 0 sets no limit
+    #[arg(long = "max-cores", value_name = "N", default_value_t = 64, env = "EPITAPH_MAX_CORES")]
+    pub(crate) cores: usize,
+    /// Most crashes with the same signature that are kept in the folder: the first ones; 0 sets no limit
+    #[arg(
+        long = "max-per-signature",
+        value_name = "N",
+        default_value_t = 10,
+        env = "EPITAPH_MAX_PER_SIGNATURE"
+    )]
+    pub(crate) per_signature: usize,
+    /// Most bytes of compressed cores that are kept in the folder; 0 sets no limit
+    #[arg(
+        long = "max-bytes",
+        value_name = "BYTES",
+        default_value_t = 20_000_000_000,
+        env = "EPITAPH_MAX_BYTES"
+    )]
+    pub(crate) bytes: u64,
+    /// How long cores may be read and kept, such as `90s`; later ones are only listed. 0 sets no limit
+    #[arg(long = "max-time", value_name = "TIME", default_value = "5min", env = "EPITAPH_MAX_TIME", value_parser = parse_span)]
+    pub(crate) time: Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -224,6 +254,24 @@ pub(crate) enum Capture {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
+    /// Leave ASAN_OPTIONS and its siblings, and GOTRACEBACK, as they are
+    ///
+    /// Otherwise they get the options by which sanitizers (disable_coredump=0:abort_on_error=1) and Go (crash) leave a core,
+    /// where you have not set those. Such a program then ends by SIGABRT (status 134), no longer with 1 or 2.
+    #[arg(long, env = "EPITAPH_NO_RUNTIME_OPTIONS")]
+    pub(crate) no_runtime_options: bool,
+    /// How long cores may be looked for after the command; what was not searched is told
+    ///
+    /// Where the core pattern names a folder, only that is looked into, unless the command died and no core is there.
+    #[arg(long, value_name = "TIME", default_value = "5s", env = "EPITAPH_SEARCH_BUDGET", value_parser = parse_span)]
+    pub(crate) search_budget: Duration,
+    /// Keep the last lines that the command writes to stderr for the reports (50 if no number is given), unless stderr is a
+    /// terminal
+    ///
+    /// The command's stderr is a pipe then, which is passed on unchanged. What the command leaves running can't write to it
+    /// after its end.
+    #[arg(long, value_name = "LINES", num_args = 0..=1, require_equals = true, default_missing_value = "50", env = "EPITAPH_OUTPUT_TAIL")]
+    pub(crate) output_tail: Option<usize>,
     /// How to get cores
     #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_CAPTURE")]
     pub(crate) capture: Capture,

@@ -20,7 +20,8 @@ use crate::environment;
 use crate::error::{Error, message};
 use crate::examine::Examiner;
 use crate::input;
-use crate::keep::{Kept, binaries, id_of};
+use crate::keep::{binaries, id_of};
+use crate::kept::Kept;
 use crate::terminal;
 
 /// What is called the collector of what the kernel's log tells.

@@ -275,7 +275,7 @@ fn with_surer_cause(fresh: CrashSummary, kept: &CrashSummary) -> CrashSummary {
 }
 
 /// Says a time in UTC, to the second.
-fn rfc3339(time: SystemTime) -> Option<String> {
+pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
     let time = jiff::Timestamp::try_from(time).ok()?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

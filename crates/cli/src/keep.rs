@@ -1,160 +1,27 @@
-//! Keeping crashes: tell each story, then seal, then rewrite the reports. `collect` and `run` both end here.
+//! Keeping crashes: seal them, list those that are not kept, then rewrite the reports. `collect` and `run` end here.
 
-use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use epitaph_bundle::{
-    BinarySource, BinaryToKeep, CoreInput, Identity, OpenedCore, OutputFolder, SealRequest, Sealed, crash_id,
-    open_core_file, read_summaries, remove_sealed_original,
+    BinarySource, BinaryToKeep, CoreInput, Identity, OutputFolder, SealRequest, Sealed, Space, crash_id,
+    read_summaries, remove_sealed_original,
 };
-use epitaph_capture::Candidate;
-use epitaph_report::{Format, Options, render, text};
-use epitaph_summary::{Collection, Core, CoreContent, CrashSummary, Warning};
-use epitaph_triage::{ModuleFile, Observer, Triaged};
+use epitaph_report::{Format, Options, not_kept, render};
+use epitaph_summary::{Core, CoreContent, CrashSummary, Warning};
+use epitaph_triage::{ModuleFile, Triaged};
 
 use crate::args::{KeepArgs, KeepCore, Scrub};
-use crate::config;
 use crate::environment;
 use crate::error::{Error, message};
-use crate::examine::Examiner;
-use crate::reduce::{REDUCING, ToKeep, to_keep};
+use crate::kept::Kept;
+use crate::reduce::{REDUCING, Smaller, ToKeep, to_keep};
+use crate::retention::Retention;
+use crate::told::Told;
 use crate::{progress, terminal};
 
-/// A crash whose story was told, and that is still to be kept.
-pub(crate) struct Told {
-    opened: OpenedCore,
-    triaged: Triaged,
-    collection: Collection,
-    identity: io::Result<Identity>,
-}
-
-/// What keeping came to.
-#[derive(Debug, Default)]
-pub(crate) struct Kept {
-    /// Crashes that are in the folder now and were not before.
-    pub(crate) new: usize,
-    /// Crashes that were there already.
-    pub(crate) known: usize,
-    /// Cores that could not be read, or crashes that could not be kept.
-    pub(crate) failed: usize,
-}
-
-impl Told {
-    /// The process that died, as its core says.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.triaged.summary.process.as_ref()?.pid
-    }
-}
-
-/// Prints the crashing thread's story as soon as it is known.
-struct TellFirst<'a, W: Write> {
-    out: &'a mut W,
-    options: &'a Options,
-}
-
-impl<W: Write> Observer for TellFirst<'_, W> {
-    fn crashing_thread_done(&mut self, partial: &CrashSummary) {
-        let _ = text::story(partial, self.options, &mut *self.out).and_then(|()| self.out.flush());
-    }
-}
-
-/// Reads the cores and tells their stories, before anything is copied: a log that ends early has told them all.
-///
-/// That nobody reads on (`epitaph collect | head`) is no reason not to keep the crashes, so what can't be printed is
-/// passed over.
-pub(crate) fn tell(
-    candidates: Vec<Candidate>,
-    args: &KeepArgs,
-    collection: &Collection,
-    out: &mut impl Write,
-    kept: &mut Kept,
-) -> Vec<Told> {
-    let examiner = Examiner::new(&args.search, config::rules_or_warning(&args.config)).all_files();
-    let options = Options { color: true, width: terminal::width(), ..Options::default() };
-    let mut told: Vec<Told> = Vec::new();
-    let mut copies = Copies::default();
-    for candidate in candidates {
-        if !told.is_empty() {
-            let _ = writeln!(out);
-        }
-        let opened = match open_core_file(&candidate.path, candidate.file) {
-            Ok(opened) => opened,
-            Err(error) => {
-                Error::from(error).print_as_warning();
-                kept.failed += 1;
-                continue;
-            }
-        };
-        if let Some(first) = copies.is_one(&opened) {
-            terminal::note(&format!("{} is the same core as {}", opened.path.display(), first.display()));
-            opened.release();
-            continue;
-        }
-        let mut observer = TellFirst { out, options: &options };
-        let triaged = examiner.examine(&opened, None, &mut observer);
-        let triaged = match triaged {
-            Ok(triaged) => {
-                let _ = text::rest(&triaged.summary, &options, out);
-                triaged
-            }
-            // What can't be read here may be readable elsewhere: the core is kept all the same.
-            Err(error) => {
-                error.print_as_warning();
-                kept.failed += 1;
-                unread(&opened, &error)
-            }
-        };
-        let stored = triaged.summary.collection.clone().unwrap_or_default();
-        let collection = Collection {
-            source: Some(candidate.source),
-            name_fields: candidate.name_fields,
-            collector: stored.collector,
-            collector_facts: stored.collector_facts,
-            ..collection.clone()
-        };
-        let pid = triaged.summary.process.as_ref().and_then(|process| process.pid);
-        let identity = Identity::on_this_host(&*opened.source, pid);
-        // There may be many cores, and they are kept one after the other.
-        opened.release();
-        told.push(Told { opened, triaged, collection, identity });
-    }
-    let _ = out.flush();
-    told
-}
-
-/// The cores that were opened so far: a collector may keep one twice, by itself and in a report.
-#[derive(Default)]
-struct Copies(Vec<(Identity, PathBuf)>);
-
-impl Copies {
-    /// Returns the path of the same core, if it was opened before; or else remembers this one.
-    fn is_one(&mut self, opened: &OpenedCore) -> Option<PathBuf> {
-        let identity = Identity::on_this_host(&*opened.source, None).ok()?;
-        if let Some((_, path)) = self.0.iter().find(|(known, _)| *known == identity) {
-            return Some(path.clone());
-        }
-        self.0.push((identity, opened.path.clone()));
-        None
-    }
-}
-
-/// Says of a core no more than that it is there, and why nothing else is known.
-fn unread(opened: &OpenedCore, error: &Error) -> Triaged {
-    let masks = environment::masks();
-    let mut summary = CrashSummary::new(env!("CARGO_PKG_VERSION"));
-    summary.core = Some(Core {
-        path: Some(masks.apply(&opened.path.to_string_lossy())),
-        size: Some(opened.size),
-        size_on_disk: opened.size_on_disk,
-        ..Core::default()
-    });
-    summary.warnings.push(Warning::new("core_not_read", masks.apply(&error.to_string())));
-    Triaged { summary, files: Vec::new(), read_for_cause: Vec::new() }
-}
-
-/// Seals the crashes into the folder, and rewrites its reports.
+/// Seals the crashes into the folder, lists those that are not kept, and rewrites its reports.
 pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remove: bool, kept: &mut Kept) {
     if args.core == KeepCore::Full && args.scrub != Scrub::Always && !told.is_empty() && environment::in_ci()
     {
@@ -162,10 +29,13 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
             "the whole cores are kept, and a core holds the environment of its process, secrets included",
         );
     }
+    if let Some(space) = folder.space().filter(Space::is_tight) {
+        terminal::warning(&format!("little room is left in {}: {space}", folder.path().display()));
+    }
     for crash in told {
         let path = crash.opened.path.clone();
         // A fault of ours that a crafted core finds must cost neither this crash nor the others.
-        let sealed = catch_unwind(AssertUnwindSafe(|| seal(folder, crash, args)));
+        let sealed = catch_unwind(AssertUnwindSafe(|| seal(folder, crash, args, &kept.retention)));
         match sealed.unwrap_or_else(|_| {
             Err(message("a bug of epitaph", Some("please report it with the message above")))
         }) {
@@ -173,6 +43,7 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
                 let (id, how) = match &sealed {
                     Sealed::Stored(stored) => {
                         kept.new += 1;
+                        kept.retention.stored(stored.core.as_ref().map_or(0, |core| core.size));
                         terminal::warnings(&stored.warnings);
                         terminal::warnings(&not_stored(&stored.summary));
                         (stored.summary.id.clone().unwrap_or_default(), how_kept(&stored.summary))
@@ -198,9 +69,28 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
             }
         }
     }
+    list_not_kept(folder, &kept.left_out);
     if let Err(error) = refresh(folder) {
         kept.failed += 1;
         error.print();
+    }
+}
+
+/// Lists crashes that are not kept, in the folder that has no room for them.
+fn list_not_kept(folder: &OutputFolder, left_out: &[CrashSummary]) {
+    if left_out.is_empty() && !folder.not_kept_path().exists() {
+        return;
+    }
+    match folder.list_not_kept(left_out.to_vec()) {
+        Ok(0) => {}
+        Ok(more) => terminal::warning(&format!("{more} more crashes are not even listed: the list is full")),
+        Err(error) => Error::from(error).print_as_warning(),
+    }
+    if !left_out.is_empty() {
+        terminal::note(&format!("what is not kept is listed in {}", folder.not_kept_path().display()));
+        terminal::hint(
+            "--max-cores and --max-per-signature say how much is kept; collect those cores into another folder",
+        );
     }
 }
 
@@ -217,6 +107,9 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
             .filter_map(|(name, format)| {
                 let mut bytes = Vec::new();
                 render(summaries, format, &Options::default(), &mut bytes).ok()?;
+                if format == Format::Markdown {
+                    not_kept::markdown(&folder.not_kept(), &mut bytes).ok()?;
+                }
                 Some((name.to_owned(), bytes))
             })
             .collect()
@@ -225,16 +118,26 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
     Ok(())
 }
 
-fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs) -> Result<Sealed, Error> {
-    let Told { opened, triaged, collection, identity } = crash;
+fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs, retention: &Retention) -> Result<Sealed, Error> {
+    let Told { opened, triaged, collection, id } = crash;
     let Triaged { mut summary, files, read_for_cause } = triaged;
     summary.collection = Some(collection);
-    let id = id_of(&summary, opened.died(), &identity?);
-    let core = to_keep(&opened, args, read_for_cause, &mut summary);
+    let id = id?;
+    let room = retention.time_is_over().map_or_else(|| retention.room(), Err);
+    let core = match room {
+        Ok(_) => to_keep(&opened, args, &read_for_cause, &mut summary),
+        Err(refusal) => {
+            summary.warnings.push(refusal.of_a_core(&opened.path));
+            ToKeep::Nothing
+        }
+    };
     let bar = progress::bytes("keeping", core.size(&opened));
     let mut request = SealRequest::new(&id, summary).with_progress(|done, _| bar.set_position(done));
     if args.core != KeepCore::None {
-        request = request.with_binaries(binaries(files)).with_max_core_bytes(args.max_core_size);
+        let most = args.max_core_size.min(room.unwrap_or(0));
+        let mut smaller = Smaller::than_wanted(&opened, args, &read_for_cause);
+        request = request.with_binaries(binaries(files)).with_max_core_bytes(most);
+        request = request.or_smaller(move || smaller.next());
     }
     match &core {
         ToKeep::Nothing => {}
@@ -300,8 +203,11 @@ fn tell_if_reduced(place: &Path) {
 
 /// The warnings of a summary that say what sealing left out or could not do: the others were told with the story.
 fn not_stored(summary: &CrashSummary) -> Vec<Warning> {
-    let is_of_sealing =
-        |warning: &&Warning| warning.code.ends_with("_not_stored") || REDUCING.contains(&&*warning.code);
+    let is_of_sealing = |warning: &&Warning| {
+        warning.code.ends_with("_not_stored")
+            || warning.code == "core_kept_small"
+            || REDUCING.contains(&&*warning.code)
+    };
     summary.warnings.iter().filter(is_of_sealing).cloned().collect()
 }
 

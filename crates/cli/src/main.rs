@@ -15,12 +15,16 @@ mod examine;
 mod exit;
 mod input;
 mod keep;
+mod kept;
+mod output_tail;
 mod progress;
 mod reduce;
+mod retention;
 mod sources;
 mod spool;
 mod summaries;
 mod terminal;
+mod told;
 
 use std::process::ExitCode;
 

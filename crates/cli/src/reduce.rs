@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use epitaph_bundle::{OpenedCore, Reduction};
+use epitaph_bundle::{OpenedCore, Reduction, SmallerCore};
 use epitaph_elf::{CoreFile, ReadAt, Redact, RedactedCore, SlimCore, SlimOptions};
 use epitaph_summary::{CrashSummary, Slim, Warning};
 use epitaph_triage::Scrubber;
@@ -67,6 +67,73 @@ pub(crate) fn wants(scrub: Scrub, by_default: bool) -> bool {
     }
 }
 
+/// The most memory in a core of which little more than the stacks is kept.
+const STACKS_BUDGET: u64 = 256 << 10;
+
+/// What less can be kept of a core, where there is no room for what is to be: each smaller than the one before.
+pub(crate) struct Smaller<'a> {
+    opened: &'a OpenedCore,
+    cause: &'a [Range<u64>],
+    scrub: bool,
+    rungs: std::vec::IntoIter<Rung>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rung {
+    Slim,
+    Stacks,
+}
+
+impl Rung {
+    /// The rungs below a plan, the largest first.
+    fn below(plan: Plan) -> Vec<Rung> {
+        match plan {
+            Plan::Nothing => Vec::new(),
+            Plan::Raw | Plan::Reduced { slim: false, .. } => vec![Rung::Slim, Rung::Stacks],
+            Plan::Reduced { slim: true, .. } => vec![Rung::Stacks],
+        }
+    }
+}
+
+impl<'a> Smaller<'a> {
+    /// Prepares what is smaller than what [`to_keep`] decides on.
+    pub(crate) fn than_wanted(
+        opened: &'a OpenedCore,
+        args: &KeepArgs,
+        cause: &'a [Range<u64>],
+    ) -> Smaller<'a> {
+        let rungs = Rung::below(Plan::of(args, opened)).into_iter();
+        Smaller { opened, cause, scrub: wants(args.scrub, environment::in_ci()), rungs }
+    }
+}
+
+impl Iterator for Smaller<'_> {
+    type Item = SmallerCore;
+
+    fn next(&mut self) -> Option<SmallerCore> {
+        loop {
+            let (options, holds) = match self.rungs.next()? {
+                Rung::Slim => {
+                    let also = self.cause.to_vec();
+                    (SlimOptions { also, ..SlimOptions::default() }, "what debuggers need".to_owned())
+                }
+                Rung::Stacks => {
+                    let holds = format!("its notes and its stacks (at most {} KiB)", STACKS_BUDGET >> 10);
+                    (SlimOptions { budget: STACKS_BUDGET, ..SlimOptions::default() }, holds)
+                }
+            };
+            // Of what can't be made slim, nothing smaller can be made at all: then the story is what is kept.
+            let Ok(made) = reduce(self.opened, Some(&options), self.scrub) else { continue };
+            let text = (made.left_out > 0).then(|| secrets_left(self.opened, made.left_out));
+            let masks = environment::masks();
+            let warnings =
+                text.map(|text| Warning::new("core_secrets_left", masks.apply(&text))).into_iter().collect();
+            let ReducedCore { source, size, reduction, .. } = made;
+            return Some(SmallerCore { source, size, reduction, holds, warnings });
+        }
+    }
+}
+
 /// How much data a core has, as far as its file tells: holes take no space on disk.
 fn data_of(core: &OpenedCore) -> u64 {
     let is_packed = core.format != "elf";
@@ -101,7 +168,7 @@ pub(crate) const REDUCING: [&str; 2] = ["core_kept_whole", "core_secrets_left"];
 pub(crate) fn to_keep(
     opened: &OpenedCore,
     args: &KeepArgs,
-    cause: Vec<Range<u64>>,
+    cause: &[Range<u64>],
     summary: &mut CrashSummary,
 ) -> ToKeep {
     let (slim, scrub, or_raw) = match Plan::of(args, opened) {
@@ -113,7 +180,8 @@ pub(crate) fn to_keep(
     let mut warn = |code: &str, text: String| {
         summary.warnings.push(Warning::new(code, environment::masks().apply(&text)));
     };
-    match reduce(opened, slim.then_some(cause), scrub) {
+    let slim = slim.then(|| SlimOptions { also: cause.to_vec(), ..SlimOptions::default() });
+    match reduce(opened, slim.as_ref(), scrub) {
         Ok(core) => {
             if core.left_out > 0 {
                 warn("core_secrets_left", secrets_left(opened, core.left_out));
@@ -152,12 +220,12 @@ pub(crate) struct ReducedCore {
     left_out: usize,
 }
 
-/// Makes of a core what is kept of it: a slim one, if it is said what else that keeps.
-fn reduce(opened: &OpenedCore, slim: Option<Vec<Range<u64>>>, scrub: bool) -> Result<ReducedCore, Error> {
+/// Makes of a core what is kept of it: a slim one, if it is said of which kind.
+fn reduce(opened: &OpenedCore, slim: Option<&SlimOptions>, scrub: bool) -> Result<ReducedCore, Error> {
     let core = CoreFile::open(opened.source.clone()).map_err(|error| of_core(&opened.path, error))?;
     let core = Arc::new(core);
-    if let Some(also) = slim {
-        let (slim, left_out) = slim_core(&core, &SlimOptions { also, ..SlimOptions::default() }, scrub)?;
+    if let Some(options) = slim {
+        let (slim, left_out) = slim_core(&core, options, scrub)?;
         let made_of = &slim.report().made_of;
         let left =
             Slim { original_size: Some(made_of.original_size), dropped_bytes: Some(made_of.dropped_bytes) };
@@ -192,6 +260,15 @@ pub(crate) fn slim_core(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_smaller_depends_on_what_was_wanted() {
+        let reduced = |slim| Plan::Reduced { slim, scrub: true, or_raw: false };
+        assert_eq!(Rung::below(Plan::Raw), [Rung::Slim, Rung::Stacks]);
+        assert_eq!(Rung::below(reduced(false)), [Rung::Slim, Rung::Stacks]);
+        assert_eq!(Rung::below(reduced(true)), [Rung::Stacks]);
+        assert_eq!(Rung::below(Plan::Nothing), []);
+    }
 
     #[test]
     fn what_is_kept_depends_on_where_it_may_go() {

@@ -31,6 +31,15 @@ pub(crate) fn facts(summary: &CrashSummary) -> Vec<Fact> {
     all.into_iter().filter_map(|(label, text)| text.map(|text| Fact { label, text })).collect()
 }
 
+/// What the last lines of the command's standard error are called, where they are known.
+pub(crate) const OUTPUT_TAIL: &str = "The end of the command's stderr";
+
+/// Those lines, clean.
+pub(crate) fn output_tail(summary: &CrashSummary) -> Vec<String> {
+    let lines = summary.collection.iter().flat_map(|collection| &collection.output_tail);
+    lines.map(|line| clean(line).into_owned()).collect()
+}
+
 /// What the signal tells, where the headline tells the cause instead.
 fn signal_line(summary: &CrashSummary) -> Option<String> {
     let signal = summary.signal.as_ref()?;

@@ -57,6 +57,7 @@ mod machinery;
 mod markdown;
 mod memory_map;
 mod modules;
+pub mod not_kept;
 mod options;
 mod place;
 mod quantity;

@@ -9,7 +9,7 @@ use std::io;
 use epitaph_summary::CrashSummary;
 
 use crate::escape::{clean, code_span, fence, markdown, shortened};
-use crate::facts::facts;
+use crate::facts::{OUTPUT_TAIL, facts, output_tail};
 use crate::frames::Location;
 use crate::headline::Headline;
 use crate::line::Line;
@@ -196,6 +196,7 @@ fn details(summary: &CrashSummary, options: &Options) -> Vec<(String, Vec<String
         ("Deadlocks".to_owned(), deadlocks),
         ("Other threads".to_owned(), threads),
         (modules::TITLE.trim_end_matches(':').to_owned(), modules),
+        (OUTPUT_TAIL.to_owned(), output_tail(summary)),
         (plural(warnings.len() as u64, "warning"), warnings),
     ];
     all.into_iter().filter(|(_, lines)| !lines.is_empty()).collect()

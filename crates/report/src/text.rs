@@ -12,7 +12,7 @@ use std::io;
 use epitaph_summary::{Basis, CrashSummary};
 
 use crate::escape::{brief, clean};
-use crate::facts::facts;
+use crate::facts::{OUTPUT_TAIL, facts, output_tail};
 use crate::headline::{Headline, is_crash};
 use crate::line::{Line, Style, width, write_all};
 use crate::modules;
@@ -169,6 +169,12 @@ fn rest_lines(summary: &CrashSummary, options: &Options) -> Vec<Line> {
     if !modules.is_empty() {
         lines.extend([Line::default(), Line::default().with(Style::Strong, modules::TITLE)]);
         lines.extend(in_terminal(modules, options));
+    }
+    let output = output_tail(summary);
+    if !output.is_empty() {
+        let title = Line::default().with(Style::Strong, format!("{OUTPUT_TAIL}:"));
+        lines.extend([Line::default(), title]);
+        lines.extend(output.iter().map(|line| Line::plain(format!("  | {line}"))));
     }
     if !summary.warnings.is_empty() {
         lines.extend([Line::default(), Line::default().with(Style::Strong, "Warnings:")]);

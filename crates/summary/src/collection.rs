@@ -15,6 +15,10 @@ pub struct Collection {
     /// The exit status of the command that `run` ran (128 + signal where a signal ended it).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<i32>,
+    /// The end of what that command wrote to standard error, a line each, masked; only where it was to be kept
+    /// (`run --output-tail`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_tail: Vec<String>,
     /// Why the core was looked for where it was found: the pattern's folder, the working folder, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<CoreSource>,

@@ -50,6 +50,7 @@ use crate::pipeline::{Dead, Pipeline};
 pub use scrub::{MOST_LEARNED, Scrubber};
 pub use signal::signal_name;
 pub use sources::{FoundSources, SourcePlace, Sources};
+pub use test_case::test_in_output;
 
 /// What is wanted of a triage.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use epitaph_elf::{
 };
 use thiserror::Error;
 
-use super::core::KEEP_FREE;
 use super::disk::{Disk, Existing, NewFile};
+use super::space::{KEEP_FREE, Space};
 use super::{BundleError, make_folder};
 use crate::binaries::LONGEST_NAME;
 use crate::digest::{for_each_chunk, sha256_of};
@@ -53,10 +53,8 @@ pub(super) enum BinaryTrouble {
     NoId,
     #[error("it is another build than the one that was mapped ({})", .0.as_ref().map_or("it has no build ID".to_owned(), |id| id.to_string()))]
     OtherBuild(Option<BuildId>),
-    #[error(
-        "no space left: it needs {needed} bytes, {available} are free, and some are kept for the summaries"
-    )]
-    Full { needed: u64, available: u64 },
+    #[error("no space left: it needs {needed} bytes, {space}, and some are kept for the summaries")]
+    Full { needed: u64, space: Space },
     #[error("{0}")]
     Folder(#[source] BundleError),
     #[error("the copy cannot be written: {0}")]
@@ -100,10 +98,10 @@ pub(super) fn store_binary(
     }
     let needed = opened.bytes.size().map_err(BinaryTrouble::Read)?;
     // A file system that doesn't say how much is free says when it is full.
-    if let Ok(available) = disk.available(root)
-        && available < needed.saturating_add(KEEP_FREE)
+    if let Ok(space) = disk.space(root)
+        && !space.has_room_for(needed, KEEP_FREE)
     {
-        return Err(BinaryTrouble::Full { needed, available });
+        return Err(BinaryTrouble::Full { needed, space });
     }
     make_folder(target.parent().unwrap_or(root)).map_err(BinaryTrouble::Folder)?;
     let mut file = NewFile::create(disk, workshop, &target).map_err(BinaryTrouble::Write)?;

@@ -9,14 +9,13 @@ use epitaph_summary::Slim;
 use sha2::{Digest, Sha256};
 
 use super::disk::{Disk, Existing, NewFile, is_full};
+use super::space::Space;
 use crate::digest::hex;
 use crate::extents::{ExtentHash, Identified};
 use crate::frames::FrameWriter;
 use crate::open::{FileStamp, OpenedCore, Wrapper};
 use crate::runs::{Interrupted, Run, runs, runs_of_stream};
 
-/// Bytes of disk that storing a core or a binary leaves free, for the summaries and reports to come.
-pub(super) const KEEP_FREE: u64 = 4 << 20;
 /// How many stored bytes lie between two looks at the free space.
 const LOOK_EVERY: u64 = 4 << 20;
 
@@ -130,7 +129,7 @@ pub struct StoredCore {
 #[derive(Debug)]
 pub(super) enum CoreTrouble {
     /// The disk is full.
-    Full { done: u64, stored: u64, available: Option<u64> },
+    Full { done: u64, stored: u64, space: Option<Space>, keep_free: u64 },
     /// The stored copy would be larger than was asked for.
     TooLarge { limit: u64 },
     /// The original can't be read.
@@ -140,15 +139,20 @@ pub(super) enum CoreTrouble {
 }
 
 impl CoreTrouble {
-    /// Says what went wrong, in a sentence that names the original.
-    pub(super) fn describe(&self, core: &CoreInput<'_>, folder: &Path) -> String {
-        let (original, folder, size) = (core.original.display(), folder.display(), core.size);
-        let why = match self {
-            CoreTrouble::Full { done, stored, available } => {
-                let available = available.map_or(String::new(), |bytes| format!(", {bytes} are free"));
+    /// Tells whether a smaller core might not have had it.
+    pub(super) fn is_want_of_room(&self) -> bool {
+        matches!(self, CoreTrouble::Full { .. } | CoreTrouble::TooLarge { .. })
+    }
+
+    /// Says why `core` is not in `folder`.
+    pub(super) fn why(&self, core: &CoreInput<'_>, folder: &Path) -> String {
+        let (folder, size) = (folder.display(), core.size);
+        match self {
+            CoreTrouble::Full { done, stored, space, keep_free } => {
+                let space = space.map_or(String::new(), |space| format!(", {space}"));
                 format!(
-                    "no space left in {folder}: {stored} bytes held the first {done} of its {size}{available}, and \
-                     {KEEP_FREE} are kept for the summaries"
+                    "no space left in {folder}: {stored} bytes held the first {done} of its {size}{space}, and \
+                     {keep_free} are kept for the summaries"
                 )
             }
             CoreTrouble::TooLarge { limit } => {
@@ -156,22 +160,28 @@ impl CoreTrouble {
             }
             CoreTrouble::Read(at, error) => format!("it cannot be read from byte {at} on: {error}"),
             CoreTrouble::Write(error) => format!("{folder} cannot be written: {error}"),
-        };
-        format!("the core was not stored: {why}; the original stays at {original}")
+        }
     }
 }
 
-/// Stores `core` as `target`; `progress` is told how many of how many bytes are done.
+/// Stores `core` as `target`, leaving `keep_free` bytes of the disk; `progress` is told how many of how many bytes are
+/// done.
 pub(super) fn store_core(
     disk: &dyn Disk,
     target: &Path,
     core: &CoreInput<'_>,
     limit: Option<u64>,
+    keep_free: u64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<StoredCore, CoreTrouble> {
     let folder = target.parent().unwrap_or(target);
-    let file = NewFile::create(disk, folder, target).map_err(CoreTrouble::Write)?;
-    let meter = Meter { file, disk, folder, limit, hash: Sha256::new(), stored: 0, over_limit: false };
+    let space = || disk.space(folder).ok();
+    let file = NewFile::create(disk, folder, target).map_err(|error| {
+        let full = CoreTrouble::Full { done: 0, stored: 0, space: space(), keep_free };
+        if is_full(&error) { full } else { CoreTrouble::Write(error) }
+    })?;
+    let hash = Sha256::new();
+    let meter = Meter { file, disk, folder, limit, keep_free, hash, stored: 0, over_limit: false };
     let mut frames = FrameWriter::new(meter).map_err(CoreTrouble::Write)?;
     let mut extents = ExtentHash::new();
     let mut done = 0;
@@ -214,9 +224,7 @@ pub(super) fn store_core(
             original: core.stamp,
         }),
         Err(_) if over_limit => Err(CoreTrouble::TooLarge { limit: limit.unwrap_or(stored) }),
-        Err(error) if is_full(&error) => {
-            Err(CoreTrouble::Full { done, stored, available: disk.available(folder).ok() })
-        }
+        Err(error) if is_full(&error) => Err(CoreTrouble::Full { done, stored, space: space(), keep_free }),
         Err(error) => Err(CoreTrouble::Write(error)),
     }
 }
@@ -227,6 +235,7 @@ struct Meter<'a> {
     disk: &'a dyn Disk,
     folder: &'a Path,
     limit: Option<u64>,
+    keep_free: u64,
     hash: Sha256,
     stored: u64,
     over_limit: bool,
@@ -241,7 +250,7 @@ impl Write for Meter<'_> {
         }
         let look = self.stored == 0 || self.stored / LOOK_EVERY != after / LOOK_EVERY;
         // A file system that doesn't say how much is free says when it is full.
-        if look && self.disk.available(self.folder).is_ok_and(|free| free < KEEP_FREE) {
+        if look && self.disk.space(self.folder).is_ok_and(|space| !space.has_room_for(0, self.keep_free)) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let count = self.file.write(bytes)?;

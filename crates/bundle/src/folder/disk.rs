@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tempfile::NamedTempFile;
 
 use super::ahead::SyncAhead;
+use super::space::Space;
 
 /// How the name of every temporary file begins. It never reaches a manifest, and the next writer of the same folder
 /// removes what a killed one left.
@@ -31,8 +32,8 @@ pub(super) trait Disk: Send + Sync {
     /// Fails if `step`, on the way to `target`, is to fail.
     fn before(&self, step: Step, target: &Path) -> io::Result<()>;
 
-    /// Returns the bytes that may still be written beneath `folder`.
-    fn available(&self, folder: &Path) -> io::Result<u64>;
+    /// Returns how much room there is beneath `folder`.
+    fn space(&self, folder: &Path) -> io::Result<Space>;
 }
 
 /// The real one.
@@ -43,15 +44,9 @@ impl Disk for RealDisk {
         Ok(())
     }
 
-    fn available(&self, folder: &Path) -> io::Result<u64> {
-        space_available(folder)
+    fn space(&self, folder: &Path) -> io::Result<Space> {
+        Space::of(folder)
     }
-}
-
-/// Returns the bytes that an ordinary user may still write beneath `folder`.
-pub(crate) fn space_available(folder: &Path) -> io::Result<u64> {
-    let space = nix::sys::statvfs::statvfs(folder)?;
-    Ok(space.blocks_available().saturating_mul(space.fragment_size()))
 }
 
 /// Tells whether `error` says that the disk, or the user's share of it, is full.

@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
-use super::disk::{Disk, TEMPORARY, write_file};
+use super::disk::TEMPORARY;
 use super::is_sealed;
-use super::{BundleError, CRASHES, SUMMARY};
+use super::{BundleError, CRASHES, OutputFolder, SUMMARY};
 use crate::digest::sha256_of;
 use crate::regular::{Links, open_regular};
 use crate::summaries::{Crashes, read_into};
@@ -40,10 +40,18 @@ struct Entry {
     sha256: String,
 }
 
-/// Rewrites the manifest of the folder `root`, whose lock the caller holds.
-pub(super) fn rewrite(disk: &dyn Disk, root: &Path) -> Result<(), BundleError> {
-    let path = root.join(MANIFEST);
-    let before = Before::read(&path);
+impl OutputFolder {
+    /// Rewrites the manifest; the caller holds the folder's lock.
+    pub(super) fn rewrite_manifest(&self) -> Result<(), BundleError> {
+        let path = self.path.join(MANIFEST);
+        let text = text_of(&self.path, &Before::read(&path))
+            .map_err(|error| BundleError::Write { path: path.clone(), source: error.into() })?;
+        self.write_small(&self.path, &path, &text)
+    }
+}
+
+/// Returns the manifest of what is in the folder `root`.
+fn text_of(root: &Path, before: &Before) -> serde_json::Result<Vec<u8>> {
     let mut files: Vec<Entry> = WalkDir::new(root)
         .max_depth(DEEPEST)
         .same_file_system(true)
@@ -57,10 +65,9 @@ pub(super) fn rewrite(disk: &dyn Disk, root: &Path) -> Result<(), BundleError> {
         .collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let manifest = Manifest { schema: SCHEMA.to_owned(), files };
-    let mut text = serde_json::to_vec_pretty(&manifest)
-        .map_err(|error| BundleError::Write { path: path.clone(), source: error.into() })?;
+    let mut text = serde_json::to_vec_pretty(&manifest)?;
     text.push(b'\n');
-    write_file(disk, root, &path, &text).map_err(|error| BundleError::write(&path, text.len() as u64, error))
+    Ok(text)
 }
 
 /// Tells whether the manifest tells of a file, or of what is in a folder: not of itself, nor of what is being written.

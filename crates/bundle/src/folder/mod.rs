@@ -7,6 +7,7 @@
 //! buildid/<hex>/debuginfo         its separate debug information, or what dwz took out of several
 //! files/<sha256>/<name>           binaries without a build ID, and split debug information (.dwo, .dwp)
 //! summary.md, junit/epitaph.xml   reports over the crashes, rewritten as crashes come
+//! not-kept.jsonl                  crashes that were found and not kept, of each the least that tells of it
 //! manifest.json                   path, size and sha256 of every file
 //! ```
 //!
@@ -23,11 +24,15 @@ mod binary;
 mod core;
 mod disk;
 mod error;
+mod ladder;
 mod lock;
 mod manifest;
+mod not_kept;
 mod refresh;
 mod remove;
+mod reserve;
 mod seal;
+mod space;
 
 use std::fs::DirBuilder;
 use std::io;
@@ -40,10 +45,13 @@ pub use binary::{BinarySource, BinaryToKeep};
 pub use core::{CoreInput, Reduction, StoredCore};
 pub(crate) use disk::is_full;
 pub use error::BundleError;
+pub use ladder::SmallerCore;
 pub use remove::remove_sealed_original;
+pub use reserve::Reserve;
 pub use seal::{SealRequest, Sealed, Stored};
+pub use space::Space;
 
-use disk::{Disk, RealDisk};
+use disk::{Disk, RealDisk, write_file};
 use lock::{FolderLock, NotLocked};
 
 /// The folder of the crashes.
@@ -60,6 +68,7 @@ const SHORT_WAIT: Duration = Duration::from_secs(60);
 pub struct OutputFolder {
     path: PathBuf,
     disk: Arc<dyn Disk>,
+    reserve: Arc<Reserve>,
 }
 
 impl std::fmt::Debug for OutputFolder {
@@ -71,11 +80,18 @@ impl std::fmt::Debug for OutputFolder {
 impl OutputFolder {
     /// Opens an output folder, creating it (for its owner alone) and what CI systems expect in it: afterwards
     /// `crashes/` and `junit/` exist, whatever else happens.
+    ///
+    /// As long as the folder is open, some space is held for the summaries: see [`Reserve`].
     pub fn open(dir: &Path) -> Result<OutputFolder, BundleError> {
-        OutputFolder::open_on(dir, Arc::new(RealDisk))
+        OutputFolder::open_with(dir, Reserve::near(dir))
     }
 
-    fn open_on(dir: &Path, disk: Arc<dyn Disk>) -> Result<OutputFolder, BundleError> {
+    /// As [`OutputFolder::open`], with space that is held already.
+    pub fn open_with(dir: &Path, reserve: Reserve) -> Result<OutputFolder, BundleError> {
+        OutputFolder::open_on(dir, reserve, Arc::new(RealDisk))
+    }
+
+    fn open_on(dir: &Path, reserve: Reserve, disk: Arc<dyn Disk>) -> Result<OutputFolder, BundleError> {
         let write_error = |source| BundleError::write(dir, 0, source);
         match dir.symlink_metadata() {
             Ok(link) if link.is_symlink() => check_owner(dir, link.uid())?,
@@ -96,7 +112,12 @@ impl OutputFolder {
         }
         make_folder(&path.join(CRASHES))?;
         make_folder(&path.join(JUNIT))?;
-        Ok(OutputFolder { path, disk })
+        Ok(OutputFolder { path, disk, reserve: Arc::new(reserve) })
+    }
+
+    /// Returns how much room the folder's file system has, where that says so.
+    pub fn space(&self) -> Option<Space> {
+        self.disk.space(&self.path).ok()
     }
 
     /// Returns the folder's path, absolute and without symbolic links.
@@ -106,6 +127,22 @@ impl OutputFolder {
 
     fn crashes(&self) -> PathBuf {
         self.path.join(CRASHES)
+    }
+
+    /// Writes a small file that must be there, if need be into the space that is held for it.
+    fn write_small(&self, workshop: &Path, target: &Path, bytes: &[u8]) -> Result<(), BundleError> {
+        self.with_reserve(|| {
+            write_file(&*self.disk, workshop, target, bytes)
+                .map_err(|error| BundleError::write(target, bytes.len() as u64, error))
+        })
+    }
+
+    /// Does something that takes little space; where there is none, once more with what is held.
+    fn with_reserve<T>(&self, act: impl Fn() -> Result<T, BundleError>) -> Result<T, BundleError> {
+        match act() {
+            Err(BundleError::Full { .. }) if self.reserve.release() => act(),
+            done => done,
+        }
     }
 
     /// Locks the reports and the manifest.

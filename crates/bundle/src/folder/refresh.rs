@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use epitaph_summary::{CrashSummary, Warning};
 
-use super::disk::{sweep, write_file};
+use super::disk::sweep;
 use super::is_sealed;
 use super::lock::FolderLock;
-use super::manifest::{self, MANIFEST};
+use super::manifest::MANIFEST;
+use super::not_kept::NOT_KEPT;
 use super::seal::not_locked;
 use super::{BundleError, CRASHES, OutputFolder, SUMMARY, make_folder};
 use crate::names::is_safe_name;
@@ -29,6 +30,18 @@ impl OutputFolder {
         }
         crashes.sort();
         Ok(crashes)
+    }
+
+    /// Returns the ids of all sealed crashes.
+    pub fn sealed_ids(&self) -> Result<Vec<String>, BundleError> {
+        let sealed = self.crash_folders()?.into_iter().filter(|folder| is_sealed(folder));
+        Ok(sealed.filter_map(|folder| Some(folder.file_name()?.to_str()?.to_owned())).collect())
+    }
+
+    /// Tells whether there are reports, over whatever crashes: with no new ones, they need not be rewritten.
+    pub fn has_reports(&self) -> bool {
+        // It is written after all of them.
+        self.path.join(MANIFEST).is_file()
     }
 
     /// Rewrites the reports: hands all crashes to `render`, which returns each report's path in the folder (such as
@@ -56,7 +69,7 @@ impl OutputFolder {
                 first_error.get_or_insert(error);
             }
         }
-        let listed = manifest::rewrite(&*self.disk, &self.path);
+        let listed = self.rewrite_manifest();
         first_error.map_or(listed, Err).map(|()| crashes)
     }
 
@@ -64,15 +77,14 @@ impl OutputFolder {
         let parts: Vec<&str> = name.split('/').collect();
         let safe = parts.iter().all(|part| is_safe_name(part, LONGEST_PART))
             && !parts.first().is_some_and(|first| NOT_FOR_REPORTS.contains(first))
-            && name != MANIFEST;
+            && ![MANIFEST, NOT_KEPT].contains(&name);
         if !safe {
             return Err(BundleError::BadReportName { name: name.to_owned() });
         }
         let path = self.path.join(name);
         make_folder(path.parent().unwrap_or(&self.path))?;
         // Written in the locked folder: a temporary file left there by a killed writer is found by the next one.
-        write_file(&*self.disk, &self.path, &path, bytes)
-            .map_err(|error| BundleError::write(&path, bytes.len() as u64, error))
+        self.write_small(&self.path, &path, bytes)
     }
 
     /// Returns the folders of all crashes, sealed or not, by name.

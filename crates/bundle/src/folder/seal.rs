@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use epitaph_elf::ModulePart;
-use epitaph_summary::{CoreContent, CrashSummary, Warning};
+use epitaph_summary::{CrashSummary, Warning};
 
 use super::binary::{BinaryToKeep, store_binary};
-use super::core::{CoreInput, StoredCore, store_core};
-use super::disk::{sweep, write_file};
+use super::core::{CoreInput, StoredCore};
+use super::disk::sweep;
+use super::ladder::{Ladder, Smaller, SmallerCore};
 use super::lock::{FolderLock, NotLocked};
-use super::{
-    BundleError, CRASHES, OutputFolder, SHORT_WAIT, SUMMARY, is_sealed, lock_error, make_folder, manifest,
-};
+use super::{BundleError, CRASHES, OutputFolder, SHORT_WAIT, SUMMARY, is_sealed, lock_error, make_folder};
 use crate::id::{LONGEST_ID, fingerprint_of};
 use crate::names::is_safe_name;
 use crate::summaries::{Crashes, read_into};
@@ -27,6 +26,7 @@ pub struct SealRequest<'a> {
     id: &'a str,
     summary: CrashSummary,
     core: Option<CoreInput<'a>>,
+    smaller: Smaller<'a>,
     binaries: Vec<BinaryToKeep>,
     max_core_bytes: Option<u64>,
     progress: Option<Box<dyn FnMut(u64, u64) + 'a>>,
@@ -41,13 +41,28 @@ impl std::fmt::Debug for SealRequest<'_> {
 impl<'a> SealRequest<'a> {
     /// Asks to keep `summary` as the crash `id` (see [`crate::crash_id`]). What it says of stored files is filled in.
     pub fn new(id: &'a str, summary: CrashSummary) -> SealRequest<'a> {
-        SealRequest { id, summary, core: None, binaries: Vec::new(), max_core_bytes: None, progress: None }
+        SealRequest {
+            id,
+            summary,
+            core: None,
+            smaller: Box::new(|| None),
+            binaries: Vec::new(),
+            max_core_bytes: None,
+            progress: None,
+        }
     }
 
     /// Keeps the core too.
     #[must_use]
     pub fn with_core(mut self, core: CoreInput<'a>) -> SealRequest<'a> {
         self.core = Some(core);
+        self
+    }
+
+    /// Keeps a smaller core where there is no room for the one before: `smaller` makes the next each time it is called.
+    #[must_use]
+    pub fn or_smaller(mut self, smaller: impl FnMut() -> Option<SmallerCore> + 'a) -> SealRequest<'a> {
+        self.smaller = Box::new(smaller);
         self
     }
 
@@ -123,7 +138,8 @@ impl OutputFolder {
         let Claim { id, lock, .. } = claim;
         drop(lock);
         let Some(mut stored) = sealed? else { return Ok(Sealed::AlreadyThere { id }) };
-        if let Err(error) = self.lock_reports().and_then(|_lock| manifest::rewrite(&*self.disk, &self.path)) {
+        let listed = self.lock_reports().and_then(|_lock| self.rewrite_manifest());
+        if let Err(error) = listed {
             stored.warnings.push(Warning::new("manifest_not_written", error.to_string()));
         }
         Ok(Sealed::Stored(Box::new(stored)))
@@ -139,7 +155,7 @@ impl OutputFolder {
             let lock = lock.map_err(|error| lock_error(&crashes, SHORT_WAIT, error))?;
             let id = id_of_same_crash(&crashes, id).unwrap_or_else(|| id.to_owned());
             let folder = crashes.join(&id);
-            make_folder(&folder)?;
+            self.with_reserve(|| make_folder(&folder))?;
             drop(lock);
             tries += 1;
             match FolderLock::wait(&folder, LONG_WAIT) {
@@ -153,7 +169,7 @@ impl OutputFolder {
 
     /// Writes the files of a crash whose folder is ours; `None` if there is nothing to add to what is there.
     fn seal_claimed(&self, claim: &Claim, request: SealRequest<'_>) -> Result<Option<Stored>, BundleError> {
-        let SealRequest { mut summary, core, binaries, max_core_bytes, progress, .. } = request;
+        let SealRequest { mut summary, core, smaller, binaries, max_core_bytes, progress, .. } = request;
         let disk = &*self.disk;
         let sealed_before = is_sealed(&claim.folder);
         if sealed_before && (core.is_none() || has_core(&claim.folder)) {
@@ -165,24 +181,16 @@ impl OutputFolder {
             summary.warnings.push(not_locked(&self.path));
         }
 
-        let mut progress = progress.unwrap_or_else(|| Box::new(|_, _| {}));
         let target = claim.folder.join("core.zst");
-        let outcome =
-            core.map(|core| (core, store_core(disk, &target, &core, max_core_bytes, &mut *progress)));
-        if sealed_before && matches!(outcome, Some((_, Err(_)))) {
+        let progress = progress.unwrap_or_else(|| Box::new(|_, _| {}));
+        let mut ladder = core.map(|core| Ladder { core, smaller, limit: max_core_bytes, progress });
+        let name = format!("{CRASHES}/{}/core.zst", claim.id);
+        let mut stored =
+            ladder.as_mut().and_then(|ladder| ladder.store(disk, &target, &self.path, &name, &mut summary));
+        if sealed_before && stored.is_none() {
             return Ok(None);
         }
         summary.id = Some(claim.id.clone());
-        let mut stored = None;
-        if let Some((core, outcome)) = outcome {
-            match outcome {
-                Ok(copy) => {
-                    note_core(&mut summary, &core, &copy, format!("{CRASHES}/{}/core.zst", claim.id));
-                    stored = Some(copy);
-                }
-                Err(trouble) => note_no_core(&mut summary, &core, trouble.describe(&core, &self.path)),
-            }
-        }
         for binary in &binaries {
             self.keep_binary(&claim.folder, binary, &mut summary);
         }
@@ -195,16 +203,14 @@ impl OutputFolder {
                 return Err(error);
             }
             // The story is worth more than the copy of a core whose original is still there.
-            Err(BundleError::Full { needed, .. }) if stored.take().is_some() => {
+            Err(BundleError::Full { needed, .. }) if stored.is_some() => {
                 // If it can't be removed, the summary fails once more and says why.
                 let _ = std::fs::remove_file(&target);
-                if let Some(core) = &core {
-                    let (folder, original) = (self.path.display(), core.original().display());
-                    let why = format!(
-                        "the core was not stored: no space left in {folder} for it and for the {needed} bytes of its \
-                         summary; the original stays at {original}"
-                    );
-                    note_no_core(&mut summary, core, why);
+                if let (Some(ladder), Some(copy)) = (&ladder, stored.take()) {
+                    let folder = self.path.display();
+                    let why =
+                        format!("no space left in {folder} for it and for the {needed} bytes of its summary");
+                    ladder.take_back(&mut summary, &copy, &why);
                 }
                 self.write_summary(&claim.folder, &summary)?;
             }
@@ -218,8 +224,7 @@ impl OutputFolder {
         let mut line = serde_json::to_vec(summary)
             .map_err(|error| BundleError::Write { path: path.clone(), source: error.into() })?;
         line.push(b'\n');
-        write_file(&*self.disk, folder, &path, &line)
-            .map_err(|error| BundleError::write(&path, line.len() as u64, error))
+        self.write_small(folder, &path, &line)
     }
 
     /// Stores one binary and notes where, or why not.
@@ -278,44 +283,4 @@ fn has_core(folder: &Path) -> bool {
         .summaries
         .first()
         .is_none_or(|summary| summary.core.as_ref().is_some_and(|core| core.file.is_some()))
-}
-
-fn note_core(summary: &mut CrashSummary, core: &CoreInput<'_>, copy: &StoredCore, file: String) {
-    let noted = summary.core.get_or_insert_default();
-    noted.path.get_or_insert_with(|| core.original().display().to_string());
-    noted.size.get_or_insert(core.size());
-    noted.file = Some(file);
-    noted.stored_size = Some(copy.size);
-    noted.stored_sha256 = Some(copy.sha256.clone());
-    noted.data_size = Some(copy.identified.data_size);
-    noted.extents_sha256 = Some(copy.identified.extents_sha256.clone());
-    match core.reduction() {
-        Some(reduction) => {
-            noted.content =
-                Some(if reduction.slim.is_some() { CoreContent::Slim } else { CoreContent::Full });
-            noted.slim.clone_from(&reduction.slim);
-            noted.scrubbed = Some(reduction.scrubbed);
-        }
-        // It is what was read, which may be known to be slim.
-        None => {
-            noted.content.get_or_insert(CoreContent::Full);
-            noted.scrubbed.get_or_insert(false);
-        }
-    }
-    if let Some(why) = &copy.incomplete {
-        let text = format!("{}: the stored core is not complete: {why}", core.original().display());
-        summary.warnings.push(Warning::new("core_stored_incomplete", text));
-    }
-}
-
-fn note_no_core(summary: &mut CrashSummary, core: &CoreInput<'_>, why: String) {
-    let noted = summary.core.get_or_insert_default();
-    noted.path.get_or_insert_with(|| core.original().display().to_string());
-    noted.size.get_or_insert(core.size());
-    (noted.file, noted.stored_size, noted.stored_sha256) = (None, None, None);
-    (noted.data_size, noted.extents_sha256) = (None, None);
-    if core.reduction().is_some() {
-        (noted.content, noted.slim, noted.scrubbed) = (None, None, None);
-    }
-    summary.warnings.push(Warning::new("core_not_stored", why));
 }

@@ -1,14 +1,16 @@
 //! Runs the job's command so that its crashes can leave cores, and gets out of its way otherwise.
 //!
 //! The command keeps its terminal, its streams and its process group. Its soft limit of the core's size is
-//! raised to the hard one; signals are passed on to it; this process adopts the orphans it leaves, so that
+//! raised to the hard one, sanitizers and runtimes are asked for cores; signals are passed on to it; this process adopts the orphans it leaves, so that
 //! the crash of a grandchild is seen even where its parent is gone.
 
 mod error;
 mod exit;
 mod program;
 mod reap;
+mod runtimes;
 mod signals;
+mod tail;
 mod timeout;
 mod waiting;
 
@@ -29,9 +31,12 @@ pub use error::RunError;
 pub(crate) use exit::of_status;
 pub use exit::{Exit, dumps_core};
 pub use reap::Reaped;
+pub use tail::Tail;
 
 use self::program::{exists, resolve};
+use self::runtimes::additions;
 use self::signals::Forwarding;
+use self::tail::Copying;
 use crate::limits::{CoreLimit, Raised};
 use crate::trace::{Dumper, Dumps, Tracer, begin};
 
@@ -59,6 +64,10 @@ impl RunCommand {
 pub struct RunOptions {
     /// Whether the command's soft limit of the core's size is raised to the hard one.
     pub raise_core_limit: bool,
+    /// Whether the end of the command's standard error is kept, where that is no terminal.
+    pub keep_stderr: bool,
+    /// Whether sanitizers and language runtimes are told, by their variables, to leave cores.
+    pub ask_runtimes: bool,
     /// Whether the command is traced, and cores of it are written here rather than by the kernel.
     pub trace: Option<Trace>,
     /// How long it may take, and what then.
@@ -67,7 +76,13 @@ pub struct RunOptions {
 
 impl Default for RunOptions {
     fn default() -> RunOptions {
-        RunOptions { raise_core_limit: true, trace: None, timeout: None }
+        RunOptions {
+            raise_core_limit: true,
+            keep_stderr: false,
+            ask_runtimes: true,
+            trace: None,
+            timeout: None,
+        }
     }
 }
 
@@ -119,6 +134,8 @@ pub struct RunOutcome {
     pub orphans: Vec<Reaped>,
     /// How many of its orphans ended meanwhile, in whatever way.
     pub orphan_count: usize,
+    /// The end of its standard error, where that was to be kept and is no terminal.
+    pub stderr: Option<Tail>,
     /// Cores that were written here, and not by the kernel.
     pub dumps: Dumps,
     /// Whether it took too long, and was ended.
@@ -159,15 +176,29 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
     // Where this is refused, only crashes of orphans go unseen.
     let _ = set_child_subreaper(Some(getpid()));
     let mut forwarding = Forwarding::install().map_err(failed)?;
+    let copying = if options.keep_stderr { Copying::begin().map_err(failed)? } else { None };
+    let (copying, stderr) = copying.unzip();
 
     let limit = CoreLimit::current();
     let raised = options.raise_core_limit.then(Raised::for_a_start).and_then(Result::ok);
     let core_limit = if raised.is_some() { limit.raised() } else { limit };
     let started = SystemTime::now();
-    let spawned = match &options.trace {
-        Some(trace) => through(&trace.starter, command).spawn().map(|child| Pid::from_child(&child)),
-        None => spawn(command, executable.as_deref().map(AsRef::as_ref)),
+    let runtimes = if options.ask_runtimes { additions(|name| std::env::var_os(name)) } else { Vec::new() };
+    let prepare = |start: &mut Command| -> io::Result<()> {
+        start.envs(runtimes.iter().cloned());
+        if let Some(stderr) = &stderr {
+            start.stderr(stderr.try_clone()?);
+        }
+        Ok(())
     };
+    let spawned = match &options.trace {
+        Some(trace) => {
+            let mut start = through(&trace.starter, command);
+            prepare(&mut start).and_then(|()| start.spawn()).map(|child| Pid::from_child(&child))
+        }
+        None => spawn(command, &prepare, executable.as_deref().map(AsRef::as_ref)),
+    };
+    drop(stderr);
     drop(raised);
     let pid = spawned.map_err(|source| explain(&command.program, path.as_deref(), source))?;
 
@@ -195,6 +226,7 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
         dumps: watched.dumps,
         timed_out: watched.timed_out,
         untraced,
+        stderr: copying.map(Copying::finish),
     })
 }
 
@@ -215,10 +247,18 @@ fn through(starter: &[OsString], command: &RunCommand) -> Command {
 
 /// Starts the command; as execvp(3) does, a file that is neither ELF nor has a `#!` line is given to the
 /// shell.
-fn spawn(command: &RunCommand, executable: Option<&OsStr>) -> io::Result<Pid> {
-    let spawned = start_of(command).spawn();
+fn spawn(
+    command: &RunCommand,
+    prepare: &impl Fn(&mut Command) -> io::Result<()>,
+    executable: Option<&OsStr>,
+) -> io::Result<Pid> {
+    let start = |mut start: Command| {
+        prepare(&mut start)?;
+        start.spawn()
+    };
+    let spawned = start(start_of(command));
     let child = match (spawned, executable) {
-        (Err(error), Some(script)) if is_no_program(&error) => by_shell(command, script).spawn()?,
+        (Err(error), Some(script)) if is_no_program(&error) => start(by_shell(command, script))?,
         (spawned, _) => spawned?,
     };
     // Dropping the handle neither waits for the child nor ends it.

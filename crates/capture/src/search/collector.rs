@@ -1,6 +1,7 @@
 //! Takes what the walks come across, and sorts it into cores and rejected files.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -8,12 +9,13 @@ use std::time::{Duration, SystemTime};
 use epitaph_elf::{FileKind, identify};
 use epitaph_summary::{CoreSource, SearchedPlace};
 
+use super::beyond::{Beyond, BeyondList};
 use super::limits::{Limit, SearchLimits};
 use super::names::{Hit, Likeness, Names};
 use super::open::{Chosen, Opened, open};
 use super::rejected::{Reason, Rejected};
 use super::settle::{is_fresh, settle};
-use super::walk::{Entry, Next};
+use super::walk::Entry;
 use super::{Candidate, Found, Search};
 
 /// The most rejected files that are listed.
@@ -34,7 +36,7 @@ pub(super) struct Collector<'a> {
     rejected_more: usize,
     older: usize,
     foreign: usize,
-    full: bool,
+    beyond: BeyondList,
     place: Option<usize>,
 }
 
@@ -62,7 +64,7 @@ impl<'a> Collector<'a> {
             rejected_more: 0,
             older: 0,
             foreign: 0,
-            full: false,
+            beyond: BeyondList::default(),
             place: None,
         }
     }
@@ -79,7 +81,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Looks at what a walk came across.
-    pub(super) fn visit(&mut self, entry: &Entry<'_>) -> Next {
+    pub(super) fn visit(&mut self, entry: &Entry<'_>) {
         if entry.file_type.is_dir() {
             // Source trees are full of folders called `core`. One matters only where a core would have to go.
             if entry.at_top && self.names.is_the_only_name(entry.path) {
@@ -88,7 +90,6 @@ impl<'a> Collector<'a> {
         } else if let Some(hit) = self.names.recognise(entry.path) {
             self.consider(entry.path, hit);
         }
-        if self.full { Next::Stop } else { Next::Go }
     }
 
     fn consider(&mut self, path: &Path, hit: Hit) {
@@ -123,7 +124,7 @@ impl<'a> Collector<'a> {
         if !given && self.is_older(modified) {
             self.older += 1;
         } else if self.taken.len() >= self.limits.cores {
-            self.full = true;
+            self.beyond.add(opened.beyond(path, hit));
         } else {
             self.taken.push(Taken { path: path.to_owned(), place: self.place, opened, hit, fresh });
         }
@@ -170,7 +171,8 @@ impl<'a> Collector<'a> {
 
     /// Waits for what is still being written, and returns everything.
     pub(super) fn finish(mut self, mut places: Vec<SearchedPlace>, mut limits_hit: BTreeSet<Limit>) -> Found {
-        if self.full {
+        let (beyond, beyond_more) = std::mem::take(&mut self.beyond).finish();
+        if beyond_more > 0 {
             limits_hit.insert(Limit::Cores);
         }
         let (fresh, still): (Vec<_>, Vec<_>) =
@@ -196,12 +198,29 @@ impl<'a> Collector<'a> {
         candidates.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
         Found {
             candidates,
+            beyond,
+            beyond_more,
             rejected: self.rejected,
             rejected_more: self.rejected_more,
             older: self.older,
             foreign: self.foreign,
             places,
+            skipped: Vec::new(),
             limits_hit: limits_hit.into_iter().collect(),
+        }
+    }
+}
+
+impl Opened {
+    /// Says what is known without its content, and closes it.
+    fn beyond(self, path: &Path, hit: Hit) -> Beyond {
+        Beyond {
+            path: path.to_owned(),
+            name_fields: hit.fields,
+            source: hit.source,
+            modified: self.metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            size: self.metadata.len(),
+            size_on_disk: occupied(&self.metadata),
         }
     }
 }
@@ -237,8 +256,7 @@ impl Taken {
             source: self.hit.source,
             modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             size: metadata.len(),
-            // The unit of st_blocks is 512 bytes, whatever the file system's is.
-            size_on_disk: metadata.blocks().saturating_mul(512),
+            size_on_disk: occupied(&metadata),
             growing,
         }
     }
@@ -247,4 +265,10 @@ impl Taken {
 /// Returns when the file at a path was last written, whatever it is.
 fn written(path: &Path) -> Option<SystemTime> {
     path.symlink_metadata().and_then(|metadata| metadata.modified()).ok()
+}
+
+/// Returns the bytes that a file occupies.
+fn occupied(metadata: &Metadata) -> u64 {
+    // The unit of st_blocks is 512 bytes, whatever the file system's is.
+    metadata.blocks().saturating_mul(512)
 }

@@ -10,7 +10,7 @@ pub struct SearchLimits {
     pub entries: usize,
     /// Folders below a place whose whole tree is searched.
     pub depth: usize,
-    /// Cores taken.
+    /// Cores taken, each of which is an open file; further ones are only listed.
     pub cores: usize,
     /// Time for looking at files and folders, in all places together.
     pub time: Duration,
@@ -18,12 +18,26 @@ pub struct SearchLimits {
     pub settle: Duration,
 }
 
+/// Cores that are taken where a process may have 1024 open files.
+const FEW_CORES: usize = 128;
+/// Cores that are taken where it may have many.
+const MANY_CORES: usize = 2048;
+
+impl SearchLimits {
+    /// Takes as many cores as a process with so many open files can, and leave files for reading them.
+    #[must_use]
+    pub fn with_open_files(self, files: u64) -> SearchLimits {
+        let most = usize::try_from(files / 2).unwrap_or(MANY_CORES);
+        SearchLimits { cores: most.clamp(FEW_CORES, MANY_CORES), ..self }
+    }
+}
+
 impl Default for SearchLimits {
     fn default() -> SearchLimits {
         SearchLimits {
             entries: 200_000,
             depth: 24,
-            cores: 128, // each is an open file, and a process may have 1024 of those
+            cores: FEW_CORES,
             time: Duration::from_secs(5),
             settle: Duration::from_secs(5),
         }

@@ -3,6 +3,7 @@
 //! A name only makes a file worth opening; what it is, its first bytes say. Whatever has a core's name and
 //! isn't taken is told ([`Rejected`]), as are the places searched and the limits that cut the search short.
 
+mod beyond;
 mod collector;
 mod limits;
 mod named;
@@ -20,6 +21,7 @@ use std::time::SystemTime;
 
 use epitaph_summary::{CoreSource, SearchedPlace};
 
+pub use beyond::Beyond;
 pub(crate) use named::named;
 
 pub use limits::{Limit, SearchLimits};
@@ -40,6 +42,7 @@ pub struct Search {
     trees: Vec<PathBuf>,
     folders: Vec<(PathBuf, usize)>,
     usual: bool,
+    destination: bool,
     home: Option<PathBuf>,
     newer_than: Option<SystemTime>,
     users: Vec<u32>,
@@ -51,6 +54,10 @@ pub struct Search {
 pub struct Found {
     /// The cores, oldest first.
     pub candidates: Vec<Candidate>,
+    /// Cores beyond [`SearchLimits::cores`], which are not open: at most 4096, oldest first.
+    pub beyond: Vec<Beyond>,
+    /// How many more cores there are than `candidates` and `beyond` list.
+    pub beyond_more: usize,
     /// Files that look like cores by their name, or were given, and were not taken.
     pub rejected: Vec<Rejected>,
     /// How many more such files there are than `rejected` lists.
@@ -61,6 +68,8 @@ pub struct Found {
     pub foreign: usize,
     /// The folders that were searched.
     pub places: Vec<SearchedPlace>,
+    /// Places that were not searched, or not to their end, because the time was over.
+    pub skipped: Vec<PathBuf>,
     /// The limits that kept the search from seeing everything.
     pub limits_hit: Vec<Limit>,
 }
@@ -94,6 +103,18 @@ impl Candidate {
     pub fn named_pid(&self) -> Option<u32> {
         ["p", "P"].into_iter().find_map(|letter| self.name_fields.get(letter)?.parse().ok())
     }
+
+    /// Closes it: what its name and its file tell is left.
+    pub fn close(self) -> Beyond {
+        Beyond {
+            path: self.path,
+            name_fields: self.name_fields,
+            source: self.source,
+            modified: self.modified,
+            size: self.size,
+            size_on_disk: self.size_on_disk,
+        }
+    }
 }
 
 impl Search {
@@ -105,6 +126,7 @@ impl Search {
             trees: Vec::new(),
             folders: Vec::new(),
             usual: false,
+            destination: false,
             home: None,
             newer_than: None,
             users: Vec::new(),
@@ -142,6 +164,17 @@ impl Search {
         self
     }
 
+    /// Adds the places alone where the host's core pattern sends cores: its folder or, where it names a program or a socket,
+    /// the stores of the collectors that may be behind it.
+    ///
+    /// A relative pattern sends them wherever a crasher stands, so that it takes more to find them: see
+    /// [`CorePattern::sends_to_one_place`](crate::CorePattern::sends_to_one_place).
+    #[must_use]
+    pub fn destination(mut self) -> Search {
+        self.destination = true;
+        self
+    }
+
     /// Leaves cores alone that were written before `time`, with two seconds of grace for coarse or remote
     /// clocks.
     ///
@@ -175,14 +208,23 @@ impl Search {
         let mut collector = Collector::new(&names, self);
         let mut walk = Walk::new(&self.host, self.limits);
         let places = self.places(&names, &mut collector);
-        let mut searched = Vec::new();
+        let (mut searched, mut skipped) = (Vec::new(), Vec::new());
         for (index, place) in places.iter().enumerate() {
             collector.enter(index);
+            if walk.has_no_time() {
+                skipped.push(place.path.clone());
+                searched.push(SearchedPlace { path: path_text(&place.path), ..SearchedPlace::default() });
+                continue;
+            }
             let depth = place.depth.unwrap_or(self.limits.depth);
             let problem = walk.walk(&place.path, depth, &mut |entry| collector.visit(&entry));
             searched.push(SearchedPlace { path: path_text(&place.path), cores: 0, problem });
+            if walk.ran_out_of_time() {
+                skipped.push(place.path.clone());
+            }
         }
         let mut found = collector.finish(searched, walk.limits_hit());
+        found.skipped = skipped;
         let mut places = places.iter();
         found.places.retain(|searched| {
             places.next().is_none_or(|place| match place.listed {
@@ -204,7 +246,7 @@ impl Search {
                 collector.given(path);
             }
         }
-        if self.usual {
+        if self.usual || self.destination {
             places.extend(places::of_pattern(&self.host, names.pattern()));
             places.extend(places::of_handler(&self.host));
         }
@@ -213,6 +255,8 @@ impl Search {
         if self.usual {
             places.extend(places::usual(&self.host, self.home.as_deref()));
             places.extend(places::of_processes(&self.host));
+        }
+        if self.usual || self.destination && names.pattern().is_none() {
             places.extend(places::of_collectors(&self.host));
         }
         places

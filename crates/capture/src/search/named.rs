@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::limits::SearchLimits;
-use super::walk::{Next, Walk};
+use super::walk::Walk;
 use crate::host::Host;
 
 /// Most files that are returned.
@@ -20,10 +20,10 @@ pub(crate) fn named(
 ) -> Vec<PathBuf> {
     let mut found = Vec::new();
     Walk::new(host, limits).walk(root, depth, &mut |entry| {
-        if entry.file_type.is_file() && entry.path.file_name() == Some(name) {
+        let is_wanted = entry.file_type.is_file() && entry.path.file_name() == Some(name);
+        if is_wanted && found.len() < MOST {
             found.push(entry.path.to_owned());
         }
-        if found.len() < MOST { Next::Go } else { Next::Stop }
     });
     found
 }

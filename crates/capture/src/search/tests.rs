@@ -293,13 +293,18 @@ fn what_was_lost_before_the_job_is_not_told() {
 }
 
 #[test]
-fn too_many_cores_are_told() {
+fn too_many_cores_are_listed_and_not_taken() {
     let job = Job::new("core.%p");
     for pid in 1..=5 {
         job.write(&format!("core.{pid}"), &elf(CORE));
     }
     let found = job.search().limits(SearchLimits { cores: 3, ..SearchLimits::default() }).run();
-    assert_eq!((found.candidates.len(), found.limits_hit), (3, vec![Limit::Cores]));
+    assert_eq!((found.candidates.len(), found.beyond.len(), found.beyond_more), (3, 2, 0));
+    assert_eq!(found.limits_hit, [], "none is lost");
+    let mut pids: Vec<u32> = found.candidates.iter().filter_map(Candidate::named_pid).collect();
+    pids.extend(found.beyond.iter().map(|core| core.name_fields["p"].parse::<u32>().unwrap()));
+    pids.sort_unstable();
+    assert_eq!(pids, [1, 2, 3, 4, 5]);
 }
 
 #[test]
@@ -313,6 +318,29 @@ fn a_huge_tree_does_not_keep_other_places_from_being_searched() {
     let limits = SearchLimits { entries: 20, ..SearchLimits::default() };
     let found = job.search().tree(other.path()).limits(limits).run();
     assert_eq!((found.candidates.len(), found.limits_hit), (1, vec![Limit::Entries]));
+}
+
+#[test]
+fn what_there_was_no_time_for_is_told() {
+    let job = Job::new("core.%p");
+    job.write("core.1", &elf(CORE));
+    let other = tempfile::tempdir().unwrap();
+    let limits = SearchLimits { time: std::time::Duration::ZERO, ..SearchLimits::default() };
+    let found = job.search().tree(other.path()).limits(limits).run();
+    assert!(found.skipped.contains(&other.path().to_owned()), "{:?}", found.skipped);
+    assert_eq!((found.candidates.len(), found.limits_hit), (0, vec![Limit::Time]));
+    assert!(job.search().run().skipped.is_empty());
+}
+
+#[test]
+fn where_the_pattern_sends_cores_is_searched_alone() {
+    let job = Job::new("/cores/core.%p");
+    job.write("core.1", &elf(CORE));
+    std::fs::create_dir(job.host.path("/cores")).unwrap();
+    std::fs::write(job.host.path("/cores/core.2"), elf(CORE)).unwrap();
+    let found = Search::new(&job.host).destination().run();
+    let names: Vec<_> = found.candidates.iter().map(|core| core.path.file_name().unwrap()).collect();
+    assert_eq!(names, ["core.2"]);
 }
 
 #[test]

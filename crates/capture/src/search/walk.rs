@@ -26,12 +26,6 @@ pub(super) struct Entry<'a> {
     pub(super) at_top: bool,
 }
 
-/// Whether to go on.
-pub(super) enum Next {
-    Go,
-    Stop,
-}
-
 /// All walks of one search: they share the time, and no folder is read twice.
 pub(super) struct Walk {
     limits: SearchLimits,
@@ -67,6 +61,19 @@ impl Walk {
         self.hit
     }
 
+    /// Tells whether there is no time left for another walk, which then is not made.
+    pub(super) fn has_no_time(&mut self) -> bool {
+        if self.started.elapsed() > self.limits.time {
+            self.hit.insert(Limit::Time);
+        }
+        self.ran_out_of_time()
+    }
+
+    /// Tells whether a walk was ended, or not made, because the time was over.
+    pub(super) fn ran_out_of_time(&self) -> bool {
+        self.hit.contains(&Limit::Time)
+    }
+
     /// Visits what lies in `root` and, as far as `depth`, in the folders beneath it on the same file system.
     ///
     /// Returns why it could not see everything, if so.
@@ -74,7 +81,7 @@ impl Walk {
         &mut self,
         root: &Path,
         depth: usize,
-        visit: &mut dyn FnMut(Entry<'_>) -> Next,
+        visit: &mut dyn FnMut(Entry<'_>),
     ) -> Option<String> {
         let metadata = match std::fs::metadata(root) {
             Ok(metadata) if metadata.is_dir() => metadata,
@@ -99,9 +106,7 @@ impl Walk {
                 }
                 let path = entry.path();
                 let Ok(file_type) = entry.file_type() else { continue };
-                if let Next::Stop = visit(Entry { path: &path, file_type, at_top: folder.at_top }) {
-                    return describe(root, &unread);
-                }
+                visit(Entry { path: &path, file_type, at_top: folder.at_top });
                 if !file_type.is_dir() {
                     continue;
                 }
@@ -171,7 +176,6 @@ mod tests {
         let mut names = Vec::new();
         walk.walk(root, depth, &mut |entry| {
             names.push(entry.path.strip_prefix(root).unwrap().display().to_string());
-            Next::Go
         });
         names
     }
@@ -254,10 +258,7 @@ mod tests {
     fn a_missing_root_is_told() {
         let root = tree(&["file"]);
         let mut walk = walk(root.path(), SearchLimits::default());
-        assert!(walk.walk(&root.path().join("gone"), 1, &mut |_| Next::Go).is_some());
-        assert_eq!(
-            walk.walk(&root.path().join("file"), 1, &mut |_| Next::Go).as_deref(),
-            Some("is not a folder")
-        );
+        assert!(walk.walk(&root.path().join("gone"), 1, &mut |_| {}).is_some());
+        assert_eq!(walk.walk(&root.path().join("file"), 1, &mut |_| {}).as_deref(), Some("is not a folder"));
     }
 }

@@ -97,6 +97,11 @@ pub struct NoCore {
 }
 
 impl NoCore {
+    /// Tells whether the program ended by itself, after its runtime had reported an error: to the kernel that is no crash.
+    pub fn is_runtimes_end(&self) -> bool {
+        rows::RUNTIMES_ENDS.contains(&self.code)
+    }
+
     /// Returns whether it only says that nothing known is the reason.
     pub fn is_unexplained(&self) -> bool {
         self.code == rows::NOTHING_FOUND

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{
-    CorePattern, Found, Host, NoCore, Patience, Reason, Search, Situation, explain, risks,
-    survive_file_size_limit, why_not_kept,
+    CorePattern, Found, Host, NoCore, Patience, Reason, Search, SearchLimits, Situation, explain,
+    raise_open_files, risks, survive_file_size_limit, why_not_kept,
 };
 use epitaph_summary::Collection;
 
@@ -18,20 +18,20 @@ use crate::coreless;
 use crate::environment::variable;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::keep::{Kept, keep, refresh, tell};
+use crate::keep::{keep, refresh};
+use crate::kept::Kept;
 use crate::terminal;
+use crate::told::tell;
 
 /// Finds the cores, tells their stories, and keeps them. It never makes a failed job worse: trouble is told, and the
 /// exit code is 0 unless `--strict` or `--fail-on-crash` ask for another.
 pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
-    let mut kept = Kept::default();
     // Where this fails, a core that is too large for `ulimit -f` ends us: nothing else is lost.
     let _ = survive_file_size_limit();
     // First of all: the steps that store this folder must find it, whatever happens next.
-    let folder = OutputFolder::open(&args.keep.out).map_err(|error| {
-        kept.failed += 1;
-        Error::from(error).print();
-    });
+    let folder = OutputFolder::open(&args.keep.out).map_err(|error| Error::from(error).print());
+    let mut kept = Kept::new(&args.keep, folder.as_ref().ok());
+    kept.failed += usize::from(folder.is_err());
     let host = Host::real();
     let oldest = oldest(args);
     if args.paths.is_empty() {
@@ -40,11 +40,13 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     let found = search(&host, args, oldest).run();
     tell_trouble(&found);
     kept.failed += not_had(&found, args);
-    let cores = found.candidates.len();
+    let cores = found.candidates.len() + found.beyond.len() + found.beyond_more;
     let why = (cores == 0).then(|| why_none(&host, &found, args, oldest));
 
     let mut out = terminal::stdout();
-    let told = tell(found.candidates, &args.keep, &collection(&host), &mut out, &mut kept);
+    let collection = collection(&host);
+    kept.leave_out(found.beyond, &collection);
+    let told = tell(found.candidates, &args.keep, &collection, &mut out, &mut kept);
     if let Some(why) = why {
         no_cores(&why, &mut out)?;
     }
@@ -52,13 +54,12 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         Some(oldest) => coreless::beneath(&host, &args.keep.search, &here(), oldest),
         None => Vec::new(),
     };
-    let of_host = collection(&host);
     let logged =
-        coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &of_host, &mut out, &mut kept);
+        coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &collection, &mut out, &mut kept);
     let crashes = cores + logged;
     drop(out);
     if let Ok(folder) = &folder {
-        if told.is_empty() {
+        if told.is_empty() && kept.left_out.is_empty() {
             refresh(folder).unwrap_or_else(|error| error.print_as_warning());
         } else {
             keep(folder, told, &args.keep, args.remove, &mut kept);
@@ -67,13 +68,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
             terminal::warning(&format!("{} ({})", risk.sentence, risk.code));
             terminal::hint(&risk.advice);
         }
-        terminal::note(&format!(
-            "{} new, {} known, {} failed; the folder to store is {}",
-            kept.new,
-            kept.known,
-            kept.failed,
-            folder.path().display()
-        ));
+        terminal::note(&format!("{kept}; the folder to store is {}", folder.path().display()));
     }
     Ok(match () {
         () if args.strict && kept.failed > 0 => Exit::Failed,
@@ -92,7 +87,7 @@ fn here() -> PathBuf {
 }
 
 fn search(host: &Host, args: &CollectArgs, oldest: Option<SystemTime>) -> Search {
-    let search = Search::new(host);
+    let search = Search::new(host).limits(SearchLimits::default().with_open_files(raise_open_files()));
     if !args.paths.is_empty() {
         return given(args).fold(search, Search::given);
     }
@@ -167,6 +162,7 @@ pub(crate) fn tell_trouble(found: &Found) {
     if found.rejected_more > 0 {
         terminal::warning(&format!("{} more such files were not taken", found.rejected_more));
     }
+    tell_skipped(found);
     for limit in &found.limits_hit {
         terminal::warning(&format!("the search for cores is not complete: {limit}"));
     }
@@ -175,6 +171,21 @@ pub(crate) fn tell_trouble(found: &Found) {
             terminal::warning(&format!("{}: {problem}", place.path));
         }
     }
+}
+
+/// Tells which places there was no time to search.
+pub(crate) fn tell_skipped(found: &Found) {
+    const MOST_NAMED: usize = 5;
+    if found.skipped.is_empty() {
+        return;
+    }
+    let named = found.skipped.iter().take(MOST_NAMED).map(|path| path.display().to_string());
+    let more = match found.skipped.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = named.collect::<Vec<_>>().join(", ");
+    terminal::warning(&format!("there was no time to look for cores (to the end) in {named}{more}"));
 }
 
 /// Says why there is no core, which is never silent.

@@ -6,7 +6,8 @@
 //! 2. what pytest tells its own process of the test that it runs;
 //! 3. arguments that choose one test, such as `--gtest_filter=Cart.Pays`;
 //! 4. the frames of other threads, where all of them that run tests run the same one;
-//! 5. variables that a runner sets for the processes of each test.
+//! 5. variables that a runner sets for the processes of each test;
+//! 6. where nothing in the core does: the end of the job's output, if that is known ([`test_in_output`]).
 //!
 //! It is *not* a search: a process that has no frame of a framework costs a look at its frames, arguments and
 //! variables; records are looked for only where a framework's own frames point. A name that can't be told apart from
@@ -21,10 +22,13 @@ mod environment;
 mod go;
 mod gtest;
 mod objects;
+mod output;
 mod stack;
 mod strings;
 #[cfg(test)]
 mod testing;
+
+pub use output::test_in_output;
 
 use epitaph_elf::{LoadedModules, Memory, Process};
 use epitaph_summary::{Frame, TestCase, Thread};
@@ -49,6 +53,7 @@ enum Source {
     Memory,
     Arguments,
     Environment,
+    Output,
 }
 
 impl Source {
@@ -58,6 +63,7 @@ impl Source {
             Source::Memory => "memory",
             Source::Arguments => "arguments",
             Source::Environment => "environment",
+            Source::Output => "output",
         }
     }
 }

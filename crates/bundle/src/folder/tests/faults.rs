@@ -19,8 +19,8 @@ impl<F: Fn(Step, &Path) -> io::Result<()> + Send + Sync> Disk for BadDisk<F> {
         (self.0)(step, target)
     }
 
-    fn available(&self, _: &Path) -> io::Result<u64> {
-        Ok(self.1)
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        Ok(Space { bytes: self.1, files: None })
     }
 }
 
@@ -29,7 +29,7 @@ fn folder_on(
     available: u64,
     fails: impl Fn(Step, &Path) -> io::Result<()> + Send + Sync + 'static,
 ) -> OutputFolder {
-    OutputFolder::open_on(&dir.join("out"), Arc::new(BadDisk(fails, available))).unwrap()
+    OutputFolder::open_on(&dir.join("out"), Reserve::default(), Arc::new(BadDisk(fails, available))).unwrap()
 }
 
 fn full() -> io::Error {
@@ -95,6 +95,57 @@ fn a_disk_that_fills_up_under_the_core_leaves_the_story() {
     assert_eq!(out.summaries().unwrap().summaries, [again.summary]);
 }
 
+/// A core that was made of another, of so many bytes that don't compress.
+fn smaller(bytes: usize, holds: &str) -> SmallerCore {
+    let reduction = Reduction { slim: Some(epitaph_summary::Slim::default()), scrubbed: true };
+    let source = Box::new(crate::testing::core(9, bytes));
+    SmallerCore { source, size: bytes as u64, reduction, holds: holds.to_owned(), warnings: Vec::new() }
+}
+
+#[test]
+fn the_largest_core_that_fits_is_kept_and_the_rest_is_said() {
+    for (room, holds, size) in
+        [(90_000, "the middle", Some(50_000)), (20_000, "the least", Some(9_000)), (99, "", None)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let core = core_file(dir.path(), 1, 200_000);
+        let written = AtomicUsize::new(0);
+        let out = folder_on(dir.path(), u64::MAX, move |step, target| match step {
+            Step::Create => {
+                written.store(0, Ordering::Relaxed);
+                Ok(())
+            }
+            Step::Write(count) if target.ends_with("core.zst") => {
+                if written.fetch_add(count, Ordering::Relaxed) + count > room { Err(full()) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        });
+        let mut rungs =
+            [smaller(9_000, "the least"), smaller(50_000, "the middle")].into_iter().collect::<Vec<_>>();
+        let id = id_of(&core);
+        let request =
+            SealRequest::new(&id, summary(&[])).with_core(CoreInput::from(&core)).or_smaller(|| rungs.pop());
+        let sealed = stored(out.seal(request));
+        let noted = sealed.summary.core.clone().unwrap();
+        let text = &sealed.summary.warnings[0].text;
+        assert!(text.contains("no space left") && text.contains("of its 200000"), "{text}");
+        assert!(text.contains(&format!("the original stays at {}", core.path.display())), "{text}");
+        if let Some(size) = size {
+            assert_eq!(codes(&sealed), ["core_kept_small"]);
+            assert!(text.contains(&format!("no more is kept of the core than {holds}: ")), "{text}");
+            assert_eq!(
+                (noted.content, noted.scrubbed),
+                (Some(epitaph_summary::CoreContent::Slim), Some(true))
+            );
+            assert_eq!(open_core(&sealed.core.unwrap().path).unwrap().size, size);
+        } else {
+            assert_eq!(codes(&sealed), ["core_not_stored"]);
+            assert_eq!((noted.file, noted.content, noted.slim), (None, None, None));
+        }
+        check_whole(out.path());
+    }
+}
+
 #[test]
 fn the_last_bytes_of_a_disk_are_left_for_the_summaries() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,7 +155,11 @@ fn the_last_bytes_of_a_disk_are_left_for_the_summaries() {
         codes(&sealed),
         ["core_not_stored", "binary_not_stored", "binary_not_stored", "binary_not_stored"]
     );
-    assert!(sealed.summary.warnings[0].text.contains("1048576 are free"), "{:?}", sealed.summary.warnings);
+    assert!(
+        sealed.summary.warnings[0].text.contains("1048576 bytes are free"),
+        "{:?}",
+        sealed.summary.warnings
+    );
     check_whole(out.path());
 }
 
@@ -281,12 +336,19 @@ fn a_really_full_disk_keeps_the_story_and_the_original() {
     check_whole(out.path());
     assert!(core.path.exists());
 
-    // With not even a page left, it says so, and leaves nothing half done.
+    // With not even a page left, the story goes where space was held for it. Where none is held any more, it says so,
+    // and leaves nothing half done.
     put_until_full(&disk.0.join("ballast"));
+    let from_reserve = stored(seal(&out, &core_file(dir.path(), 3, 1000)));
+    assert_eq!(codes(&from_reserve), ["core_not_stored"]);
+    out.refresh(reports).unwrap();
+    check_whole(out.path());
+    put_until_full(&disk.0.join("ballast.2"));
     let other = core_file(dir.path(), 2, 1000);
     let error = seal(&out, &other).unwrap_err();
     assert!(matches!(error, BundleError::Full { .. }), "{error}");
     std::fs::remove_file(disk.0.join("ballast")).unwrap();
+    std::fs::remove_file(disk.0.join("ballast.2")).unwrap();
     stored(seal(&out, &other));
     out.refresh(reports).unwrap();
     check_whole(out.path());

@@ -1,6 +1,7 @@
 //! Cores that go to a collector that is known: systemd-coredump, apport, abrt, our own handler.
 
 use super::{Row, Situation, Words, send_cores_to_files, sent_to, words};
+use crate::handler::OwnPattern;
 use crate::limits::LEAST_FOR_A_CORE;
 use crate::pattern::Pipe;
 
@@ -101,7 +102,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
     Row::elsewhere("pattern_pipe_apport", apport_keeps),
     Row::elsewhere("pattern_pipe_epitaph", |situation| {
-        sent_to(situation, &["epitaph"]).filter(|pipe| is_handler(pipe))?;
+        OwnPattern::of(situation.pattern.as_ref().ok()?)?;
         let place = match situation.container {
             Some(evidence) => format!(", on the host, outside of this container ({evidence})"),
             None => String::new(),
@@ -160,8 +161,4 @@ fn apport_keeps(situation: &Situation) -> Option<Words> {
 fn is_packaged(situation: &Situation) -> Option<bool> {
     let path = situation.command.as_ref()?.executable.as_ref()?.to_str()?;
     Some(PACKAGED.iter().any(|folder| path.starts_with(folder)) && !path.starts_with(UNPACKAGED))
-}
-
-fn is_handler(pipe: &Pipe) -> bool {
-    pipe.arguments.first().is_some_and(|command| command == b"handler")
 }

@@ -12,6 +12,7 @@ mod receiver;
 mod runtime;
 
 pub(super) use outcome::{NOTHING_FOUND, nothing_found};
+pub(super) use runtime::RUNTIMES_ENDS;
 
 use super::NoCore;
 use super::situation::Situation;

@@ -14,6 +14,10 @@ const GO_PANIC: i32 = 2;
 /// SIGKILL.
 const KILL: i32 = 9;
 
+/// The codes of ends by a runtime that reported an error and left no core.
+pub(in crate::why) const RUNTIMES_ENDS: [&str; 5] =
+    ["java_report", "minidump", "sanitizer_exit", "rust_panic", "go_panic"];
+
 pub(super) const ROWS: &[Row] = &[
     Row::reason("java_report", |situation| {
         let Some(OwnReport::Java(path)) = own_report(situation) else { return None };

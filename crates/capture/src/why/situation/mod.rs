@@ -267,6 +267,7 @@ mod tests {
             core_limit: CoreLimit { soft: Some(1), hard: Some(2) },
             orphans: Vec::new(),
             orphan_count: 0,
+            stderr: None,
             dumps: crate::Dumps::default(),
             timed_out: false,
             untraced: None,

@@ -59,6 +59,7 @@ impl Fake {
             dumps: crate::Dumps::default(),
             timed_out: false,
             untraced: None,
+            stderr: None,
         };
         let fake = Fake { root, outcome: command, output: b"" };
         fake.pattern("core.%p").sysctl("kernel/core_modes", "file\npipe\nsocket\n");

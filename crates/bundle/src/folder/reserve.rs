@@ -1,0 +1,91 @@
+//! Room that is kept for the summaries, whatever fills the disk meanwhile.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
+
+use super::space::Space;
+
+/// The most bytes that are kept: a summary has some ten thousand, a report of many crashes a few hundred thousand.
+const MOST_BYTES: u64 = 1 << 20;
+/// The part of the free space that is kept at most: on a small disk, cores need some too.
+const PART: u64 = 4;
+/// Files that are kept, for a crash's folder, its summary and the reports.
+const FILES: usize = 4;
+
+/// Disk space that is held from the start, and given up for what must be written when the disk is full.
+///
+/// It is in files without names (`O_TMPFILE`): no upload finds them, and they are gone with this value, or with the
+/// process, however that ends.
+#[derive(Debug, Default)]
+pub struct Reserve {
+    held: Mutex<Vec<File>>,
+}
+
+impl Reserve {
+    /// Holds some space on the file system that `folder` is on, or will be: it need not exist yet. What can't be had
+    /// is not held.
+    pub fn near(folder: &Path) -> Reserve {
+        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let there = absolute.ancestors().find(|folder| folder.is_dir());
+        Reserve { held: Mutex::new(there.map(hold).unwrap_or_default()) }
+    }
+
+    /// Gives the space back; returns whether there was any.
+    pub(super) fn release(&self) -> bool {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let had = !held.is_empty();
+        held.clear();
+        had
+    }
+}
+
+fn hold(folder: &Path) -> Vec<File> {
+    let Ok(space) = Space::of(folder) else { return Vec::new() };
+    let bytes = MOST_BYTES.min(space.bytes / PART);
+    let files = space.files.map_or(1, |files| FILES.min(usize::try_from(files / PART).unwrap_or(FILES)));
+    let mut held = Vec::new();
+    for _ in 0..files {
+        let Ok(file) = tempfile::tempfile_in(folder) else { break };
+        held.push(file);
+    }
+    // Without its bytes, a file still holds the right to make one.
+    if let Some(first) = held.first_mut() {
+        let _ = fill(first, bytes);
+    }
+    held
+}
+
+/// Makes a file occupy so many bytes of the disk.
+fn fill(file: &mut File, bytes: u64) -> io::Result<()> {
+    let length = i64::try_from(bytes).map_err(io::Error::other)?;
+    match fallocate(&*file, FallocateFlags::empty(), 0, length) {
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
+            file.write_all(&vec![0; usize::try_from(bytes).map_err(io::Error::other)?])
+        }
+        done => Ok(done?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn it_has_no_name_and_is_given_up_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let reserve = Reserve::near(&dir.path().join("not/there/yet"));
+        let held: u64 =
+            reserve.held.lock().unwrap().iter().map(|file| file.metadata().unwrap().blocks() * 512).sum();
+        assert!(held > 0 && held <= MOST_BYTES + 4096 * FILES as u64, "{held}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(reserve.release() && !reserve.release());
+        assert!(!Reserve::near(Path::new("/proc/self/nowhere")).release(), "nothing can be held there");
+    }
+}

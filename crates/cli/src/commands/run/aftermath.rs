@@ -1,0 +1,197 @@
+//! What a command left: its cores, or why there are none.
+
+use std::time::Duration;
+
+use epitaph_bundle::{OutputFolder, Reserve};
+use epitaph_capture::{
+    CaptureMode, Exit as Ended, Found, Host, KernelLog, NoCore, Patience, RunOutcome, Situation, Tail,
+    explain, risks, survive_file_size_limit, why_not_kept,
+};
+use epitaph_summary::Collection;
+
+use super::search::search;
+use super::status;
+use crate::args::RunArgs;
+use crate::collectors;
+use crate::commands::collect::{collection, tell_skipped, tell_trouble};
+use crate::coreless;
+use crate::error::Error;
+use crate::keep::{keep, refresh};
+use crate::kept::Kept;
+use crate::spool::candidates;
+use crate::told::tell;
+use crate::{environment, output_tail, terminal};
+
+/// How long a collector is waited for after a command that nothing of is known to have crashed: a crash may be hidden from
+/// us by its own parent, and the collector may be at work for somebody else.
+const JUST_A_LOOK: Patience = Patience { idle: Duration::ZERO, busy: Duration::from_secs(10) };
+
+/// What was prepared before the command ran.
+pub(super) struct Before {
+    /// Where the kernel's log ended.
+    pub(super) log: Option<KernelLog>,
+    /// Space on the disk that the command may fill.
+    pub(super) reserve: Reserve,
+}
+
+/// Collects the cores that the command left, and those that were written of it; returns how many crashes there are.
+/// Everything goes to stderr: stdout is the command's.
+pub(super) fn collect(
+    args: &RunArgs,
+    mode: CaptureMode,
+    outcome: &RunOutcome,
+    before: Before,
+    kept: &mut Kept,
+) -> Result<usize, Error> {
+    let _ = survive_file_size_limit();
+    let folder = OutputFolder::open_with(&args.keep.out, before.reserve).map_err(|error| {
+        kept.failed += 1;
+        Error::from(error).print_as_warning();
+    });
+    let host = Host::real();
+    let aftermath = Aftermath::of(args, mode, outcome, &host);
+    let found = aftermath.find();
+    let mut candidates = candidates(&outcome.dumps);
+    kept.failed += outcome.dumps.cores.len() - candidates.len();
+    let cores = found.candidates.len() + found.beyond.len() + candidates.len();
+    if cores > 0 || aftermath.seems_dead {
+        tell_trouble(&found);
+    } else {
+        tell_skipped(&found);
+    }
+    let situation = aftermath.situation(&found);
+    candidates.extend(found.candidates);
+    let collection = aftermath.collection();
+    if let (Ok(folder), 1..) = (&folder, cores) {
+        kept.count_what_is_in(folder, &args.keep);
+    }
+    kept.leave_out(found.beyond, &collection);
+    let out = &mut terminal::stderr();
+    let told = tell(candidates, &args.keep, &collection, out, kept);
+    // The cores may be those of others: of the command itself, its process id is known.
+    let untold = if outcome.exit.is_crash() {
+        !told.iter().any(|crash| crash.pid() == Some(outcome.pid))
+    } else {
+        cores == 0
+    };
+    if untold && let Some(why) = aftermath.why(situation) {
+        terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
+        terminal::hint(&why.advice);
+    }
+    let logged = match before.log.filter(|_| untold && aftermath.seems_dead) {
+        Some(log) => coreless::of_command(&host, log, &args.keep.search, outcome),
+        None => Vec::new(),
+    };
+    let logged = coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &collection, out, kept);
+    if let Ok(folder) = &folder {
+        if !told.is_empty() || !kept.left_out.is_empty() {
+            keep(folder, told, &args.keep, false, kept);
+        } else if logged > 0 || !folder.has_reports() {
+            refresh(folder)?;
+        }
+    }
+    let crashes = cores + logged;
+    if crashes > 0 {
+        aftermath.tell_risks();
+        terminal::note(&kept.to_string());
+    }
+    Ok(crashes)
+}
+
+/// A command that has ended.
+struct Aftermath<'a> {
+    args: &'a RunArgs,
+    mode: CaptureMode,
+    outcome: &'a RunOutcome,
+    host: &'a Host,
+    /// The processes that were seen to crash.
+    dead: Vec<u32>,
+    /// Whether the command ended as one does that died, or whose shell passes that on.
+    seems_dead: bool,
+    /// Whether we were to write the cores.
+    traced: bool,
+}
+
+impl<'a> Aftermath<'a> {
+    fn of(args: &'a RunArgs, mode: CaptureMode, outcome: &'a RunOutcome, host: &'a Host) -> Aftermath<'a> {
+        Aftermath {
+            args,
+            mode,
+            outcome,
+            host,
+            dead: outcome.crashed().map(|crashed| crashed.pid).collect(),
+            seems_dead: !outcome.timed_out && matches!(outcome.exit, Ended::Signal(_) | Ended::Code(129..)),
+            traced: mode == CaptureMode::Ptrace && outcome.untraced.is_none(),
+        }
+    }
+
+    /// Finds the cores that others wrote of it.
+    fn find(&self) -> Found {
+        if self.mode == CaptureMode::None {
+            return Found::default();
+        }
+        if !self.traced {
+            let died = self.seems_dead || !self.dead.is_empty();
+            let patience = if died { Patience::default() } else { JUST_A_LOOK };
+            collectors::wait(self.host, &self.dead, self.outcome.started, patience);
+        }
+        search(self.host, self.args, self.outcome, self.seems_dead)
+    }
+
+    /// What may say why there is no core, where one could be expected.
+    fn situation(&self, found: &Found) -> Option<Situation> {
+        let failed = !self.outcome.timed_out && self.outcome.exit != Ended::Code(0);
+        let expected = failed && !self.traced && self.mode != CaptureMode::None;
+        let tail = self.outcome.stderr.as_ref().map(Tail::lines).unwrap_or_default();
+        expected
+            .then(|| Situation::of(self.host).after_run(self.outcome).after_output(tail).after_search(found))
+    }
+
+    /// Says why there is no core, where one could be expected.
+    fn why(&self, situation: Option<Situation>) -> Option<NoCore> {
+        match situation {
+            Some(situation) => {
+                let said = why_not_kept(self.host, &self.dead, self.outcome.started);
+                let why = explain(&situation.after_asking(said));
+                // Most commands that fail have not crashed.
+                Some(why).filter(|why| self.seems_dead || why.is_runtimes_end())
+            }
+            None => (self.traced && self.outcome.exit.is_crash()).then(not_dumped),
+        }
+    }
+
+    fn collection(&self) -> Collection {
+        let tail = self.outcome.stderr.as_ref().zip(self.args.output_tail);
+        Collection {
+            command: Some("run".to_owned()),
+            exit_status: Some(status(self.outcome)),
+            output_tail: tail
+                .map(|(tail, most)| output_tail::lines(tail, most, &environment::masks()))
+                .unwrap_or_default(),
+            ..collection(self.host)
+        }
+    }
+
+    /// Tells what may keep the next crash from leaving a core.
+    fn tell_risks(&self) {
+        if self.mode != CaptureMode::File {
+            return;
+        }
+        for risk in risks(&Situation::of(self.host).after_run(self.outcome)) {
+            terminal::warning(&format!("{} ({})", risk.sentence, risk.code));
+            terminal::hint(&risk.advice);
+        }
+    }
+}
+
+/// Says why a command that was traced left no core.
+fn not_dumped() -> NoCore {
+    NoCore {
+        code: "traced_not_dumped",
+        sentence:
+            "it was traced, but did not stop before it died: a filter of system calls (seccomp) killed \
+                   it, or it is a debugger or has LeakSanitizer in it, and was let alone"
+                .to_owned(),
+        advice: "see the messages above, or use --capture file where the kernel may write cores".to_owned(),
+    }
+}

@@ -1,0 +1,120 @@
+//! `epitaph run`: run the job's command, and collect what it leaves.
+
+mod aftermath;
+mod search;
+
+use std::ffi::OsString;
+
+use epitaph_bundle::Reserve;
+use epitaph_capture::{
+    CaptureMode, Host, KernelLog, RunCommand, RunOptions, RunOutcome, Situation, Timeout, Trace,
+};
+
+use crate::args::{Capture, RunArgs, StartStoppedArgs};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::kept::Kept;
+use crate::reduce::whole_below;
+use crate::spool::Spool;
+use crate::terminal;
+use aftermath::{Before, collect};
+
+/// The status of a command that took too long, as timeout(1) has it.
+const TIMED_OUT: i32 = 124;
+
+/// Runs a command and gives its status. Whatever goes wrong on our side is told and changes nothing for the job.
+pub(crate) fn run(args: &RunArgs) -> Exit {
+    let Some(command) = command(&args.command) else { return Exit::Usage };
+    let mode = mode(args.capture);
+    let needs_spool = mode == CaptureMode::Ptrace || args.timeout.is_some();
+    let spool = if needs_spool { Spool::new().map_err(|error| error.print_as_warning()).ok() } else { None };
+    // What the kernel logs from here on may be of this command.
+    let log = KernelLog::from_now_on(&Host::real());
+    // The command may fill the disk.
+    let reserve = Reserve::near(&args.keep.out);
+    let outcome = match epitaph_capture::run(&command, &options(args, mode, spool.as_ref())) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let (status, hint) = (error.status(), error.hint());
+            Error::new(error, hint).print();
+            return Exit::Command(status);
+        }
+    };
+    tell_outcome(args, &outcome);
+    let mut kept = Kept::new(&args.keep, None);
+    let crashes = collect(args, mode, &outcome, Before { log, reserve }, &mut kept).unwrap_or_else(|error| {
+        error.print_as_warning();
+        kept.failed += 1;
+        0
+    });
+    if let Some(spool) = spool {
+        spool.close(kept.failed == 0);
+    }
+    let status = status(&outcome);
+    if status == 0 && crashes > 0 && args.keep.fail_on_crash { Exit::Crashes } else { Exit::Command(status) }
+}
+
+/// Stops this process, and becomes a command once it is continued; gives the status that env(1) has for what can't be
+/// executed.
+pub(crate) fn start_stopped(args: &StartStoppedArgs) -> Exit {
+    let Some(command) = command(&args.command) else { return Exit::Usage };
+    let error = epitaph_capture::start_stopped(&command);
+    let (status, hint) = (error.status(), error.hint());
+    Error::new(error, hint).print();
+    Exit::Command(status)
+}
+
+fn command(words: &[OsString]) -> Option<RunCommand> {
+    let (program, arguments) = words.split_first()?;
+    Some(RunCommand::new(program, arguments))
+}
+
+fn mode(capture: Capture) -> CaptureMode {
+    match capture {
+        Capture::Auto => CaptureMode::best(&Situation::of(&Host::real())),
+        Capture::File => CaptureMode::File,
+        Capture::Ptrace => CaptureMode::Ptrace,
+        Capture::None => CaptureMode::None,
+    }
+}
+
+/// How the command is run. Where it is traced, the kernel is left to write a core as well only if it would anyway.
+fn options(args: &RunArgs, mode: CaptureMode, spool: Option<&Spool>) -> RunOptions {
+    let starter =
+        std::env::current_exe().map(|this| vec![this.into_os_string(), "start-stopped".into(), "--".into()]);
+    let folder = spool.map(|spool| spool.path().to_owned());
+    let trace = match (mode, starter, &folder) {
+        (CaptureMode::Ptrace, Ok(starter), Some(folder)) => {
+            Some(Trace { starter, folder: folder.clone(), full_below: whole_below(&args.keep) })
+        }
+        _ => None,
+    };
+    let timeout = args.timeout.zip(folder).map(|(after, folder)| Timeout { after, folder });
+    RunOptions {
+        raise_core_limit: mode == CaptureMode::File,
+        keep_stderr: args.output_tail.is_some(),
+        ask_runtimes: !args.no_runtime_options,
+        trace,
+        timeout,
+    }
+}
+
+/// The command's status, or timeout(1)'s.
+fn status(outcome: &RunOutcome) -> i32 {
+    if outcome.timed_out { TIMED_OUT } else { outcome.exit.status() }
+}
+
+/// Tells what went differently than the command could expect.
+fn tell_outcome(args: &RunArgs, outcome: &RunOutcome) {
+    if let Some(refused) = &outcome.untraced {
+        terminal::warning(&format!("the command could not be traced, so no cores were written: {refused}"));
+        terminal::hint("where the system lets nobody trace, only --capture file can give cores");
+    }
+    if let Some(timeout) = args.timeout.filter(|_| outcome.timed_out) {
+        let count = outcome.dumps.cores.iter().filter(|dumped| dumped.signal.is_none()).count();
+        terminal::warning(&format!(
+            "the command took longer than {} s and was ended; {count} of its processes were dumped before",
+            timeout.as_secs_f64()
+        ));
+    }
+}

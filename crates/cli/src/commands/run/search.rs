@@ -1,0 +1,87 @@
+//! Which cores are the command's.
+
+use std::path::Path;
+
+use epitaph_bundle::open_core_file;
+use epitaph_capture::{
+    Candidate, CorePattern, Found, Host, RunOutcome, Search, SearchLimits, raise_open_files,
+};
+use epitaph_elf::{CoreFile, ProcessInfo};
+use epitaph_summary::CoreSource;
+
+use crate::args::RunArgs;
+use crate::terminal;
+
+/// Searches for the cores that the command left.
+pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_dead: bool) -> Found {
+    let mut found = search_places(host, args, outcome, seems_dead);
+    let mut others = 0;
+    found.candidates.retain(|candidate| {
+        let whose = whose(candidate, outcome);
+        others += usize::from(whose == Whose::Another);
+        whose == Whose::Ours
+    });
+    if others > 0 {
+        terminal::note(&format!("{others} cores of other sessions were left alone"));
+    }
+    // Those that are not open can't be asked for their session.
+    found.beyond.retain(|core| core.path.starts_with(&outcome.cwd));
+    found
+}
+
+/// Looks for cores where they may be. Where the core pattern sends them to one place, only a command that seems to have died
+/// without one there is worth a look at all the others.
+fn search_places(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_dead: bool) -> Found {
+    let limits = SearchLimits { time: args.search_budget, ..SearchLimits::default() };
+    let search = Search::new(host).newer_than(outcome.started);
+    let search = search.limits(limits.with_open_files(raise_open_files()));
+    if CorePattern::of(host).is_ok_and(|pattern| pattern.sends_to_one_place()) {
+        let found = search.clone().destination().run();
+        if !(seems_dead && found.candidates.is_empty()) {
+            return found;
+        }
+    }
+    search.tree(&outcome.cwd).usual_places(None).run()
+}
+
+/// Whose a core is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Of this command, or possibly so.
+    Ours,
+    /// Of a process that was dumped, and so has its core already.
+    Dumped,
+    /// Of somebody else.
+    Another,
+}
+
+/// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session,
+/// or was seen to crash. Elsewhere, in `/tmp` say, others crash as well, and a collector keeps the cores of everybody.
+fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
+    let process = process(candidate);
+    // A process that hung and was dumped may have crashed later on.
+    let is_dumped = outcome.dumps.cores.iter().any(|dumped| {
+        let crashed = process.as_ref().is_some_and(|process| dumped.pid == process.pid);
+        dumped.signal.is_some() && crashed || is_same_file(&dumped.core, &candidate.path)
+    });
+    let seen = |pid| outcome.crashed().any(|crashed| crashed.pid == pid);
+    match process {
+        _ if is_dumped => Whose::Dumped,
+        _ if candidate.path.starts_with(&outcome.cwd) => Whose::Ours,
+        Some(process) if process.session == outcome.session => Whose::Ours,
+        _ if candidate.named_pid().is_some_and(seen) => Whose::Ours,
+        None if candidate.source != CoreSource::Store => Whose::Ours,
+        _ => Whose::Another,
+    }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
+/// Reads who the process was that left a core.
+fn process(candidate: &Candidate) -> Option<ProcessInfo> {
+    let opened = open_core_file(&candidate.path, candidate.file.try_clone().ok()?).ok()?;
+    let core = CoreFile::open(opened.source).ok()?;
+    core.process().info.clone()
+}

@@ -1,0 +1,53 @@
+//! What keeping came to.
+
+use epitaph_bundle::OutputFolder;
+use epitaph_capture::Beyond;
+use epitaph_summary::{Collection, CrashSummary};
+
+use crate::args::KeepArgs;
+use crate::retention::{self, Refusal, Retention};
+
+/// What keeping came to.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Crashes that are in the folder now and were not before.
+    pub(crate) new: usize,
+    /// Crashes that were there already.
+    pub(crate) known: usize,
+    /// Cores that could not be read, or crashes that could not be kept.
+    pub(crate) failed: usize,
+    /// The least that tells of the crashes that are not kept, because there are enough.
+    pub(crate) left_out: Vec<CrashSummary>,
+    /// How much more may be kept.
+    pub(crate) retention: Retention,
+}
+
+impl Kept {
+    /// Begins to keep crashes in a folder; what is in it counts.
+    pub(crate) fn new(args: &KeepArgs, folder: Option<&OutputFolder>) -> Kept {
+        let retention = Retention::new(&args.retention, folder);
+        Kept { new: 0, known: 0, failed: 0, left_out: Vec::new(), retention }
+    }
+
+    /// Counts what is in the folder that crashes are to be kept in.
+    pub(crate) fn count_what_is_in(&mut self, folder: &OutputFolder, args: &KeepArgs) {
+        self.retention = Retention::new(&args.retention, Some(folder));
+    }
+
+    /// Lists cores that were found beyond those that can be read.
+    pub(crate) fn leave_out(&mut self, beyond: Vec<Beyond>, collection: &Collection) {
+        let summaries =
+            beyond.into_iter().map(|core| retention::not_read(core, collection, Refusal::OpenFiles));
+        self.left_out.extend(summaries);
+    }
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} new, {} known, {} failed", self.new, self.known, self.failed)?;
+        match self.left_out.len() {
+            0 => Ok(()),
+            count => write!(f, ", {count} not kept"),
+        }
+    }
+}
