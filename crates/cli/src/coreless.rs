@@ -123,9 +123,10 @@ pub(crate) struct Found {
 
 /// Finds what the kernel logged of processes of the command that left no core.
 ///
-/// The log says neither whose process it was nor whose child. It was the command's if that was seen to end by a signal, or
-/// if it crashed in the command's program or in a file beneath its folder; or where the command ended with a shell's status
-/// for a signal that only one process died of meanwhile.
+/// The log says neither whose process it was nor whose child. It was the command's if that was seen to end by a signal.
+/// Where none was seen, it may be one that crashed in the command's program or in a file beneath its folder; or the only one
+/// that died meanwhile of the signal which the command's shell passed on. In these cases, the code that the kernel logged
+/// has to be that of the file: names and sizes are soon alike.
 pub(crate) fn of_command(
     host: &Host,
     log: KernelLog,
@@ -137,25 +138,33 @@ pub(crate) fn of_command(
     let mut crashes = log.crashes();
     let files: Vec<Option<PathBuf>> =
         crashes.iter_mut().map(|crash| find_code(host, crash, &places)).collect();
+    let seen = |crash: &KernelCrash| outcome.crashed().any(|crashed| crashed.pid == crash.remains.tid);
+    let any_seen = crashes.iter().any(seen);
     let passed_on = outcome.exit.probable_signal();
-    let of_signal = |crash: &&KernelCrash| Some(crash.remains.signal.number) == passed_on;
-    let is_only_one = outcome.crashed().next().is_none() && crashes.iter().filter(of_signal).count() == 1;
+    let of_signal = |crash: &KernelCrash| Some(crash.remains.signal.number) == passed_on;
+    let is_only_one = crashes.iter().filter(|crash| of_signal(crash)).count() == 1;
     let found = crashes.iter().zip(files).filter_map(|(crash, file)| {
-        let seen = outcome.crashed().find(|crashed| crashed.pid == crash.remains.tid);
-        let in_its_file = file
-            .is_some_and(|file| Some(&file) == outcome.executable.as_ref() || file.starts_with(&outcome.cwd));
-        let is_ours = seen.is_some() || in_its_file || (is_only_one && of_signal(&crash));
-        let pid = seen.map(|crashed| crashed.pid);
-        is_ours.then(|| Found { died: outcome.ended, pid, crash: crash.clone() })
+        let likely = || {
+            let file = file.filter(|_| !any_seen && crash.remains.bytes.is_some())?;
+            let in_its_file = Some(&file) == outcome.executable.as_ref() || file.starts_with(&outcome.cwd);
+            (in_its_file || (is_only_one && of_signal(crash))).then_some(())
+        };
+        let pid = seen(crash).then_some(crash.remains.tid);
+        (pid.is_some() || likely().is_some()).then(|| Found {
+            died: outcome.ended,
+            pid,
+            crash: crash.clone(),
+        })
     });
     found.collect()
 }
 
-/// Finds what the kernel logged since then of crashes in files beneath `tree`, the job's folder.
+/// Finds what the kernel logged since then of crashes in files beneath `tree`, the job's folder: where the code that it
+/// logged is that of the file.
 pub(crate) fn beneath(host: &Host, search: &SearchArgs, tree: &Path, since: SystemTime) -> Vec<Found> {
     let places = FilePlaces { folders: Vec::new(), ..places(search, Some(tree.to_owned())) };
     let crashes = kernel_crashes_since(host, since).into_iter();
-    let found = crashes.filter_map(|(died, mut crash)| {
+    let found = crashes.filter(|(_, crash)| crash.remains.bytes.is_some()).filter_map(|(died, mut crash)| {
         let file = find_code(host, &mut crash, &places)?;
         file.starts_with(tree).then_some(Found { died, pid: None, crash })
     });
@@ -185,6 +194,11 @@ pub(crate) fn tell_and_keep(
             let _ = told
                 .and_then(|()| text::rest(&triaged.summary, &options, &mut *out))
                 .and_then(|()| out.flush());
+            if pid.is_none() {
+                let text = "the kernel's log names neither the process nor its folder: another job's of the same program \
+                            would look the same";
+                triaged.summary.warnings.push(Warning::new("whose_is_unknown", text.to_owned()));
+            }
             let own = triaged.summary.collection.take().unwrap_or_default();
             triaged.summary.collection = Some(Collection {
                 collector: own.collector,

@@ -233,7 +233,8 @@ fn reasons_that_a_step_sees() {
         ("B12", "pattern_pipe_wsl", |it| it.pattern("|/wsl-capture-crash %t %E %p %s").container()),
         ("B12", "pattern_pipe_wsl", |it| it.pattern("|/wsl-capture-crash %t %E %p %s")),
         ("B13", "pattern_pipe_epitaph", |it| {
-            it.pattern("|/usr/libexec/epitaph handler -v1 -P%P -- %e").program("usr/libexec/epitaph", "")
+            it.pattern("|/usr/libexec/epitaph handler run v=1 -v1 -P%P -- %e")
+                .program("usr/libexec/epitaph", "")
         }),
         ("B14", "pattern_pipe_unknown", |it| it.pattern("|/opt/handler").program("opt/handler", "")),
         ("B14", "pattern_pipe_unknown", |it| it.pattern("|/opt/handler").container()),

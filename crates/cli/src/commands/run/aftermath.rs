@@ -78,7 +78,7 @@ pub(super) fn collect(
         terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
         terminal::hint(&why.advice);
     }
-    let logged = match before.log.filter(|_| untold && aftermath.seems_dead) {
+    let logged = match before.log.filter(|_| untold && aftermath.seems_dead && mode != CaptureMode::None) {
         Some(log) => coreless::of_command(&host, log, &args.keep.search, outcome),
         None => Vec::new(),
     };
