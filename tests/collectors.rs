@@ -109,7 +109,8 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn a_core_that_systemd_keeps_is_waited_for_and_collected_once() {
     let Some(served) = Served::new() else { return };
-    let script = r#""$0" run --out "$1" -- "$2"; status=$?; "$0" collect --out "$1" >&2; exit $status"#;
+    let script =
+        r#""$0" run --capture file --out "$1" -- "$2"; status=$?; "$0" collect --out "$1" >&2; exit $status"#;
     let Some(output) = served.run(script) else { return };
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(139), "{told}");
@@ -130,7 +131,7 @@ fn a_core_that_systemd_keeps_is_waited_for_and_collected_once() {
 #[test]
 fn what_systemd_says_of_a_core_that_it_did_not_keep_is_told() {
     let Some(served) = Served::new() else { return };
-    let script = r#"ulimit -H -c 0; exec "$0" run --out "$1" -- "$2""#;
+    let script = r#"ulimit -H -c 0; exec "$0" run --capture file --out "$1" -- "$2""#;
     let Some(output) = served.run(script) else { return };
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(139), "{told}");

@@ -27,6 +27,7 @@ if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
         i686-linux-gnu-gcc=gcc-i686-linux-gnu,libc6-dev-i386-cross powerpc64le-linux-gnu-gcc=gcc-powerpc64le-linux-gnu,libc6-dev-ppc64el-cross
         riscv64-linux-gnu-gcc=gcc-riscv64-linux-gnu,libc6-dev-riscv64-cross s390x-linux-gnu-gcc=gcc-s390x-linux-gnu,libc6-dev-s390x-cross
     )
+    libraries+=(/lib/systemd/systemd-coredump=systemd-coredump)
 fi
 packages=()
 missing=()
@@ -70,7 +71,24 @@ fi
 
 echo "setup: installing ${packages[*]}"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'restore; rm -f "$log"' EXIT
+# systemd-coredump makes itself the handler of cores when it is installed, and at each start of the system. The tests want
+# it to be there, and this machine's cores to go where they went.
+settings=(kernel.core_pattern kernel.core_pipe_limit fs.suid_dumpable)
+before=()
+case " ${packages[*]} " in
+*" systemd-coredump "*)
+    for setting in "${settings[@]}"; do before+=("$(cat "/proc/sys/${setting//.//}")"); done
+    if [ ! -e /etc/sysctl.d/50-coredump.conf ]; then
+        "${as_root[@]}" ln -s /dev/null /etc/sysctl.d/50-coredump.conf
+    fi
+    ;;
+esac
+restore() {
+    for index in "${!before[@]}"; do
+        printf '%s\n' "${before[index]}" | "${as_root[@]}" tee "/proc/sys/${settings[index]//.//}" >/dev/null || true
+    done
+}
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
 if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
     tail -n 5 "$log" >&2

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -159,6 +160,15 @@ pub(crate) fn of_command(
     found.collect()
 }
 
+/// Tells whether a file came to its place only after that time, by the time of its inode, which copying doesn't preserve:
+/// an earlier job had the same file in another place.
+fn is_younger(file: &Path, time: SystemTime) -> bool {
+    let Ok(metadata) = file.metadata() else { return false };
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    changed > time + GRACE
+}
+
 /// Finds what the kernel logged since then of crashes in files beneath `tree`, the job's folder: where the code that it
 /// logged is that of the file.
 pub(crate) fn beneath(host: &Host, search: &SearchArgs, tree: &Path, since: SystemTime) -> Vec<Found> {
@@ -166,7 +176,8 @@ pub(crate) fn beneath(host: &Host, search: &SearchArgs, tree: &Path, since: Syst
     let crashes = kernel_crashes_since(host, since).into_iter();
     let found = crashes.filter(|(_, crash)| crash.remains.bytes.is_some()).filter_map(|(died, mut crash)| {
         let file = find_code(host, &mut crash, &places)?;
-        file.starts_with(tree).then_some(Found { died, pid: None, crash })
+        let ours = file.starts_with(tree) && !is_younger(&file, died);
+        ours.then_some(Found { died, pid: None, crash })
     });
     found.collect()
 }
