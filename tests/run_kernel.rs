@@ -55,12 +55,18 @@ fn a_sanitizers_report_leaves_a_core() {
         let plain = |answer: Answer, out: &str| {
             assert_eq!(crashes_of(&folder.path().join(out), &exe).len(), 0, "{answer}");
         };
-        plain(run("plain").arg("--no-runtime-options").arg("--").arg(&exe).run().code(1), "plain");
+        let told = run("plain").arg("--").arg(&exe).run().code(1);
+        let told = told.tells(&["(sanitizer_exit)", "epitaph run --runtime-options"]);
+        plain(told, "plain");
         // What somebody has decided stays as it is.
-        let decided = run("decided").env("ASAN_OPTIONS", "abort_on_error=0").arg("--").arg(&exe);
+        let decided = run("decided")
+            .env("ASAN_OPTIONS", "abort_on_error=0")
+            .args(["--runtime-options", "--"])
+            .arg(&exe);
         plain(decided.run().code(1), "decided");
 
-        let answer = run("out").env("ASAN_OPTIONS", "exitcode=9").arg("--").arg(&exe).run().code(134);
+        let asked = run("out").env("ASAN_OPTIONS", "exitcode=9").args(["--runtime-options", "--"]).arg(&exe);
+        let answer = asked.run().code(134);
         let crashes = crashes_of(&folder.path().join("out"), &exe);
         assert_eq!(crashes.len(), 1, "{answer}");
         let class = crashes[0]["cause"]["class"].as_str().unwrap_or_default();
@@ -81,10 +87,10 @@ fn a_go_program_leaves_a_core() {
     let built = Command::new("go").args(["build", "-o"]).arg(&exe).arg(&source).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let run = |out: &str| run_in(&work, &folder.path().join(out));
-    run("plain").arg("--no-runtime-options").arg("--").arg(&exe).run().code(2);
+    run("plain").arg("--").arg(&exe).run().code(2).tells(&["(go_panic)"]);
     assert_eq!(crashes_of(&folder.path().join("plain"), &exe).len(), 0);
-    run("single").env("GOTRACEBACK", "single").arg("--").arg(&exe).run().code(2);
-    let answer = run("out").arg("--").arg(&exe).run().code(134);
+    run("single").env("GOTRACEBACK", "single").args(["--runtime-options", "--"]).arg(&exe).run().code(2);
+    let answer = run("out").args(["--runtime-options", "--"]).arg(&exe).run().code(134);
     assert_eq!(crashes_of(&folder.path().join("out"), &exe).len(), 1, "{answer}");
 }
 

@@ -254,12 +254,12 @@ pub(crate) enum Capture {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
-    /// Leave ASAN_OPTIONS and its siblings, and GOTRACEBACK, as they are
+    /// Let sanitizers and Go leave cores: set ASAN_OPTIONS and its siblings, and GOTRACEBACK
     ///
-    /// Otherwise they get the options by which sanitizers (disable_coredump=0:abort_on_error=1) and Go (crash) leave a core,
-    /// where you have not set those. Such a program then ends by SIGABRT (status 134), no longer with 1 or 2.
-    #[arg(long, env = "EPITAPH_NO_RUNTIME_OPTIONS")]
-    pub(crate) no_runtime_options: bool,
+    /// They get the options for that (disable_coredump=0:abort_on_error=1, crash) where you have not set those yourself. A
+    /// program that fails so then ends by SIGABRT (status 134), no longer with 1 or 2.
+    #[arg(long, env = "EPITAPH_RUNTIME_OPTIONS")]
+    pub(crate) runtime_options: bool,
     /// How long cores may be looked for after the command; what was not searched is told
     ///
     /// Where the core pattern names a folder, only that is looked into, unless the command died and no core is there.

@@ -79,7 +79,7 @@ impl Default for RunOptions {
         RunOptions {
             raise_core_limit: true,
             keep_stderr: false,
-            ask_runtimes: true,
+            ask_runtimes: false,
             trace: None,
             timeout: None,
         }

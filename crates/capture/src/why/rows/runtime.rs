@@ -40,8 +40,8 @@ pub(super) const ROWS: &[Row] = &[
         (command.last_words.sanitizer || (command.program.sanitized && by_status)).then_some(())?;
         words(
             "a sanitizer reported an error and ended the program itself, without a signal",
-            "let it abort, with a core: ASAN_OPTIONS=abort_on_error=1:disable_coredump=0, and the same in \
-             UBSAN_OPTIONS, TSAN_OPTIONS, MSAN_OPTIONS",
+            "let it abort, with a core: `epitaph run --runtime-options`, or ASAN_OPTIONS=abort_on_error=1:disable_coredump=0, \
+             and the same in UBSAN_OPTIONS, TSAN_OPTIONS, MSAN_OPTIONS",
         )
     }),
     Row::reason("rust_panic", |situation| {
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
         let by_status = command.program.go && command.exit == Exit::Code(GO_PANIC);
         words(
             panicked(command, "Go", command.last_words.go, by_status)?,
-            "where a core is wanted, let panics abort: GOTRACEBACK=crash",
+            "where a core is wanted, let panics abort: `epitaph run --runtime-options`, or GOTRACEBACK=crash",
         )
     }),
     Row::reason("oom_killed", |situation| {

@@ -93,7 +93,7 @@ fn options(args: &RunArgs, mode: CaptureMode, spool: Option<&Spool>) -> RunOptio
     RunOptions {
         raise_core_limit: mode == CaptureMode::File,
         keep_stderr: args.output_tail.is_some(),
-        ask_runtimes: !args.no_runtime_options,
+        ask_runtimes: args.runtime_options,
         trace,
         timeout,
     }
