@@ -52,7 +52,7 @@ mod text;
 mod trace;
 mod why;
 
-pub use canary::{Canary, CanaryError, Fate, Flight};
+pub use canary::{CANARY_NAME, Canary, CanaryError, Fate, Flight};
 pub use doctor::{Diagnosis, FixError, Fixed, diagnose, fix};
 pub use error::CaptureError;
 pub use host::{Host, Settings};

@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use epitaph_bundle::{Identity, OpenedCore, open_core_file};
-use epitaph_capture::Candidate;
+use epitaph_capture::{CANARY_NAME, Candidate};
+use epitaph_elf::CoreFile;
 use epitaph_report::{Options, not_kept, text};
 use epitaph_summary::{Collection, Core, CrashSummary, Warning};
 use epitaph_triage::{Observer, Silent, Triaged, test_in_output};
@@ -80,6 +82,11 @@ pub(crate) fn tell(
             opened.release();
             continue;
         }
+        if is_canarys(&opened) {
+            terminal::note(&format!("{} is of `epitaph doctor`'s own crash", opened.path.display()));
+            opened.release();
+            continue;
+        }
         let gap = if told.is_empty() { "" } else { "\n" };
         let tell_first = !kept.retention.may_refuse();
         let triaged = if tell_first {
@@ -138,6 +145,12 @@ pub(crate) fn tell(
     }
     let _ = out.flush();
     told
+}
+
+/// Tells whether a core is that of a crash on purpose, which a collector keeps like any other.
+fn is_canarys(opened: &OpenedCore) -> bool {
+    let core = CoreFile::open(Arc::clone(&opened.source));
+    core.is_ok_and(|core| core.process().info.as_ref().is_some_and(|info| info.name == CANARY_NAME))
 }
 
 /// The cores that were opened so far: a collector may keep one twice, by itself and in a report.

@@ -18,6 +18,9 @@ use crate::host::Host;
 use crate::limits::Raised;
 use crate::run::RunCommand;
 
+/// What the thread is called that crashes: its core is nobody's crash, wherever a collector keeps it.
+pub const CANARY_NAME: &str = "epitaph-canary";
+
 /// Time between two looks at a process that is dying; most need less than five.
 const PAUSE: Duration = Duration::from_millis(2);
 

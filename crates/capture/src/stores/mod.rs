@@ -15,6 +15,7 @@ use std::time::SystemTime;
 
 use epitaph_bundle::StoreName;
 
+use crate::handler::{OwnPattern, Spool};
 use crate::host::Host;
 use crate::pattern::{CorePattern, Target};
 use crate::why::NoCore;
@@ -35,17 +36,23 @@ pub enum Collector {
     Abrt,
     /// `wsl-capture-crash`: Windows keeps the cores of its Linux.
     Wsl,
+    /// Our own handler.
+    Epitaph,
 }
 
 /// A folder of cores: where it is, and how many levels of folders below it are part of it.
 pub(crate) type StoreFolder = (PathBuf, usize);
 
 impl Collector {
+    /// Those of others.
     const ALL: [Collector; 4] = [Collector::Systemd, Collector::Apport, Collector::Abrt, Collector::Wsl];
 
     /// Returns the collector that the core pattern of `host` leads to, if it is one of those.
     pub fn of(host: &Host) -> Option<Collector> {
         let pattern = CorePattern::of(host).ok()?;
+        if OwnPattern::of(&pattern).is_some() {
+            return Some(Collector::Epitaph);
+        }
         let Target::Pipe(pipe) = pattern.target() else { return None };
         let program = pipe.program.rsplit(|byte| *byte == b'/').next()?;
         Collector::ALL.into_iter().find(|collector| collector.program().as_bytes() == program)
@@ -58,6 +65,7 @@ impl Collector {
             Collector::Apport => "apport",
             Collector::Abrt => "abrt-hook-ccpp",
             Collector::Wsl => "wsl-capture-crash",
+            Collector::Epitaph => "epitaph",
         }
     }
 
@@ -70,6 +78,7 @@ impl Collector {
             }
             Collector::Abrt => vec![(host.path("/var/spool/abrt"), 1)],
             Collector::Wsl => wsl_folders(host),
+            Collector::Epitaph => own_folders(host),
         }
     }
 
@@ -89,8 +98,25 @@ impl Collector {
             // `ccpp-DATE-TIME-PID`; with `.new` behind that while it is being written.
             Collector::Abrt => name.to_str()?.strip_prefix("ccpp-")?.rsplit_once('-')?.1.parse().ok(),
             Collector::Systemd | Collector::Apport | Collector::Wsl => Some(StoreName::of(name)?.pid),
+            // `TIME-NANOSECONDS-PID.core`, `.core.zst`, `.json`
+            Collector::Epitaph => {
+                let (id, part) = name.to_str()?.split_once('.')?;
+                id.rsplit_once('-').filter(|_| part.starts_with("core"))?.1.parse().ok()
+            }
         }
     }
+}
+
+/// Returns the folders of our own handler's spool that this user can read: of root, everybody's.
+fn own_folders(host: &Host) -> Vec<StoreFolder> {
+    let own = CorePattern::of(host).ok().and_then(|pattern| OwnPattern::of(&pattern));
+    let Some(spool) = own.map(|own| Spool::at(host.path(own.spool))) else { return Vec::new() };
+    let user = rustix::process::geteuid();
+    if !user.is_root() {
+        return vec![(spool.of_user(user.as_raw()), 0)];
+    }
+    let entries = std::fs::read_dir(spool.path()).into_iter().flatten().flatten();
+    entries.map(|entry| (entry.path(), 0)).filter(|(path, _)| path.is_dir()).collect()
 }
 
 /// Returns `%TEMP%\wsl-crashes` of each user of the Windows around a WSL.
@@ -107,7 +133,7 @@ pub fn why_not_kept(host: &Host, dead: &[u32], since: SystemTime) -> Option<NoCo
     match Collector::of(host)? {
         Collector::Systemd => journal::why_not_kept(&ask::journal(host, since)?, dead),
         Collector::Apport => apport::why_not_kept(&ask::apport_log(host)?, dead),
-        Collector::Abrt | Collector::Wsl => None,
+        Collector::Abrt | Collector::Wsl | Collector::Epitaph => None,
     }
 }
 
@@ -129,6 +155,7 @@ mod tests {
             ("|/usr/share/apport/apport -p%p -s%s -c%c -d%d -P%P -u%u -g%g -- %E", Some(Collector::Apport)),
             ("|/usr/libexec/abrt-hook-ccpp %s %c %p %u %g %t %P %I %h %e", Some(Collector::Abrt)),
             ("|/wsl-capture-crash %t %E %p %s", Some(Collector::Wsl)),
+            ("|/usr/libexec/epitaph handler run v=1 P=%P", Some(Collector::Epitaph)),
             ("|/usr/bin/handler %p", None),
             ("|", None),
             ("core.%p", None),

@@ -67,12 +67,24 @@ pub fn wait_for_dumps(host: &Host, dead: &[u32], since: SystemTime, patience: Pa
 
 /// Tells whether a process of the collector is at work.
 fn is_at_work(host: &Host, collector: Collector) -> bool {
+    // Ours has the name of this very program: what it has begun tells more.
+    if collector == Collector::Epitaph {
+        return has_begun(host, collector);
+    }
     let Ok(processes) = all_processes_with_root(host.path("/proc")) else { return false };
     let name = collector.program();
     let name = name.get(..LONGEST_COMM).unwrap_or(name);
     let stats = processes.take(MOST_ENTRIES).filter_map(|process| process.ok()?.stat().ok());
     stats.into_iter().any(|stat| {
         stat.comm == name && !matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead) | Err(_))
+    })
+}
+
+/// Tells whether there are files in the store that are not finished.
+fn has_begun(host: &Host, collector: Collector) -> bool {
+    collector.folders(host).into_iter().any(|(folder, _)| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_ENTRIES);
+        entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|it| it == "partial"))
     })
 }
 
@@ -191,6 +203,19 @@ mod tests {
             let waited = wait(&host, &[7]);
             assert!(!waited.unfinished && waited.took >= QUICK.idle, "{waited:?}");
         });
+    }
+
+    #[test]
+    fn our_own_handler_is_at_work_as_long_as_something_is_not_sealed() {
+        let (_root, host) = fake(&[("kernel/core_pattern", "|/opt/epitaph handler run v=1 D=/cores P=%P")]);
+        let folder = host.path(format!("/cores/{}", rustix::process::geteuid().as_raw()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("1700000000-000000001-7.core"), "").unwrap();
+        std::fs::write(folder.join("1700000000-000000001-7.core.zst.partial"), "").unwrap();
+        assert!(wait(&host, &[7]).unfinished);
+        std::fs::remove_file(folder.join("1700000000-000000001-7.core.zst.partial")).unwrap();
+        let waited = wait(&host, &[7]);
+        assert!(!waited.unfinished && waited.took < QUICK.idle, "{waited:?}");
     }
 
     #[test]

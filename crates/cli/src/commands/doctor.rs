@@ -1,9 +1,11 @@
 //! `epitaph doctor`: will a crash here leave a core?
 
+use std::ffi::CString;
 use std::io::Write;
 
 use epitaph_capture::{
-    Canary, CanaryError, Diagnosis, Fate, FixError, Fixed, Flight, Host, NoCore, RunCommand, diagnose, fix,
+    CANARY_NAME, Canary, CanaryError, Diagnosis, Fate, FixError, Fixed, Flight, Host, NoCore, RunCommand,
+    diagnose, fix,
 };
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
@@ -53,6 +55,8 @@ pub(crate) fn canary() -> std::io::Result<Canary> {
 
 /// Ends this process by SIGSEGV.
 fn crash() -> Result<Exit, Error> {
+    let name = CString::new(CANARY_NAME).map_err(std::io::Error::from)?;
+    rustix::thread::set_name(&name).map_err(std::io::Error::from)?;
     // The first one may only turn off the handler by which Rust's runtime tells a stack overflow.
     for _ in 0..3 {
         kill_process(getpid(), Signal::SEGV).map_err(std::io::Error::from)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use epitaph_bundle::open_core_file;
+use epitaph_capture::handler::OwnPattern;
 use epitaph_capture::{
     Candidate, CorePattern, Found, Host, RunOutcome, Search, SearchLimits, raise_open_files,
 };
@@ -35,7 +36,9 @@ fn search_places(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_dead: 
     let limits = SearchLimits { time: args.search_budget, ..SearchLimits::default() };
     let search = Search::new(host).newer_than(outcome.started);
     let search = search.limits(limits.with_open_files(raise_open_files()));
-    if CorePattern::of(host).is_ok_and(|pattern| pattern.sends_to_one_place()) {
+    let goes_to_one_place =
+        |pattern: CorePattern| pattern.sends_to_one_place() || OwnPattern::of(&pattern).is_some();
+    if CorePattern::of(host).is_ok_and(goes_to_one_place) {
         let found = search.clone().destination().run();
         if !(seems_dead && found.candidates.is_empty()) {
             return found;
