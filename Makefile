@@ -51,12 +51,13 @@ causes: ## ask why our programs with known causes died, and COUNT generated ones
 		$(CARGO) test --locked --test e2e causes:: -- --nocapture --test-threads 1
 
 # What is compared: ONLY=case (or several), ROUNDS=n, QUICK=1 without what takes minutes or gigabytes, GROWTH=1 for how the
-# cost grows instead, JSON=file.
+# cost grows instead, OVERHEAD=1 for what `epitaph run` costs a command (sets the core pattern for a while, as root; ROUNDS=200
+# for the short one: ONLY=true), JSON=file.
 ROUNDS ?= 5
 
 .PHONY: bench
-bench: build ## compare with gdb, eu-stack, lldb: time and memory (GROWTH=1: how they grow)
-	$(CARGO) run --release --locked -q -p epitaph-bench -- $(if $(GROWTH),growth,compare) --rounds $(ROUNDS) \
+bench: build ## compare with gdb, eu-stack, lldb: time and memory (GROWTH=1: how they grow, OVERHEAD=1: what `run` costs)
+	$(CARGO) run --release --locked -q -p epitaph-bench -- $(if $(OVERHEAD),overhead,$(if $(GROWTH),growth,compare)) --rounds $(ROUNDS) \
 		$(addprefix --only ,$(ONLY)) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
 
 .PHONY: lint

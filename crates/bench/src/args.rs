@@ -22,6 +22,8 @@ pub enum Command {
     Compare(Wanted),
     /// Measure epitaph on ever larger cores
     Growth(Wanted),
+    /// Measure what `epitaph run` adds to the commands that it runs
+    Overhead(Wanted),
     /// Run one command and write what it took: what the others start each process through
     #[command(hide = true)]
     Launch {

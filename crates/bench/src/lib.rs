@@ -5,6 +5,7 @@
 //! - [`cases`] says who competes on which core, and what is promised of epitaph there.
 //! - [`run`] measures one process; [`rounds`] lets the tools take turns, so that a busy minute of the machine hits all.
 //! - [`growth`] measures epitaph alone on ever larger cores, and how its cost follows.
+//! - [`overhead`] measures what `epitaph run` adds to a command.
 //! - [`session`] does what was asked for; [`report`] prints it as Markdown and as JSON.
 //!
 //! It is *not* part of the product: nothing depends on it, `make bench` runs it.
@@ -24,6 +25,7 @@ pub mod growth;
 pub mod inputs;
 mod launch;
 pub mod machine;
+pub mod overhead;
 pub mod report;
 pub mod rounds;
 pub mod run;

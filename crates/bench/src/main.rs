@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Compare(wanted) => compare(&wanted),
         Command::Growth(wanted) => growth(&wanted),
+        Command::Overhead(wanted) => overhead(&wanted),
         Command::Launch { report, program, arguments } => launch(&report, &program, &arguments),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
@@ -32,6 +33,13 @@ fn growth(wanted: &Wanted) -> Result<(), BenchError> {
     let results = Session::new(wanted, &mut std::io::stderr())?.growth()?;
     let mut text = String::new();
     let _infallible = report::growth(&results, &mut text);
+    print(&text, &results, wanted)
+}
+
+fn overhead(wanted: &Wanted) -> Result<(), BenchError> {
+    let results = Session::new(wanted, &mut std::io::stderr())?.overhead()?;
+    let mut text = String::new();
+    let _infallible = report::overhead(&results, &mut text);
     print(&text, &results, wanted)
 }
 

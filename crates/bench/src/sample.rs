@@ -40,7 +40,7 @@ impl Figures {
 }
 
 /// Returns the middle of some numbers; of an even count the mean of the two in the middle.
-fn median(mut numbers: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
     let upper = *numbers.get(numbers.len() / 2)?;
     let lower = *numbers.get(numbers.len().checked_sub(1)? / 2)?;

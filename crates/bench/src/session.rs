@@ -9,6 +9,7 @@ use crate::cases::{Case, Compared, cases, contestants};
 use crate::growth::{Axis, Grown, Point, axes};
 use crate::inputs::{Made, Workshop};
 use crate::machine::Machine;
+use crate::overhead::{self, Way, jobs};
 use crate::report::{Results, Skipped};
 use crate::rounds::{Contestant, Outcome, Rounds, Standing, compete};
 use crate::run::{Runner, Task};
@@ -51,7 +52,13 @@ impl<'a> Session<'a> {
         let runner = Runner::new(launcher, &work, wanted.limit)?;
         let made = runner.folder().to_owned();
         let machine = Machine::here(&tools);
-        let results = Results { machine, compared: Vec::new(), grown: Vec::new(), skipped: Vec::new() };
+        let results = Results {
+            machine,
+            compared: Vec::new(),
+            grown: Vec::new(),
+            costs: Vec::new(),
+            skipped: Vec::new(),
+        };
         Ok(Session { wanted, tools, workshop, runner, made, progress, results })
     }
 
@@ -113,6 +120,26 @@ impl<'a> Session<'a> {
                 }
             }
             self.results.grown.push(Grown::new(&axis, points));
+            self.say("\n");
+        }
+        Ok(self.results)
+    }
+
+    /// Measures what `epitaph run` costs every command that is wanted, in each way that it can get cores here.
+    ///
+    /// # Errors
+    /// When something fails that is neither a command's nor epitaph's fault.
+    pub fn overhead(mut self) -> Result<Results, BenchError> {
+        let epitaph = self.tools.program(Tool::Epitaph).map(Path::to_owned).unwrap_or_default();
+        for job in self.wanted(jobs(), |job| job.name)? {
+            self.say(&format!("{}: ", job.name));
+            for way in Way::ALL {
+                match overhead::measure(&self.runner, &epitaph, &job, way, self.wanted.rounds)? {
+                    Ok(cost) => self.results.costs.push(cost),
+                    Err(why) => self.skip(&format!("{} ({})", job.name, way.name()), why),
+                }
+                self.say(".");
+            }
             self.say("\n");
         }
         Ok(self.results)

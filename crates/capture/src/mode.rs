@@ -57,7 +57,7 @@ mod tests {
         let best = |pattern: &str, change: fn(&mut Situation)| {
             let (root, host) = fake(&[("kernel/core_pattern", pattern)]);
             std::fs::create_dir(root.path().join("tmp")).unwrap();
-            let mut situation = Situation::of(&host);
+            let mut situation = Situation::in_brief(&host);
             (situation.limit, situation.container) = (CoreLimit::UNLIMITED, None);
             change(&mut situation);
             CaptureMode::best(&situation)

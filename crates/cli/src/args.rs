@@ -262,7 +262,9 @@ pub(crate) struct RunArgs {
     pub(crate) runtime_options: bool,
     /// How long cores may be looked for after the command; what was not searched is told
     ///
-    /// Where the core pattern names a folder, only that is looked into, unless the command died and no core is there.
+    /// Where the core pattern names a folder, only that is looked into, unless the command died and no core is there. Elsewhere
+    /// a command that ends well has only its own folder searched, and what has changed in /tmp; one that fails, or was seen to
+    /// crash, also the rest of /tmp and the folders that other processes stand in.
     #[arg(long, value_name = "TIME", default_value = "5s", env = "EPITAPH_SEARCH_BUDGET", value_parser = parse_span)]
     pub(crate) search_budget: Duration,
     /// Keep the last lines that the command writes to stderr for the reports (50 if no number is given), unless stderr is a

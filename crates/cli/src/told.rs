@@ -60,6 +60,10 @@ pub(crate) fn tell(
     out: &mut impl Write,
     kept: &mut Kept,
 ) -> Vec<Told> {
+    // Most commands that are run leave none, and are not to wait for what is read for the others.
+    if candidates.is_empty() {
+        return Vec::new();
+    }
     let examiner = Examiner::new(&args.search, config::rules_or_warning(&args.config)).all_files();
     let options = Options { color: true, width: terminal::width(), ..Options::default() };
     let mut told: Vec<Told> = Vec::new();

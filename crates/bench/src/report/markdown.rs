@@ -49,7 +49,7 @@ pub fn growth(results: &Results, out: &mut dyn Write) -> fmt::Result {
     remarks(results, out)
 }
 
-fn machine(machine: &Machine, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn machine(machine: &Machine, out: &mut dyn Write) -> fmt::Result {
     let Machine { date, cpu, processors, kernel, load, tools } = machine;
     let load = load.as_deref().map(|load| format!(", load {load} at the start")).unwrap_or_default();
     writeln!(out, "{date}, {cpu}, {processors} processors, Linux {kernel}{load}. {}.\n", tools.join(", "))
@@ -92,15 +92,20 @@ fn goals(compared: &[Compared], out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "| core | goal | measured | |\n|---|---|---|---|")?;
     for one in compared {
         for judged in &one.goals {
-            let verdict = match judged.holds {
-                Some(true) => "ok",
-                Some(false) => "**over**",
-                None => "?",
-            };
+            let verdict = verdict(judged.holds);
             writeln!(out, "| {} | {} | {} | {verdict} |", one.title, judged.goal, judged.measured)?;
         }
     }
     writeln!(out)
+}
+
+/// Says whether a promise holds.
+pub(super) fn verdict(holds: Option<bool>) -> &'static str {
+    match holds {
+        Some(true) => "ok",
+        Some(false) => "**over**",
+        None => "?",
+    }
 }
 
 fn series(grown: &Grown, out: &mut dyn Write) -> fmt::Result {
@@ -134,7 +139,7 @@ fn series(grown: &Grown, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "\n{time}; {memory} (1 is linear; of the last steps, less what the first takes).\n")
 }
 
-fn remarks(results: &Results, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn remarks(results: &Results, out: &mut dyn Write) -> fmt::Result {
     let failures = results.compared.iter().flat_map(|one| {
         one.standings.iter().filter_map(|standing| match &standing.outcome {
             Outcome::Failed(why) => Some(format!("{}: {} failed: {why}", one.name, standing.tool.name())),
@@ -212,6 +217,7 @@ mod tests {
                 cpu: Some(Verdict::WithExponent(2.0)),
                 memory: Some(Verdict::Hardly),
             }],
+            costs: Vec::new(),
             skipped: vec![Skipped { name: "heap-4g".to_owned(), why: "no room".to_owned() }],
         }
     }

@@ -1,15 +1,18 @@
 //! Results, for people and for programs.
 
 mod markdown;
+mod overhead;
 pub(crate) mod quantity;
 
 pub use markdown::{comparison, growth};
+pub use overhead::overhead;
 
 use serde::Serialize;
 
 use crate::cases::Compared;
 use crate::growth::Grown;
 use crate::machine::Machine;
+use crate::overhead::Cost;
 
 /// A comparison that did not take place.
 #[derive(Debug, Serialize)]
@@ -29,6 +32,8 @@ pub struct Results {
     pub compared: Vec<Compared>,
     /// The series.
     pub grown: Vec<Grown>,
+    /// What `epitaph run` costs.
+    pub costs: Vec<Cost>,
     /// What did not take place.
     pub skipped: Vec<Skipped>,
 }

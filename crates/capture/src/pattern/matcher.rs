@@ -134,8 +134,29 @@ impl Matcher {
         self.name.iter().any(|token| matches!(token, Token::Text(text) if text.len() > 2))
     }
 
+    /// Returns whether a file's name begins and ends as the pattern's names do. Most files' names don't, and that is
+    /// told without trying to split them.
+    pub(crate) fn may_make(&self, name: &[u8]) -> bool {
+        let begins = match self.name.first() {
+            Some(Token::Text(text)) => name.starts_with(text),
+            Some(Token::Value(_)) | None => true,
+        };
+        let ends = match self.name.last() {
+            Some(Token::Text(text)) => name.ends_with(text),
+            Some(Token::Value(specifier)) => match specifier.domain() {
+                Domain::Number { .. } => name.last().is_some_and(u8::is_ascii_digit),
+                Domain::Text { .. } => true,
+            },
+            None => true,
+        };
+        begins && ends
+    }
+
     /// Matches the last of the pattern's components against `components`, which are no more than those.
     fn match_components(&self, components: &[&[u8]]) -> Option<NameFields> {
+        if !components.last().is_some_and(|name| self.may_make(name)) {
+            return None;
+        }
         let patterns =
             self.folders.iter().chain([&self.name]).skip(self.folders.len() + 1 - components.len());
         let pairs: Vec<(&[Token], &[u8])> =

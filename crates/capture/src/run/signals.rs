@@ -37,7 +37,7 @@ impl Forwarding {
     /// Catches the signals from now on; those that arrive before [`Forwarding::begin`] wait for it.
     pub(super) fn install() -> io::Result<Forwarding> {
         let signals: Vec<i32> = not_ignored(&FORWARDED);
-        let idle = defaults_when_idle()?;
+        let idle = defaults_when_idle(&signals)?;
         let signals = SignalsInfo::<WithOrigin>::new(signals)?;
         idle.store(false, Ordering::SeqCst);
         Ok(Forwarding {
@@ -106,10 +106,10 @@ fn not_ignored(signals: &[i32]) -> Vec<i32> {
     signals.iter().copied().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect()
 }
 
-/// Makes the signals act by their defaults while the returned flag is set; registers that once per process.
+/// Makes these signals act by their defaults while the returned flag is set; registers that once per process.
 ///
 /// A handler, once installed, stays: without this, Ctrl-C would have no effect after the first command.
-fn defaults_when_idle() -> io::Result<Arc<AtomicBool>> {
+fn defaults_when_idle(signals: &[i32]) -> io::Result<Arc<AtomicBool>> {
     static IDLE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     static REGISTERING: Mutex<()> = Mutex::new(());
     let _registering = REGISTERING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,8 +117,8 @@ fn defaults_when_idle() -> io::Result<Arc<AtomicBool>> {
         return Ok(Arc::clone(idle));
     }
     let idle = Arc::new(AtomicBool::new(false));
-    for signal in not_ignored(&FORWARDED) {
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&idle))?;
+    for signal in signals {
+        signal_hook::flag::register_conditional_default(*signal, Arc::clone(&idle))?;
     }
     Ok(Arc::clone(IDLE.get_or_init(|| idle)))
 }

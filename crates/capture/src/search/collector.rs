@@ -69,6 +69,11 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Returns the time from which on cores are taken, with some grace.
+    pub(super) fn newer_than(&self) -> Option<SystemTime> {
+        self.newer_than
+    }
+
     /// Says that what is visited from now on lies in the place of this index.
     pub(super) fn enter(&mut self, place: usize) {
         self.place = Some(place);

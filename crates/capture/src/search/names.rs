@@ -87,7 +87,7 @@ impl Names {
             return None;
         }
         let name = path.file_name()?.as_bytes();
-        if let Some(pattern) = &self.pattern
+        if let Some(pattern) = self.pattern.as_ref().filter(|pattern| pattern.may_make(name))
             && let Some(fields) = pattern.match_path(&self.host.own_path(&std::path::absolute(path).ok()?))
         {
             let likeness = if pattern.is_telling() { Likeness::Sure } else { Likeness::Vague };

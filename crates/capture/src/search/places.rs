@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub(super) depth: Option<usize>,
     /// Whether it is listed among the searched places though it holds nothing.
     pub(super) listed: Listed,
+    /// Whether folders beneath it are left out in which nothing was made since the time that cores are looked for from.
+    pub(super) changed_only: bool,
 }
 
 /// When a place is listed among the searched ones.
@@ -38,11 +40,15 @@ pub(super) enum Listed {
 
 impl Place {
     pub(super) fn tree(path: impl Into<PathBuf>) -> Place {
-        Place { path: path.into(), depth: None, listed: Listed::Always }
+        Place::of(path, None, Listed::Always)
     }
 
     pub(super) fn folder(path: impl Into<PathBuf>, depth: usize) -> Place {
-        Place { path: path.into(), depth: Some(depth), listed: Listed::Always }
+        Place::of(path, Some(depth), Listed::Always)
+    }
+
+    fn of(path: impl Into<PathBuf>, depth: Option<usize>, listed: Listed) -> Place {
+        Place { path: path.into(), depth, listed, changed_only: false }
     }
 }
 
@@ -50,7 +56,7 @@ impl Place {
 pub(super) fn of_pattern(host: &Host, pattern: Option<&Matcher>) -> Option<Place> {
     let pattern = pattern?;
     let path = host.path(pattern.folder()?);
-    Some(Place { path, depth: Some(pattern.depth_below_folder()), listed: Listed::Always })
+    Some(Place::of(path, Some(pattern.depth_below_folder()), Listed::Always))
 }
 
 /// Returns where our own handler keeps this user's cores, if the host's cores go to it; for root, those of all users.
@@ -59,17 +65,27 @@ pub(super) fn of_handler(host: &Host) -> Option<Place> {
     let spool = Spool::at(host.path(own.spool));
     let user = rustix::process::geteuid();
     Some(if user.is_root() {
-        Place { path: spool.path().to_owned(), depth: Some(1), listed: Listed::IfThere }
+        Place::of(spool.path(), Some(1), Listed::IfThere)
     } else {
-        Place { path: spool.of_user(user.as_raw()), depth: Some(0), listed: Listed::IfThere }
+        Place::of(spool.of_user(user.as_raw()), Some(0), Listed::IfThere)
     })
 }
 
 /// Returns folders where programs like to stand, besides the job's own.
 pub(super) fn usual(host: &Host, home: Option<&Path>) -> Vec<Place> {
-    let mut places = vec![Place { path: host.path("/tmp"), depth: Some(2), listed: Listed::IfThere }];
-    places.extend(home.map(|home| Place { path: home.to_owned(), depth: Some(0), listed: Listed::IfThere }));
+    let mut places = vec![temporary(host)];
+    places.extend(home.map(|home| Place::of(home, Some(0), Listed::IfThere)));
     places
+}
+
+/// Returns the folder of temporary files, of which only what has changed lately is looked at: a core that is made changes
+/// the folder that it is made in.
+pub(super) fn changed(host: &Host) -> Place {
+    Place { changed_only: true, ..temporary(host) }
+}
+
+fn temporary(host: &Host) -> Place {
+    Place::of(host.path("/tmp"), Some(2), Listed::IfThere)
 }
 
 /// Returns the working folders of this user's processes that see the same mounts as we do.
@@ -92,17 +108,13 @@ pub(super) fn of_processes(host: &Host) -> Vec<Place> {
     folders
         .into_iter()
         .take(MOST_PROCESS_FOLDERS)
-        .map(|path| Place { path: host.path(path), depth: Some(0), listed: Listed::IfUseful })
+        .map(|path| Place::of(host.path(path), Some(0), Listed::IfUseful))
         .collect()
 }
 
 /// Returns the stores of other collectors.
 pub(super) fn of_collectors(host: &Host) -> impl Iterator<Item = Place> {
-    Collector::all_folders(host).map(|(path, depth)| Place {
-        path,
-        depth: Some(depth),
-        listed: Listed::IfUseful,
-    })
+    Collector::all_folders(host).map(|(path, depth)| Place::of(path, Some(depth), Listed::IfUseful))
 }
 
 fn mounts_of(proc: &Path, process: &Process) -> Option<PathBuf> {

@@ -251,6 +251,28 @@ fn the_pattern_s_folder_is_told_where_it_is_missing() {
 }
 
 #[test]
+fn of_changed_places_only_the_folders_are_read_in_which_something_appeared() {
+    let (root, host) = fake(&[("kernel/core_pattern", "core.%p")]);
+    let tmp = |name: &str| root.path().join("tmp").join(name);
+    for folder in ["new/newer", "old"] {
+        std::fs::create_dir_all(tmp(folder)).unwrap();
+    }
+    for core in ["core.1", "new/core.2", "new/newer/core.3", "old/core.4"] {
+        std::fs::write(tmp(core), elf(CORE)).unwrap();
+    }
+    // As if the core had been written over one of yesterday.
+    File::open(tmp("old")).unwrap().set_modified(SystemTime::now() - Duration::from_secs(86_400)).unwrap();
+    let search = Search::new(&host).newer_than(SystemTime::now());
+    let pids = |search: Search| {
+        let found = search.run();
+        found.candidates.iter().filter_map(Candidate::named_pid).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(pids(search.clone().changed_places()).into_iter().eq([1, 2, 3]));
+    assert!(pids(search.clone().changed_places().usual_places(None)).into_iter().eq([1, 2, 3, 4]));
+    assert!(pids(search).is_empty());
+}
+
+#[test]
 fn usual_places_are_searched_near_the_top_only() {
     let job = Job::new("core.%p");
     for file in ["/tmp/core.1", "/tmp/a/b/core.2", "/tmp/a/b/c/core.3"] {

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::{FileType, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::limits::{Limit, SearchLimits};
 use crate::host::Host;
@@ -36,6 +36,7 @@ pub(super) struct Walk {
     seen: HashMap<(u64, u64), usize>,
     skipped: Vec<PathBuf>,
     hit: BTreeSet<Limit>,
+    changed_since: Option<SystemTime>,
 }
 
 struct Folder {
@@ -53,7 +54,14 @@ impl Walk {
             seen: HashMap::new(),
             skipped: SKIPPED_PATHS.iter().map(|path| host.path(path)).collect(),
             hit: BTreeSet::new(),
+            changed_since: None,
         }
+    }
+
+    /// From now on, reads only those folders beneath a root in which something was made, renamed or removed since `time`;
+    /// all of them where that is `None`.
+    pub(super) fn only_changed_since(&mut self, time: Option<SystemTime>) {
+        self.changed_since = time;
     }
 
     /// Returns the limits that kept the walks from seeing everything.
@@ -118,7 +126,8 @@ impl Walk {
                 };
                 // The link itself, not what it may point at by now.
                 let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
-                if metadata.is_dir() && metadata.dev() == device && self.enter(&path, &metadata, depth_left) {
+                let is_inside = metadata.is_dir() && metadata.dev() == device;
+                if is_inside && self.has_changed(&metadata) && self.enter(&path, &metadata, depth_left) {
                     queue.push_back(Folder { path, depth_left, at_top: false });
                 }
             }
@@ -138,6 +147,11 @@ impl Walk {
         }
         self.seen.insert(key, depth_left);
         true
+    }
+
+    fn has_changed(&self, folder: &Metadata) -> bool {
+        let Some(since) = self.changed_since else { return true };
+        folder.modified().map_or(true, |changed| changed >= since)
     }
 
     fn is_over(&mut self) -> bool {
@@ -252,6 +266,23 @@ mod tests {
         let mut walk = walk(root.path(), SearchLimits::default());
         assert_eq!(names(&mut walk, &root.path().join("a"), 0), ["b"]);
         assert!(names(&mut walk, root.path(), 9).contains(&"a/b/file".to_owned()));
+    }
+
+    #[test]
+    fn folders_in_which_nothing_happened_can_be_left_out() {
+        let root = tree(&["old/file", "new/file", "old/below/file"]);
+        let hour = std::time::Duration::from_secs(3600);
+        for folder in ["", "old"] {
+            let folder = std::fs::File::open(root.path().join(folder)).unwrap();
+            folder.set_modified(SystemTime::now() - 2 * hour).unwrap();
+        }
+        let mut walk = walk(root.path(), SearchLimits::default());
+        walk.only_changed_since(Some(SystemTime::now() - hour));
+        let mut seen = names(&mut walk, root.path(), 9);
+        seen.sort();
+        assert_eq!(seen, ["new", "new/file", "old"]);
+        walk.only_changed_since(None);
+        assert!(names(&mut walk, &root.path().join("old"), 9).contains(&"old/below/file".to_owned()));
     }
 
     #[test]

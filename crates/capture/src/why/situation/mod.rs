@@ -104,25 +104,50 @@ pub struct LostCore {
 impl Situation {
     /// Looks at `host` and at this process.
     pub fn of(host: &Host) -> Situation {
+        let container = container::evidence(host);
+        let situation = Situation::of_pattern(host, container);
+        let systemd =
+            situation.receiver == Receiver::Usable && host.settings().pipes_into("systemd-coredump");
+        let situation = Situation {
+            gvisor: host.is_gvisor(),
+            inherited: Inherited::of(host),
+            systemd: if systemd { Systemd::of(host) } else { Systemd::default() },
+            oom_kills: evidence::oom_kills(host).unwrap_or(0),
+            ..situation
+        };
+        match situation.file() {
+            Some(file) if file.is_absolute() => situation.with_name_in(host, Path::new("/")),
+            _ => situation,
+        }
+    }
+
+    /// Looks only at where cores go and whether they may: all that [`CaptureMode::best`](crate::CaptureMode::best) asks
+    /// for, before every command.
+    pub fn in_brief(host: &Host) -> Situation {
+        // Files are written as the crasher sees them, inside of a container or not.
+        let is_file = host.settings().pattern.as_ref().is_ok_and(|pattern| pattern.file().is_some());
+        Situation::of_pattern(host, if is_file { None } else { container::evidence(host) })
+    }
+
+    /// Looks at what the core pattern leads to.
+    fn of_pattern(host: &Host, container: Option<&'static str>) -> Situation {
         let settings = host.settings();
         let pattern = settings.pattern.clone();
-        let container = container::evidence(host);
         let receiver = pattern.as_ref().map_or(Receiver::Unknown, |it| receiver::of(host, it, container));
         let folder = pattern.as_ref().ok().and_then(|pattern| pattern.matcher()?.folder());
-        let systemd = receiver == Receiver::Usable && settings.pipes_into("systemd-coredump");
-        let situation = Situation {
+        Situation {
             receiver,
             folder: folder.map(|path| Folder::of(host, path)),
             pattern,
-            gvisor: host.is_gvisor(),
+            gvisor: false,
             pipe_limit: settings.pipe_limit.unwrap_or(0),
             suid_dumpable: settings.suid_dumpable.unwrap_or(0),
             limit: own::core_limit(host),
-            inherited: Inherited::of(host),
+            inherited: Inherited::default(),
             container,
-            systemd: if systemd { Systemd::of(host) } else { Systemd::default() },
+            systemd: Systemd::default(),
             name_taken: None,
-            oom_kills: evidence::oom_kills(host).unwrap_or(0),
+            oom_kills: 0,
             canary: None,
             command: None,
             lost: Vec::new(),
@@ -130,10 +155,6 @@ impl Situation {
             limits_hit: Vec::new(),
             older: 0,
             not_kept: None,
-        };
-        match situation.file() {
-            Some(file) if file.is_absolute() => situation.with_name_in(host, Path::new("/")),
-            _ => situation,
         }
     }
 

@@ -71,7 +71,7 @@ fn command(words: &[OsString]) -> Option<RunCommand> {
 
 fn mode(capture: Capture) -> CaptureMode {
     match capture {
-        Capture::Auto => CaptureMode::best(&Situation::of(&Host::real())),
+        Capture::Auto => CaptureMode::best(&Situation::in_brief(&Host::real())),
         Capture::File => CaptureMode::File,
         Capture::Ptrace => CaptureMode::Ptrace,
         Capture::None => CaptureMode::None,

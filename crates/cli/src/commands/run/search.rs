@@ -5,7 +5,7 @@ use std::path::Path;
 use epitaph_bundle::open_core_file;
 use epitaph_capture::handler::OwnPattern;
 use epitaph_capture::{
-    Candidate, CorePattern, Found, Host, RunOutcome, Search, SearchLimits, raise_open_files,
+    Candidate, CorePattern, Exit as Ended, Found, Host, RunOutcome, Search, SearchLimits, raise_open_files,
 };
 use epitaph_elf::{CoreFile, ProcessInfo};
 use epitaph_summary::CoreSource;
@@ -30,8 +30,11 @@ pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_de
     found
 }
 
-/// Looks for cores where they may be. Where the core pattern sends them to one place, only a command that seems to have died
-/// without one there is worth a look at all the others.
+/// Looks for cores where they may be.
+///
+/// Where the core pattern sends them to one place, only a command that seems to have died without one there is worth a look
+/// at all the others. Otherwise they are wherever a crasher stood, and nobody tells of one that its own parent waited for: the
+/// command's folder is searched then, but all places that there are only if the command failed or a crash was seen.
 fn search_places(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_dead: bool) -> Found {
     let limits = SearchLimits { time: args.search_budget, ..SearchLimits::default() };
     let search = Search::new(host).newer_than(outcome.started);
@@ -44,7 +47,9 @@ fn search_places(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_dead: 
             return found;
         }
     }
-    search.tree(&outcome.cwd).usual_places(None).run()
+    let search = search.tree(&outcome.cwd);
+    let is_well = outcome.exit == Ended::Code(0) && !outcome.timed_out && outcome.crashed().next().is_none();
+    if is_well { search.changed_places().run() } else { search.usual_places(None).run() }
 }
 
 /// Whose a core is.
