@@ -282,7 +282,7 @@ mod tests {
         seen.sort();
         assert_eq!(seen, ["new", "new/file", "old"]);
         walk.only_changed_since(None);
-        assert!(names(&mut walk, &root.path().join("old"), 9).contains(&"old/below/file".to_owned()));
+        assert!(names(&mut walk, &root.path().join("old"), 9).contains(&"below/file".to_owned()));
     }
 
     #[test]
