@@ -470,6 +470,11 @@ pub(crate) enum HandlerCommand {
     /// Read the core that `handler run` hands over, without its rights
     #[command(hide = true)]
     Work,
+    /// Receive cores by a socket, on kernels that give cores to one (Linux 6.16 and later): a daemon
+    Serve(HandlerServeArgs),
+    /// Receive a core from the connection that `handler serve` hands over
+    #[command(hide = true)]
+    Take(HandlerServeArgs),
     /// Make this program the host's handler of cores
     Install(HandlerInstallArgs),
     /// Put the host's settings back as they were before
@@ -483,6 +488,13 @@ pub(crate) struct HandlerRunArgs {
     /// What the kernel tells of the crash, as `handler install` asks it to
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "NAME=VALUE")]
     pub(crate) arguments: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HandlerServeArgs {
+    /// Where cores are kept, in a folder for each user; the socket is there as well
+    #[arg(long, value_name = "DIR", default_value = epitaph_capture::handler::DEFAULT_SPOOL, env = "EPITAPH_SPOOL")]
+    pub(crate) spool: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -97,6 +97,20 @@ pub enum HandlerError {
         /// Why, where that is known.
         source: io::Error,
     },
+    /// Who connected to the socket isn't the kernel with a core.
+    #[error("who connected {what}")]
+    Caller {
+        /// What is wrong.
+        what: &'static str,
+        /// Why, in more detail.
+        source: io::Error,
+    },
+    /// Another server listens for this spool already.
+    #[error("{}: another `handler serve` is at work there", spool.display())]
+    Served {
+        /// The spool.
+        spool: PathBuf,
+    },
     /// The handler's process could not be prepared.
     #[error("cannot {what}")]
     Process {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use epitaph_bundle::open_core_file;
 use epitaph_capture::Host;
 use epitaph_capture::handler::{
-    Change, HandlerLimits, InstallOptions, Plan, Status, receive, uninstall as put_back, work,
+    Change, HandlerLimits, InstallOptions, Plan, Server, Status, receive, take, uninstall as put_back, work,
 };
 use epitaph_triage::Silent;
 use serde_json::json;
 
 use crate::args::{
-    DebuginfodArgs, HandlerArgs, HandlerCommand, HandlerInstallArgs, HandlerStatusArgs, HandlerUninstallArgs,
-    SearchArgs,
+    DebuginfodArgs, HandlerArgs, HandlerCommand, HandlerInstallArgs, HandlerServeArgs, HandlerStatusArgs,
+    HandlerUninstallArgs, SearchArgs,
 };
 use crate::error::Error;
 use crate::examine::Examiner;
@@ -30,6 +30,8 @@ pub(crate) fn run(args: &HandlerArgs) -> Result<Exit, Error> {
         // The kernel doesn't look at how it ends; whoever tries it by hand does.
         HandlerCommand::Run(args) => receive(&args.arguments).map(drop)?,
         HandlerCommand::Work => work(&judge)?,
+        HandlerCommand::Serve(args) => serve(args)?,
+        HandlerCommand::Take(args) => take(&args.spool).map(drop)?,
         HandlerCommand::Install(args) => install(args)?,
         HandlerCommand::Uninstall(args) => uninstall(args)?,
         HandlerCommand::Status(args) => status(args)?,
@@ -48,6 +50,12 @@ fn judge(slim: File) -> Option<String> {
     let examiner = Examiner::new(&search, Arc::default()).crashed_thread_only(true);
     let triaged = examiner.examine(&opened, None, &mut Silent).ok()?;
     triaged.summary.signature?.strict
+}
+
+fn serve(args: &HandlerServeArgs) -> Result<(), Error> {
+    let server = Server::open(&std::path::absolute(&args.spool)?)?;
+    terminal::note(&format!("cores are received at {}", server.socket().display()));
+    match server.run()? {}
 }
 
 fn install(args: &HandlerInstallArgs) -> Result<(), Error> {
