@@ -28,7 +28,7 @@ pub(crate) const USER: u32 = 54_321;
 /// How long a handler may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where cores go.
-const PATTERN: &str = "/proc/sys/kernel/core_pattern";
+pub(crate) const PATTERN: &str = "/proc/sys/kernel/core_pattern";
 
 /// A copy of the program where root alone can change it, and an empty spool beside it.
 pub(crate) struct Place {
@@ -144,7 +144,7 @@ pub(crate) fn crash(built: &Built, place: &Place) {
     assert!(!status.success(), "{status}");
 }
 
-fn settings() -> (String, String) {
+pub(crate) fn settings() -> (String, String) {
     let read = |path: &str| fs::read_to_string(path).unwrap();
     (read(PATTERN), read("/proc/sys/kernel/core_pipe_limit"))
 }
@@ -192,7 +192,7 @@ fn a_storm_keeps_the_first_and_counts_the_rest() {
     let started = Instant::now();
     let status = loop {
         let status = epitaph().args(["handler", "status", "--json"]).run().code(0).json();
-        if status["users"][0]["counted"] == 2 {
+        if status["users"][0]["counted"] == 2 && status["users"][0]["crashes"] == 3 {
             break status;
         }
         assert!(started.elapsed() < PATIENCE, "{status}");
@@ -243,8 +243,8 @@ fn installing_is_undone_by_uninstalling() {
 }
 
 /// Uninstalls, however the test ends.
-struct Undo<'a> {
-    place: &'a Place,
+pub(crate) struct Undo<'a> {
+    pub(crate) place: &'a Place,
 }
 
 impl Drop for Undo<'_> {

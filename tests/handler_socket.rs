@@ -16,7 +16,9 @@ use epitaph_testkit::crash::{Built, or_skip, program, without_core_limit};
 use epitaph_testkit::skip::skipped;
 
 use crate::fixtures::functions;
-use crate::handler::{Place, USER, crash, eventually, is, json_of, kernel_starts, processes_of};
+use crate::handler::{
+    PATTERN, Place, USER, Undo, crash, eventually, is, json_of, kernel_starts, processes_of, settings,
+};
 use crate::support::{epitaph, text};
 
 /// A server that is at work until the value is dropped.
@@ -144,4 +146,38 @@ fn a_server_that_is_started_again_takes_the_place_of_one_that_was_killed() {
     UnixStream::connect(&second.socket).unwrap();
     let left = fs::read_dir(place.spool()).unwrap().map(|entry| entry.unwrap().path());
     assert!(!left.into_iter().any(|path| is(&path, "partial")));
+}
+
+#[test]
+fn installing_the_socket_is_undone_by_uninstalling() {
+    let Some(place) = Place::new() else { return };
+    let Some(built) = or_skip(Built::of(program("null_deref"))) else { return };
+    let install = || {
+        let install = epitaph().args(["handler", "install", "--force", "--socket", "--spool"]);
+        install.arg(place.spool())
+    };
+    let Some(serving) = Serving::begin(&place) else { return };
+    drop(serving);
+    install().run().code(1).tells(&["nobody listens there", "hint: "]);
+    let Some(serving) = Serving::begin(&place) else { return };
+    let pattern = format!("@@{}", serving.socket.display());
+    // The guard's helper puts back the host's own pattern wherever it finds ours, should this test be killed.
+    let Some(guard) = kernel_starts(&pattern) else { return };
+    fs::write(PATTERN, format!("{}\n", guard.before())).unwrap();
+    let before = settings();
+    let _undone = Undo { place: &place };
+    install().run().code(0);
+    assert_eq!(settings(), (format!("{pattern}\n"), before.1.clone()));
+    crash(&built, &place);
+    place.wait_for(USER, ".core.zst", 1);
+    // Who collects is told by the pattern where the cores are.
+    let out = place.exe().with_file_name("out");
+    let collect = epitaph().args(["collect", "--out"]).arg(&out).within(out.parent().unwrap());
+    collect.run().code(0).says(&["quantity_of"]);
+    let status = || epitaph().args(["handler", "status"]).run().code(0);
+    status().says(&["The handler is installed: ", "user 54321: 1 crashes"]);
+    drop(serving);
+    status().says(&["will not work", "nobody listens there"]);
+    epitaph().args(["handler", "uninstall"]).run().code(0);
+    assert_eq!(settings(), before);
 }

@@ -64,6 +64,7 @@ const HANDLER: [(&str, &[&str]); 4] = [
         "install",
         &[
             "EPITAPH_HANDLER_PROGRAM",
+            "EPITAPH_HANDLER_SOCKET",
             "EPITAPH_SPOOL",
             "EPITAPH_QUOTA",
             "EPITAPH_KEEP_FREE",

@@ -502,6 +502,9 @@ pub(crate) struct HandlerInstallArgs {
     /// The program that the kernel is to start; this one if not given. Root alone may be able to change it
     #[arg(long, value_name = "FILE", env = "EPITAPH_HANDLER_PROGRAM")]
     pub(crate) program: Option<PathBuf>,
+    /// Let the kernel give cores to `epitaph handler serve`, which must be running, rather than start a program
+    #[arg(long, conflicts_with = "program", env = "EPITAPH_HANDLER_SOCKET")]
+    pub(crate) socket: bool,
     /// Where cores are kept, in a folder for each user
     #[arg(long, value_name = "DIR", default_value = epitaph_capture::handler::DEFAULT_SPOOL, env = "EPITAPH_SPOOL")]
     pub(crate) spool: PathBuf,

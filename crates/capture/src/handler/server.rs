@@ -27,6 +27,8 @@ use super::spool::Spool;
 pub(super) const SOCKET: &str = "epitaph.sock";
 /// The lock of the one server of a spool.
 const LOCK: &str = ".serve.lock";
+/// How often its lock is tried.
+const LOCK_TRIES: u32 = 10;
 /// The words after the program's name that make it the receiver of a connection; the spool follows.
 const RECEIVER: [&str; 3] = ["handler", "take", "--spool"];
 /// How many receivers may be at work at once.
@@ -142,6 +144,21 @@ impl Server {
     }
 }
 
+/// Checks that a server listens for a spool: only root can tell for sure, so others are told nothing.
+pub(super) fn check_listening(spool: &Path) -> Result<(), HandlerError> {
+    let nobody = || HandlerError::NobodyListens { socket: socket_of(spool) };
+    let lock = match File::open(spool.join(LOCK)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(_) => return Err(nobody()),
+    };
+    // The server holds it as long as it lives.
+    match flock(&lock, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Err(nobody()),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Makes sure that this is the only server of a spool.
 fn lock(spool: &Path) -> Result<File, HandlerError> {
     let path = spool.join(LOCK);
@@ -152,10 +169,14 @@ fn lock(spool: &Path) -> Result<File, HandlerError> {
         .mode(0o600)
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     let lock = how.open(&path).map_err(HandlerError::file(&path, "opened"))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(_) => Err(HandlerError::Served { spool: spool.to_owned() }),
+    // Whoever only looks whether there is a server holds it for a moment.
+    for _ in 0..LOCK_TRIES {
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(lock);
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
+    Err(HandlerError::Served { spool: spool.to_owned() })
 }
 
 /// A process that receives a core.
