@@ -24,20 +24,20 @@ use crate::support::{Answer, epitaph, is_root, plain_environment, program as pro
 /// A folder of root's alone, however deep the repository lies.
 const TRUSTED: &str = "/var/lib";
 /// The user whose programs crash: nobody's else.
-const USER: u32 = 54_321;
+pub(crate) const USER: u32 = 54_321;
 /// How long a handler may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where cores go.
-const PATTERN: &str = "/proc/sys/kernel/core_pattern";
+pub(crate) const PATTERN: &str = "/proc/sys/kernel/core_pattern";
 
 /// A copy of the program where root alone can change it, and an empty spool beside it.
-struct Place {
+pub(crate) struct Place {
     folder: TempDir,
 }
 
 impl Place {
     /// Says why, and returns nothing, where this isn't root.
-    fn new() -> Option<Place> {
+    pub(crate) fn new() -> Option<Place> {
         if !is_root() {
             skipped("only root can receive cores from the kernel");
             return None;
@@ -55,16 +55,21 @@ impl Place {
         Some(place)
     }
 
-    fn program(&self) -> PathBuf {
+    pub(crate) fn program(&self) -> PathBuf {
         self.folder.path().join("epitaph")
     }
 
-    fn spool(&self) -> PathBuf {
+    pub(crate) fn spool(&self) -> PathBuf {
         self.folder.path().join("s")
     }
 
+    /// The program that crashes.
+    pub(crate) fn exe(&self) -> PathBuf {
+        self.folder.path().join("exe")
+    }
+
     /// The files of a user's folder, but for those that only root reads.
-    fn kept(&self, uid: u32) -> Vec<PathBuf> {
+    pub(crate) fn kept(&self, uid: u32) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.spool().join(uid.to_string())).into_iter().flatten();
         let mut kept: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         kept.retain(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'));
@@ -74,7 +79,7 @@ impl Place {
 
     /// The files whose names end so, as soon as there are so many and no handler is at work.
     #[track_caller]
-    fn wait_for(&self, uid: u32, ending: &str, count: usize) -> Vec<PathBuf> {
+    pub(crate) fn wait_for(&self, uid: u32, ending: &str, count: usize) -> Vec<PathBuf> {
         let started = Instant::now();
         loop {
             let all = self.kept(uid);
@@ -90,7 +95,7 @@ impl Place {
     }
 
     /// `epitaph handler install` of this copy, with this spool.
-    fn install(&self, options: &[&str]) -> Answer {
+    pub(crate) fn install(&self, options: &[&str]) -> Answer {
         let install = epitaph().args(["handler", "install", "--force", "--program"]).arg(self.program());
         install.arg("--spool").arg(self.spool()).args(options).run()
     }
@@ -115,7 +120,7 @@ impl Place {
 }
 
 /// Sets the pattern until the value is dropped; says why where that can't be.
-fn kernel_starts(pattern: &str) -> Option<PatternGuard> {
+pub(crate) fn kernel_starts(pattern: &str) -> Option<PatternGuard> {
     match PatternGuard::set(pattern) {
         Ok(guard) => Some(guard),
         Err(error) => {
@@ -126,8 +131,8 @@ fn kernel_starts(pattern: &str) -> Option<PatternGuard> {
 }
 
 /// Lets a program crash as the user.
-fn crash(built: &Built, place: &Place) {
-    let exe = place.folder.path().join("exe");
+pub(crate) fn crash(built: &Built, place: &Place) {
+    let exe = place.exe();
     if !exe.exists() {
         let copied = Command::new("cp").arg("-p").arg(&built.exe).arg(&exe).status().unwrap();
         assert!(copied.success());
@@ -139,17 +144,17 @@ fn crash(built: &Built, place: &Place) {
     assert!(!status.success(), "{status}");
 }
 
-fn settings() -> (String, String) {
+pub(crate) fn settings() -> (String, String) {
     let read = |path: &str| fs::read_to_string(path).unwrap();
     (read(PATTERN), read("/proc/sys/kernel/core_pipe_limit"))
 }
 
 /// Tells whether the last part of a path's name is this.
-fn is(path: &Path, extension: &str) -> bool {
+pub(crate) fn is(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|it| it == extension)
 }
 
-fn json_of(path: &Path) -> Value {
+pub(crate) fn json_of(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
@@ -168,7 +173,7 @@ fn the_kernel_hands_over_a_core_and_its_user_alone_reads_it() {
 
     let facts = json_of(kept.iter().find(|path| is(path, "json")).unwrap());
     assert!(facts["proven_by"].is_string(), "{facts}");
-    assert_eq!(facts["links"]["exe"], text(place.folder.path().join("exe")));
+    assert_eq!(facts["links"]["exe"], text(place.exe()));
     assert!(facts["files"].get("environ").is_none());
     assert_eq!(facts["uid"], USER);
 
@@ -187,7 +192,7 @@ fn a_storm_keeps_the_first_and_counts_the_rest() {
     let started = Instant::now();
     let status = loop {
         let status = epitaph().args(["handler", "status", "--json"]).run().code(0).json();
-        if status["users"][0]["counted"] == 2 {
+        if status["users"][0]["counted"] == 2 && status["users"][0]["crashes"] == 3 {
             break status;
         }
         assert!(started.elapsed() < PATIENCE, "{status}");
@@ -238,8 +243,8 @@ fn installing_is_undone_by_uninstalling() {
 }
 
 /// Uninstalls, however the test ends.
-struct Undo<'a> {
-    place: &'a Place,
+pub(crate) struct Undo<'a> {
+    pub(crate) place: &'a Place,
 }
 
 impl Drop for Undo<'_> {
@@ -355,7 +360,7 @@ fn arguments_of_another_layout_are_refused() {
 }
 
 /// The processes whose program is this one.
-fn processes_of(program: &Path) -> Vec<i32> {
+pub(crate) fn processes_of(program: &Path) -> Vec<i32> {
     let numbers =
         fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     numbers
@@ -416,7 +421,7 @@ impl Reading {
 
 /// Waits for a value, for a bounded time.
 #[track_caller]
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {

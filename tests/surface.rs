@@ -59,11 +59,12 @@ const COMMANDS: [(&str, &[&str]); 12] = [
 ];
 
 /// The commands of `handler`, likewise.
-const HANDLER: [(&str, &[&str]); 3] = [
+const HANDLER: [(&str, &[&str]); 4] = [
     (
         "install",
         &[
             "EPITAPH_HANDLER_PROGRAM",
+            "EPITAPH_HANDLER_SOCKET",
             "EPITAPH_SPOOL",
             "EPITAPH_QUOTA",
             "EPITAPH_KEEP_FREE",
@@ -72,6 +73,7 @@ const HANDLER: [(&str, &[&str]); 3] = [
             "EPITAPH_DRY_RUN",
         ],
     ),
+    ("serve", &["EPITAPH_SPOOL"]),
     ("uninstall", &["EPITAPH_SPOOL", "EPITAPH_DRY_RUN"]),
     ("status", &["EPITAPH_SPOOL", "EPITAPH_JSON"]),
 ];
@@ -79,7 +81,9 @@ const HANDLER: [(&str, &[&str]); 3] = [
 #[test]
 fn the_handlers_commands_name_their_variables() {
     let top = epitaph().args(["handler", "--help"]).run().code(0).says(&["  run ", "  install "]);
-    assert!(!top.stdout().contains("  work "), "nobody calls it but the handler: {top}");
+    for hidden in ["  work ", "  take "] {
+        assert!(!top.stdout().contains(hidden), "nobody calls it but the handler: {top}");
+    }
     for (command, variables) in HANDLER {
         let usage = format!("Usage: epitaph handler {command}");
         epitaph().args(["handler", command, "--help"]).run().code(0).says(&[&usage]).says(variables);

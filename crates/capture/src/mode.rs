@@ -31,6 +31,7 @@ impl CaptureMode {
 /// Tells whether the kernel's cores arrive where a search finds them.
 fn arrive(situation: &Situation) -> bool {
     let Ok(pattern) = &situation.pattern else { return false };
+    let is_here = situation.container.is_none() && situation.receiver == Receiver::Usable;
     match pattern.target() {
         Target::File(file) => {
             let may_be_written = situation.limit.hard.is_none_or(|hard| hard >= LEAST_FOR_A_CORE);
@@ -39,10 +40,9 @@ fn arrive(situation: &Situation) -> bool {
         }
         Target::Pipe(pipe) => {
             let name = pipe.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            let is_here = situation.container.is_none() && situation.receiver == Receiver::Usable;
             is_here && (COLLECTORS.contains(&name) || OwnPattern::of(pattern).is_some())
         }
-        Target::Socket(_) => false,
+        Target::Socket(_) => is_here && OwnPattern::of(pattern).is_some(),
     }
 }
 

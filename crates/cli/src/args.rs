@@ -472,6 +472,11 @@ pub(crate) enum HandlerCommand {
     /// Read the core that `handler run` hands over, without its rights
     #[command(hide = true)]
     Work,
+    /// Receive cores by a socket, on kernels that give cores to one (Linux 6.16 and later): a daemon
+    Serve(HandlerServeArgs),
+    /// Receive a core from the connection that `handler serve` hands over
+    #[command(hide = true)]
+    Take(HandlerServeArgs),
     /// Make this program the host's handler of cores
     Install(HandlerInstallArgs),
     /// Put the host's settings back as they were before
@@ -488,10 +493,20 @@ pub(crate) struct HandlerRunArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct HandlerServeArgs {
+    /// Where cores are kept, in a folder for each user; the socket is there as well
+    #[arg(long, value_name = "DIR", default_value = epitaph_capture::handler::DEFAULT_SPOOL, env = "EPITAPH_SPOOL")]
+    pub(crate) spool: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct HandlerInstallArgs {
     /// The program that the kernel is to start; this one if not given. Root alone may be able to change it
     #[arg(long, value_name = "FILE", env = "EPITAPH_HANDLER_PROGRAM")]
     pub(crate) program: Option<PathBuf>,
+    /// Let the kernel give cores to `epitaph handler serve`, which must be running, rather than start a program
+    #[arg(long, conflicts_with = "program", env = "EPITAPH_HANDLER_SOCKET")]
+    pub(crate) socket: bool,
     /// Where cores are kept, in a folder for each user
     #[arg(long, value_name = "DIR", default_value = epitaph_capture::handler::DEFAULT_SPOOL, env = "EPITAPH_SPOOL")]
     pub(crate) spool: PathBuf,

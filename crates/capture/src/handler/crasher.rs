@@ -7,23 +7,24 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, readlinkat, statat};
 use serde::Serialize;
 
 use super::notice::Notice;
+use super::proc_files::{field, folder, name, open, read, stands_for, stat_field, threads};
 
 /// The small files that are copied. Neither the environment, which holds secrets, nor the command line.
 const FILES: [&str; 6] = ["status", "limits", "cgroup", "mountinfo", "maps", "uid_map"];
 /// The links that are copied.
 const LINKS: [&str; 5] = ["exe", "cwd", "root", "ns/mnt", "ns/pid"];
-/// The most bytes of a file that are copied.
-const LONGEST: u64 = 1 << 20;
 /// The most threads whose names are copied.
 const MOST_THREADS: usize = 4096;
+/// When a process started, among the fields of `stat`.
+const START_TIME: usize = 22;
 /// The tag of the entry of the auxiliary vector that says that a program got rights that its user doesn't have
 /// (`AT_SECURE`, getauxval(3)).
 const AT_SECURE: u64 = 23;
@@ -112,11 +113,7 @@ struct Looked {
 
 impl Looked {
     fn at(proc: &Path, notice: &Notice, facts: &mut Facts) -> io::Result<Looked> {
-        let folder: OwnedFd = rustix::fs::open(
-            proc.join(notice.pid.to_string()),
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let folder = folder(proc, notice.pid)?;
         let before = Proof::of(proc, &folder, notice)?;
         for name in FILES {
             match read(&folder, name) {
@@ -132,7 +129,7 @@ impl Looked {
         }
         facts.executable =
             statat(&folder, "exe", AtFlags::empty()).ok().map(|file| (file.st_dev, file.st_ino));
-        facts.threads = threads(&folder);
+        facts.threads = thread_names(&folder);
         let auxv = read(&folder, "auxv").unwrap_or_default();
         let status = facts.files.get("status").map(String::as_str).unwrap_or_default();
         let had_other_rights = is_secure(&auxv) || !is_one_user(status);
@@ -157,9 +154,8 @@ enum Proof {
 impl Proof {
     fn of(proc: &Path, folder: &OwnedFd, notice: &Notice) -> io::Result<Proof> {
         if let Some(number) = notice.pidfd {
-            // The descriptor's number is −1 as soon as the process is gone, and then the folder's files are as well.
-            let info = std::fs::read_to_string(proc.join("self/fdinfo").join(number.to_string()))?;
-            if field(&info, "Pid:") == Some(&notice.pid.to_string()) {
+            // As soon as the process is gone, the folder's files are as well.
+            if stands_for(proc, number, notice.pid)? {
                 return Ok(Proof::Descriptor);
             }
             return Err(io::Error::other(
@@ -171,7 +167,8 @@ impl Proof {
             return Err(io::Error::other("the process there does not dump core"));
         }
         let stat = read(folder, "stat")?;
-        let started = start_time(&stat).ok_or_else(|| io::Error::other("its start can't be read"))?;
+        let started =
+            stat_field(&stat, START_TIME).ok_or_else(|| io::Error::other("its start can't be read"))?;
         Ok(Proof::Dumping { started })
     }
 
@@ -183,34 +180,11 @@ impl Proof {
     }
 }
 
-fn open(folder: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(openat(folder, name, flags, Mode::empty())?)
-}
-
-fn read(folder: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::from(open(folder, name)?).take(LONGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// Returns the names of the threads.
-fn threads(folder: &OwnedFd) -> BTreeMap<u32, String> {
-    let Ok(tasks) = open(folder, "task") else { return BTreeMap::new() };
-    let Ok(entries) = Dir::read_from(&tasks) else { return BTreeMap::new() };
-    let numbers =
-        entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok());
-    let name = |tid: u32| {
-        let bytes = read(&tasks.as_fd().try_clone_to_owned().ok()?, &format!("{tid}/comm")).ok()?;
-        Some((tid, String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned()))
-    };
-    numbers.take(MOST_THREADS).filter_map(name).collect()
-}
-
-/// Returns a field of `status` or `fdinfo`. The kernel escapes line breaks in names, so the first line that begins so is
-/// the field.
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+fn thread_names(folder: &OwnedFd) -> BTreeMap<u32, String> {
+    let Ok(threads) = threads(folder) else { return BTreeMap::new() };
+    let name = |tid| Some((tid, String::from_utf8_lossy(&name(folder, tid).ok()?).into_owned()));
+    threads.take(MOST_THREADS).filter_map(name).collect()
 }
 
 /// Tells whether real, effective, saved and file system IDs are one, for user and group.
@@ -238,14 +212,6 @@ fn is_secure(auxv: &[u8]) -> bool {
         (None, None) => true,
         (wide, narrow) => wide == Some(true) || narrow == Some(true),
     }
-}
-
-/// Returns when a process started, in clock ticks. Its name, in parentheses, may hold anything but is the last that does.
-fn start_time(stat: &[u8]) -> Option<u64> {
-    let end = stat.iter().rposition(|byte| *byte == b')')?;
-    let rest = str::from_utf8(stat.get(end + 1..)?).ok()?;
-    // Field 22; the first behind the name is field 3.
-    rest.split_whitespace().nth(22 - 3)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -301,7 +267,7 @@ mod tests {
             assert_eq!(crasher.facts.proven_by, Some(proven_by));
             assert!(crasher.for_its_user && crasher.memory.is_some());
             assert_eq!(crasher.facts.links["exe"], "/bin/sh");
-            assert_eq!(crasher.facts.threads[&72], "x) 1");
+            assert_eq!(crasher.facts.threads[&72], "x) 1\n");
         }
     }
 

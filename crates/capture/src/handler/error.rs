@@ -97,6 +97,29 @@ pub enum HandlerError {
         /// Why, where that is known.
         source: io::Error,
     },
+    /// Who connected to the socket isn't the kernel with a core.
+    #[error("who connected {what}")]
+    Caller {
+        /// What is wrong.
+        what: &'static str,
+        /// Why, in more detail.
+        source: io::Error,
+    },
+    /// Another server listens for this spool already.
+    #[error("{}: another `handler serve` is at work there", spool.display())]
+    Served {
+        /// The spool.
+        spool: PathBuf,
+    },
+    /// The socket was to be installed, and no server would receive the cores.
+    #[error("{}: nobody listens there", socket.display())]
+    NobodyListens {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The kernel can't give cores to sockets.
+    #[error("this kernel gives no cores to sockets: /proc/sys/kernel/core_modes does not list them")]
+    NoSockets,
     /// The handler's process could not be prepared.
     #[error("cannot {what}")]
     Process {
@@ -125,6 +148,10 @@ impl HandlerError {
             HandlerError::Container { .. } => {
                 "install it on the host; where this container is the whole host, use --force"
             }
+            HandlerError::NobodyListens { .. } => {
+                "start `epitaph handler serve` first, as a service of the host"
+            }
+            HandlerError::NoSockets => "install the program instead, without --socket",
             HandlerError::NotInstalled { .. } => {
                 "to send cores to files, write a pattern such as core.%p to /proc/sys/kernel/core_pattern"
             }

@@ -10,29 +10,39 @@
 //!   notes from the pipe, writes the slim core from the process's own memory, judges it, and compresses the whole core
 //!   into the file that it was given.
 //!
+//! Where the kernel gives cores to a socket instead, a [`Server`] starts a receiver for each connection ([`take`]), which
+//! learns from `/proc` what is otherwise among its arguments. All else is the same.
+//!
 //! The slim core is sealed before the whole one is read: whatever ends the handler leaves it, or only files whose names
 //! end in `.partial`. Where the kernel's dump is documented: core(5), "Piping core dumps to a program".
 //!
 //! [`Plan`], [`uninstall`] and [`Status`] put the handler into the kernel's settings, take it out, and look at it.
 
+mod caller;
 mod channel;
 mod config;
 mod crasher;
 mod error;
+mod handshake;
 mod harden;
 mod install;
 mod kernel_log;
 mod live;
 mod notice;
+mod own_pattern;
+mod proc_files;
 mod receive;
+mod server;
 mod spool;
 mod trusted;
 mod worker;
 
 pub use config::HandlerLimits;
 pub use error::HandlerError;
-pub use install::{Change, InstallOptions, Plan, Status, Uninstalled, UserCores, uninstall};
-pub use notice::{DEFAULT_SPOOL, Notice, OwnPattern};
-pub use receive::{Kept, Received, receive};
+pub use install::{Change, Destination, InstallOptions, Plan, Status, Uninstalled, UserCores, uninstall};
+pub use notice::{DEFAULT_SPOOL, Notice};
+pub use own_pattern::{OwnPattern, Way};
+pub use receive::{Kept, Received, receive, take};
+pub use server::Server;
 pub use spool::Spool;
 pub use worker::work;

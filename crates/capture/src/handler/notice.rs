@@ -1,4 +1,4 @@
-//! What the kernel tells the handler in its arguments, and the pattern that makes it do so.
+//! What the kernel tells the handler in its arguments.
 //!
 //! Every argument is named, so that a missing value can't be taken for its neighbour's, and the first one is the version
 //! of the layout. The thread's name comes last: it is the crasher's to choose, and kernels before 5.3 split the pattern
@@ -6,22 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use super::error::HandlerError;
-use crate::pattern::{CorePattern, LONGEST_PATTERN, Target};
 
 /// The version of the arguments. A handler refuses any other.
-const LAYOUT: &str = "1";
+pub(super) const LAYOUT: &str = "1";
 /// Where cores are kept unless the pattern says otherwise.
 pub const DEFAULT_SPOOL: &str = "/var/spool/epitaph";
-/// The values that the kernel puts in, by their names and specifiers (core(5)). `F` needs Linux 6.16; before, it is
-/// empty.
-const VALUES: &str = "P=%P I=%I u=%u g=%g s=%s t=%t c=%c d=%d F=%F";
-/// The words that make the pattern's program a handler.
-const COMMAND: [&str; 2] = ["handler", "run"];
-
 /// What the kernel tells of a crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -95,59 +88,12 @@ impl Notice {
     }
 }
 
-/// A core pattern that sends cores to our handler.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnPattern {
-    /// The program that the kernel starts.
-    pub program: PathBuf,
-    /// Where it keeps cores.
-    pub spool: PathBuf,
-    /// The version of its arguments.
-    pub layout: String,
-}
-
-impl OwnPattern {
-    /// Recognises our handler in a pattern, of whatever version it is.
-    pub fn of(pattern: &CorePattern) -> Option<OwnPattern> {
-        let Target::Pipe(pipe) = pattern.target() else { return None };
-        let (command, values) = pipe.arguments.split_at_checked(COMMAND.len())?;
-        if !command.iter().zip(COMMAND).all(|(word, known)| word == known.as_bytes()) {
-            return None;
-        }
-        let value = |key: &[u8]| values.iter().find_map(|value| value.strip_prefix(key)).map(<[u8]>::to_vec);
-        let path = |bytes: Vec<u8>| PathBuf::from(OsString::from_vec(bytes));
-        Some(OwnPattern {
-            layout: String::from_utf8(value(b"v=")?).ok()?,
-            program: path(pipe.program.clone()),
-            spool: value(b"D=").map_or_else(|| PathBuf::from(DEFAULT_SPOOL), path),
-        })
-    }
-
-    /// Returns the pattern that makes the kernel start `program` and keep cores in `spool`.
-    pub(super) fn text(program: &Path, spool: &Path) -> Result<String, HandlerError> {
-        for path in [program, spool] {
-            let text = path.as_os_str().as_bytes();
-            // There is no quoting: the kernel splits at white space and takes any % for a specifier.
-            let plain = text.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'%');
-            if !path.is_absolute() || !plain {
-                return Err(HandlerError::Unquotable { path: path.to_owned() });
-            }
-        }
-        let is_usual = spool == Path::new(DEFAULT_SPOOL);
-        let folder = if is_usual { String::new() } else { format!(" D={}", spool.display()) };
-        let [word, verb] = COMMAND;
-        let text = format!("|{} {word} {verb} v={LAYOUT}{folder} {VALUES} e=%e", program.display());
-        if text.len() > LONGEST_PATTERN {
-            return Err(HandlerError::TooLong { length: text.len(), longest: LONGEST_PATTERN });
-        }
-        Ok(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+    use std::path::Path;
+
     use super::*;
-    use crate::pattern::Rules;
 
     fn arguments(text: &str) -> Vec<OsString> {
         text.split(' ').map(OsString::from).collect()
@@ -199,35 +145,6 @@ mod tests {
         ] {
             let text = USUAL.replace(from, to);
             assert!(matches!(Notice::parse(&arguments(&text)), Err(HandlerError::Arguments(_))), "{text}");
-        }
-    }
-
-    #[test]
-    fn our_pattern_is_known_again() {
-        let program = Path::new("/usr/libexec/epitaph");
-        for spool in [DEFAULT_SPOOL, "/srv/cores"] {
-            let text = OwnPattern::text(program, Path::new(spool)).unwrap();
-            assert!(text.len() <= LONGEST_PATTERN, "{text}");
-            let own = OwnPattern::of(&CorePattern::parse(&text, Rules::default())).unwrap();
-            assert_eq!(own, OwnPattern { program: program.into(), spool: spool.into(), layout: "1".into() });
-        }
-        for other in
-            ["core", "|/usr/libexec/epitaph", "|/usr/libexec/epitaph show run v=1", "|/x handler run"]
-        {
-            assert_eq!(OwnPattern::of(&CorePattern::parse(other, Rules::default())), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn a_pattern_that_the_kernel_would_not_keep_is_refused() {
-        let long = Path::new("/opt").join("x".repeat(100));
-        assert!(matches!(
-            OwnPattern::text(&long, Path::new(DEFAULT_SPOOL)),
-            Err(HandlerError::TooLong { length: 150.., .. })
-        ));
-        for odd in ["/opt/a b/epitaph", "/opt/100%/epitaph", "epitaph", "/opt/é"] {
-            let refused = OwnPattern::text(Path::new(odd), Path::new(DEFAULT_SPOOL));
-            assert!(matches!(refused, Err(HandlerError::Unquotable { .. })), "{odd}");
         }
     }
 }

@@ -9,10 +9,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::caller::Caller;
 use super::channel::{Answer, Channel, Order};
 use super::config::{Config, HandlerLimits};
 use super::crasher::Crasher;
 use super::error::HandlerError;
+use super::handshake;
 use super::harden;
 use super::kernel_log::log;
 use super::notice::Notice;
@@ -67,7 +69,24 @@ pub struct Received {
 ///
 /// What became of it is written to the kernel's log as well, errors included: there is no other reader.
 pub fn receive(arguments: &[OsString]) -> Result<Received, HandlerError> {
-    let outcome = harden::receiver().and_then(|core| handle(core, arguments));
+    logged(|| handle(harden::receiver()?, &Notice::parse(arguments)?))
+}
+
+/// Receives a core from the kernel by a socket: standard input is the connection. Cores are kept in `spool`.
+///
+/// What became of it is written to the kernel's log, as [`receive`] does.
+pub fn take(spool: &Path) -> Result<Received, HandlerError> {
+    logged(|| {
+        let connection = harden::receiver()?;
+        let caller = Caller::of(&connection, spool)?;
+        let is_wanted = caller.notice.core_limit != 0;
+        let core = handshake::begin(connection, is_wanted)?;
+        handle(core, &caller.notice)
+    })
+}
+
+fn logged(work: impl FnOnce() -> Result<Received, HandlerError>) -> Result<Received, HandlerError> {
+    let outcome = work();
     match &outcome {
         Ok(received) => log(&received.to_string()),
         Err(error) => log(&with_causes(error)),
@@ -92,8 +111,7 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn handle(core: OwnedFd, arguments: &[OsString]) -> Result<Received, HandlerError> {
-    let notice = Notice::parse(arguments)?;
+fn handle(core: OwnedFd, notice: &Notice) -> Result<Received, HandlerError> {
     log(&format!(
         "process {} ({}) of user {} got signal {}",
         notice.pid,
@@ -111,9 +129,9 @@ fn handle(core: OwnedFd, arguments: &[OsString]) -> Result<Received, HandlerErro
         return Ok(Received { id: None, kept: Kept::Nothing { why } });
     }
     let limits = Config::read(spool.path())?.map(|config| config.limits).unwrap_or_default();
-    let crasher = Crasher::look(Path::new("/proc"), &notice);
+    let crasher = Crasher::look(Path::new("/proc"), notice);
     let folder = spool.open(if crasher.for_its_user { notice.uid } else { 0 })?;
-    let reception = Reception { entry: folder.entry(&notice), folder: &folder, notice: &notice, limits };
+    let reception = Reception { entry: folder.entry(notice), folder: &folder, notice, limits };
     let kept = reception.keep(core, crasher)?;
     Ok(Received { id: Some(reception.entry.id().to_owned()), kept })
 }

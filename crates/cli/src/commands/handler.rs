@@ -8,14 +8,15 @@ use std::sync::Arc;
 use epitaph_bundle::open_core_file;
 use epitaph_capture::Host;
 use epitaph_capture::handler::{
-    Change, HandlerLimits, InstallOptions, Plan, Status, receive, uninstall as put_back, work,
+    Change, Destination, HandlerLimits, InstallOptions, OwnPattern, Plan, Server, Status, Way, receive, take,
+    uninstall as put_back, work,
 };
 use epitaph_triage::Silent;
 use serde_json::json;
 
 use crate::args::{
-    DebuginfodArgs, HandlerArgs, HandlerCommand, HandlerInstallArgs, HandlerStatusArgs, HandlerUninstallArgs,
-    SearchArgs,
+    DebuginfodArgs, HandlerArgs, HandlerCommand, HandlerInstallArgs, HandlerServeArgs, HandlerStatusArgs,
+    HandlerUninstallArgs, SearchArgs,
 };
 use crate::error::Error;
 use crate::examine::Examiner;
@@ -30,6 +31,8 @@ pub(crate) fn run(args: &HandlerArgs) -> Result<Exit, Error> {
         // The kernel doesn't look at how it ends; whoever tries it by hand does.
         HandlerCommand::Run(args) => receive(&args.arguments).map(drop)?,
         HandlerCommand::Work => work(&judge)?,
+        HandlerCommand::Serve(args) => serve(args)?,
+        HandlerCommand::Take(args) => take(&args.spool).map(drop)?,
         HandlerCommand::Install(args) => install(args)?,
         HandlerCommand::Uninstall(args) => uninstall(args)?,
         HandlerCommand::Status(args) => status(args)?,
@@ -50,13 +53,20 @@ fn judge(slim: File) -> Option<String> {
     triaged.summary.signature?.strict
 }
 
+fn serve(args: &HandlerServeArgs) -> Result<(), Error> {
+    let server = Server::open(&std::path::absolute(&args.spool)?)?;
+    terminal::note(&format!("cores are received at {}", server.socket().display()));
+    match server.run()? {}
+}
+
 fn install(args: &HandlerInstallArgs) -> Result<(), Error> {
-    let program = match &args.program {
-        Some(program) => program.clone(),
-        None => std::env::current_exe()?,
+    let to = match &args.program {
+        _ if args.socket => Destination::Socket,
+        Some(program) => Destination::Program(program.clone()),
+        None => Destination::Program(std::env::current_exe()?),
     };
     let options = InstallOptions {
-        program,
+        to,
         spool: std::path::absolute(&args.spool)?,
         limits: HandlerLimits { quota: args.quota, keep_free: args.keep_free, first: args.first },
         force: args.force,
@@ -112,9 +122,9 @@ fn status(args: &HandlerStatusArgs) -> Result<(), Error> {
     let pattern = terminal::clean(&status.pattern);
     match (&status.own, &status.trouble) {
         (None, _) => writeln!(out, "The handler is not installed: the core pattern is {pattern}")?,
-        (Some(own), None) => writeln!(out, "The handler is installed: {}", own.program.display())?,
+        (Some(own), None) => writeln!(out, "The handler is installed: {}", own_place(own).display())?,
         (Some(own), Some(trouble)) => {
-            writeln!(out, "The handler is installed, and will not work: {}", own.program.display())?;
+            writeln!(out, "The handler is installed, and will not work: {}", own_place(own).display())?;
             writeln!(out, "  {}", terminal::clean(trouble))?;
         }
     }
@@ -140,14 +150,27 @@ fn status(args: &HandlerStatusArgs) -> Result<(), Error> {
     Ok(())
 }
 
+/// Returns the program or socket that the kernel gives cores to.
+fn own_place(own: &OwnPattern) -> &Path {
+    match &own.way {
+        Way::Program { path, .. } | Way::Socket { path } => path,
+    }
+}
+
 fn as_json(status: &Status) -> serde_json::Value {
+    let (program, socket) = match status.own.as_ref().map(|own| &own.way) {
+        Some(Way::Program { path, layout }) => (Some((path, layout)), None),
+        Some(Way::Socket { path }) => (None, Some(path)),
+        None => (None, None),
+    };
     let users = status.users.iter().map(|user| {
         json!({ "uid": user.uid, "crashes": user.crashes, "bytes": user.bytes, "counted": user.counted })
     });
     json!({
         "installed": status.own.is_some(),
-        "program": status.own.as_ref().map(|own| own.program.to_string_lossy()),
-        "layout": status.own.as_ref().map(|own| own.layout.clone()),
+        "program": program.map(|(path, _)| path.to_string_lossy()),
+        "layout": program.map(|(_, layout)| layout),
+        "socket": socket.map(|path| path.to_string_lossy()),
         "trouble": status.trouble,
         "core_pattern": status.pattern,
         "core_pipe_limit": status.pipe_limit,

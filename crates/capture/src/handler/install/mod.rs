@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::config::{Config, HandlerLimits, Saved};
 use super::error::HandlerError;
-use super::notice::OwnPattern;
+use super::own_pattern::OwnPattern;
+use super::server;
 use super::spool::Spool;
 use super::trusted;
 use crate::container;
@@ -28,14 +29,23 @@ const HANDLERS_AT_ONCE: u32 = 8;
 /// What is to be installed.
 #[derive(Clone, Debug)]
 pub struct InstallOptions {
-    /// The program that the kernel is to start.
-    pub program: PathBuf,
+    /// What is to be given the cores.
+    pub to: Destination,
     /// Where it is to keep cores.
     pub spool: PathBuf,
     /// How much it may keep.
     pub limits: HandlerLimits,
     /// Whether it may take the place of another handler, or be installed from a container.
     pub force: bool,
+}
+
+/// What is to be given the cores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A program, which the kernel starts for each.
+    Program(PathBuf),
+    /// The socket in the spool, on which `handler serve` listens.
+    Socket,
 }
 
 /// One setting that is to be changed.
@@ -61,20 +71,31 @@ pub struct Plan {
 impl Plan {
     /// Checks everything that can be checked, and changes nothing.
     pub fn new(host: &Host, options: &InstallOptions) -> Result<Plan, HandlerError> {
-        let program = options.program.canonicalize();
-        let program = program.map_err(HandlerError::file(&options.program, "found"))?;
-        trusted::check(&program)?;
         let spool = Spool::at(&options.spool);
         // The folder itself may still have to be made.
         let existing = options.spool.ancestors().find(|folder| folder.exists());
         trusted::check(existing.unwrap_or(Path::new("/")))?;
-        Plan::of(host, &program, spool, options)
+        let text = match &options.to {
+            Destination::Program(path) => {
+                let program = path.canonicalize().map_err(HandlerError::file(path, "found"))?;
+                trusted::check(&program)?;
+                OwnPattern::program_text(&program, spool.path())?
+            }
+            Destination::Socket => {
+                if !host.settings().modes.iter().any(|mode| mode == "socket") {
+                    return Err(HandlerError::NoSockets);
+                }
+                spool.check()?;
+                server::check_listening(spool.path())?;
+                OwnPattern::socket_text(spool.path())?
+            }
+        };
+        Plan::of(host, text, spool, options)
     }
 
-    fn of(host: &Host, program: &Path, spool: Spool, options: &InstallOptions) -> Result<Plan, HandlerError> {
+    fn of(host: &Host, text: String, spool: Spool, options: &InstallOptions) -> Result<Plan, HandlerError> {
         let pattern = Setting::read(host, CORE_PATTERN)?;
         let pipe_limit = Setting::read(host, PIPE_LIMIT)?;
-        let text = OwnPattern::text(program, spool.path())?;
         let in_force = CorePattern::parse(&pattern.value, Rules::default());
         let is_ours = OwnPattern::of(&in_force).is_some();
         let other = !is_ours && !matches!(in_force.target(), Target::File(_));
@@ -90,7 +111,8 @@ impl Plan {
         } else {
             Saved { core_pattern: pattern.value.clone(), core_pipe_limit: before }
         };
-        let limit = if before == 0 { HANDLERS_AT_ONCE } else { before };
+        let starts_programs = matches!(options.to, Destination::Program(_));
+        let limit = if before == 0 && starts_programs { HANDLERS_AT_ONCE } else { before };
         let changes = [pipe_limit.change(limit.to_string()), pattern.change(text)];
         Ok(Plan {
             host: host.clone(),

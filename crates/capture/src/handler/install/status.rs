@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::settings::{CORE_PATTERN, PIPE_LIMIT, Setting};
 use crate::handler::config::{Config, HandlerLimits};
 use crate::handler::error::HandlerError;
-use crate::handler::notice::{DEFAULT_SPOOL, OwnPattern};
+use crate::handler::notice::DEFAULT_SPOOL;
+use crate::handler::own_pattern::{OwnPattern, Way};
+use crate::handler::server;
 use crate::handler::spool::Spool;
 use crate::handler::trusted;
 use crate::host::Host;
@@ -51,8 +53,11 @@ impl Status {
         let folder = spool.map(Path::to_owned).or_else(|| own.as_ref().map(|own| own.spool.clone()));
         let spool = Spool::at(folder.unwrap_or_else(|| PathBuf::from(DEFAULT_SPOOL)));
         let trouble = own.as_ref().and_then(|own| {
-            let checked = trusted::check(&own.program).and_then(|()| spool.check());
-            checked.err().map(|error| error.to_string())
+            let usable = match &own.way {
+                Way::Program { path, .. } => trusted::check(path),
+                Way::Socket { .. } => server::check_listening(&own.spool),
+            };
+            usable.and_then(|()| spool.check()).err().map(|error| error.to_string())
         });
         let users = spool.users().into_iter().map(|user| {
             let (crashes, bytes) = user.usage();

@@ -1,6 +1,7 @@
 //! Installing on hosts that are folders.
 
 use super::*;
+use crate::handler::own_pattern::Way;
 use crate::host::tests::fake;
 
 const PROGRAM: &str = "/usr/libexec/epitaph";
@@ -10,13 +11,19 @@ fn host(pattern: &str, pipe_limit: &str) -> (tempfile::TempDir, Host) {
 }
 
 fn options(spool: &Path, force: bool) -> InstallOptions {
-    InstallOptions { program: PROGRAM.into(), spool: spool.into(), limits: HandlerLimits::default(), force }
+    InstallOptions {
+        to: Destination::Program(PROGRAM.into()),
+        spool: spool.into(),
+        limits: HandlerLimits::default(),
+        force,
+    }
 }
 
 /// A spool whose path a pattern can hold, however long that of the temporary folder is: it is never made here.
 fn plan(host: &Host, force: bool) -> Result<Plan, HandlerError> {
     let spool = Path::new("/nowhere/cores");
-    Plan::of(host, Path::new(PROGRAM), Spool::at(spool), &options(spool, force))
+    let text = OwnPattern::program_text(Path::new(PROGRAM), spool).unwrap();
+    Plan::of(host, text, Spool::at(spool), &options(spool, force))
 }
 
 fn settings_of(host: &Host) -> (String, u32) {
@@ -70,7 +77,7 @@ fn installing_twice_remembers_what_was_there_first() {
     config.write(spool.path()).unwrap();
     assert_eq!(before_ours(&spool).unwrap(), first);
 
-    let ours = OwnPattern::text(Path::new(PROGRAM), Path::new("/nowhere/cores")).unwrap();
+    let ours = OwnPattern::program_text(Path::new(PROGRAM), Path::new("/nowhere/cores")).unwrap();
     let (_root, host) = host(&ours, "8");
     assert!(plan(&host, false).unwrap().changes().is_empty());
 }
@@ -115,9 +122,22 @@ fn the_status_tells_whose_pattern_it_is() {
     let status = Status::of(&host, None).unwrap();
     assert_eq!((status.own, status.pattern.as_str(), status.trouble), (None, "core.%p", None));
     let (_root, host) =
-        self::host(&OwnPattern::text(Path::new(PROGRAM), Path::new("/nowhere")).unwrap(), "8");
+        self::host(&OwnPattern::program_text(Path::new(PROGRAM), Path::new("/nowhere")).unwrap(), "8");
     let status = Status::of(&host, None).unwrap();
     assert_eq!(status.spool, Path::new("/nowhere"));
-    assert_eq!(status.own.unwrap().program, Path::new(PROGRAM));
+    let way = Way::Program { path: PROGRAM.into(), layout: "1".into() };
+    assert_eq!(status.own.unwrap().way, way);
     assert!(status.trouble.unwrap().contains("/usr/libexec/epitaph") || Path::new(PROGRAM).exists());
+}
+
+#[test]
+fn a_socket_needs_a_kernel_that_knows_them_and_a_server() {
+    let (root, host) = host("core", "0");
+    let options = InstallOptions { to: Destination::Socket, ..options(Path::new("/"), false) };
+    assert!(matches!(Plan::new(&host, &options), Err(HandlerError::NoSockets)));
+    std::fs::write(root.path().join("proc/sys/kernel/core_modes"), "file\npipe\nsocket\n").unwrap();
+    // The root folder itself is trusted, and nobody ever serves it.
+    let refused = Plan::new(&Host::at(root.path()), &options).unwrap_err();
+    assert!(matches!(refused, HandlerError::NobodyListens { .. }), "{refused}");
+    assert!(refused.hint().is_some());
 }

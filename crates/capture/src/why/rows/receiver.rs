@@ -1,6 +1,7 @@
 //! Cores that go to a program or a socket rather than into files: whether it is there at all.
 
 use super::{Row, Situation, pattern, pipe, send_cores_to_files, sent_to, words};
+use crate::handler::OwnPattern;
 use crate::pattern::Target;
 use crate::text::quoted;
 use crate::why::situation::Receiver;
@@ -95,6 +96,7 @@ pub(super) const KEPT: &[Row] = &[
     }),
     Row::elsewhere("pattern_socket", |situation| {
         socket(situation)?;
+        OwnPattern::of(situation.pattern.as_ref().ok()?).is_none().then_some(())?;
         words(
             format!("cores go to the server of a socket, not into files: {}", pattern(situation)),
             format!(
