@@ -76,7 +76,7 @@ fn a_step_whose_crashes_leave_cores() {
     assert_eq!(json["canary"]["outcome"], "core");
     assert_eq!(json["canary"]["removed"], true);
     let path = json["canary"]["path"].as_str().unwrap();
-    assert_eq!(path, text(folder.path().join(format!("core.{}.epitaph", json["canary"]["pid"]))));
+    assert_eq!(path, text(folder.path().join(format!("core.{}.epitaph-canary", json["canary"]["pid"]))));
     assert_eq!(codes(&json["risks"]), ["pattern_relative"]);
     assert!(is_empty(folder.path()), "the canary's core is gone");
 
