@@ -1,6 +1,9 @@
 //! How the cores of a command are best had on this host.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use crate::handler::OwnPattern;
+use crate::host::Host;
 use crate::limits::LEAST_FOR_A_CORE;
 use crate::live::can_dump;
 use crate::pattern::Target;
@@ -23,9 +26,28 @@ pub enum CaptureMode {
 impl CaptureMode {
     /// Returns the mode in which cores of commands can be had here: [`CaptureMode::Ptrace`] only where none would come
     /// otherwise, for tracing is seen by the command.
-    pub fn best(situation: &Situation) -> CaptureMode {
-        if arrive(situation) || !can_dump() { CaptureMode::File } else { CaptureMode::Ptrace }
+    ///
+    /// Nor where the command may need rights that a traced process doesn't get: this user isn't root, and `host` has
+    /// programs by which jobs become root.
+    pub fn best(host: &Host, situation: &Situation) -> CaptureMode {
+        let needs_rights = || !rustix::process::geteuid().is_root() && gives_rights(host);
+        if arrive(situation) || !can_dump() || needs_rights() {
+            CaptureMode::File
+        } else {
+            CaptureMode::Ptrace
+        }
     }
+}
+
+/// Tells whether there is a program by which other users become root, or users of a namespace of theirs: executed by a
+/// process that is traced without privileges, it gets no other rights (ptrace(2), execve(2)).
+fn gives_rights(host: &Host) -> bool {
+    const FOLDERS: [&str; 3] = ["/usr/bin", "/bin", "/usr/local/bin"];
+    const PROGRAMS: [&str; 5] = ["sudo", "doas", "newuidmap", "fusermount", "fusermount3"];
+    const SET_USER: u32 = 0o4000;
+    FOLDERS.iter().flat_map(|folder| PROGRAMS.map(|program| host.path(folder).join(program))).any(|path| {
+        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.mode() & SET_USER != 0)
+    })
 }
 
 /// Tells whether the kernel's cores arrive where a search finds them.
@@ -48,6 +70,8 @@ fn arrive(situation: &Situation) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::host::tests::fake;
     use crate::limits::CoreLimit;
@@ -60,7 +84,7 @@ mod tests {
             let mut situation = Situation::in_brief(&host);
             (situation.limit, situation.container) = (CoreLimit::UNLIMITED, None);
             change(&mut situation);
-            CaptureMode::best(&situation)
+            CaptureMode::best(&host, &situation)
         };
         let (file, traced) =
             (CaptureMode::File, if can_dump() { CaptureMode::Ptrace } else { CaptureMode::File });
@@ -83,5 +107,17 @@ mod tests {
         ] {
             assert_eq!(best(pattern, change), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn programs_that_give_rights_are_known_by_their_mode() {
+        let (root, host) = fake(&[]);
+        assert!(!gives_rights(&host));
+        let sudo = root.path().join("usr/bin/sudo");
+        std::fs::create_dir_all(sudo.parent().unwrap()).unwrap();
+        std::fs::write(&sudo, "").unwrap();
+        assert!(!gives_rights(&host));
+        std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o4755)).unwrap();
+        assert!(gives_rights(&host));
     }
 }

@@ -11,7 +11,7 @@ use epitaph_summary::Collection;
 
 use super::search::search;
 use super::status;
-use crate::args::RunArgs;
+use crate::args::{Capture, RunArgs};
 use crate::collectors;
 use crate::commands::collect::{collection, tell_skipped, tell_trouble};
 use crate::coreless;
@@ -77,6 +77,12 @@ pub(super) fn collect(
     if untold && let Some(why) = aftermath.why(situation) {
         terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
         terminal::hint(&why.advice);
+        let leads_elsewhere = why.code.starts_with("pattern_") || why.code == "limit_hard_zero";
+        if leads_elsewhere && mode == CaptureMode::File && args.capture == Capture::Auto {
+            terminal::hint(
+                "or let epitaph write the core itself: --capture ptrace (sudo gets no rights then)",
+            );
+        }
     }
     let logged = match before.log.filter(|_| untold && aftermath.seems_dead && mode != CaptureMode::None) {
         Some(log) => coreless::of_command(&host, log, &args.keep.search, outcome),

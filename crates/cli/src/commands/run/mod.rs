@@ -71,7 +71,10 @@ fn command(words: &[OsString]) -> Option<RunCommand> {
 
 fn mode(capture: Capture) -> CaptureMode {
     match capture {
-        Capture::Auto => CaptureMode::best(&Situation::in_brief(&Host::real())),
+        Capture::Auto => {
+            let host = Host::real();
+            CaptureMode::best(&host, &Situation::in_brief(&host))
+        }
         Capture::File => CaptureMode::File,
         Capture::Ptrace => CaptureMode::Ptrace,
         Capture::None => CaptureMode::None,
