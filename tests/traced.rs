@@ -125,7 +125,7 @@ fn the_status_is_the_commands_own() {
         ("kill -9 $$", 137),
         ("kill -TERM $$", 143),
         ("kill -40 $$", 168),
-        ("ulimit -c 0; kill -QUIT $$", 131),
+        ("ulimit -c 0; kill -ABRT $$", 134),
     ] {
         job.script(script).code(status);
     }
