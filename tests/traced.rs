@@ -102,7 +102,7 @@ fn a_crash_behind_a_shell_is_dumped_where_the_kernel_may_write_nothing() {
     assert_eq!((dumped.len(), job.crashes().len()), (1, 1), "{answer}");
     assert_chain(&functions(&dumped[0]), &["quantity_of", "price_of", "main"]);
     assert_eq!(dumped[0]["core"]["completeness"], "complete");
-    answer.tells(&["exe died of SIGSEGV: ", "in quantity_of at ", "is kept as "]);
+    answer.tells(&["exe died of SIGSEGV: ", "in quantity_of", "is kept as "]);
     assert_consistent(&job.path().join("out"));
 }
 
@@ -212,10 +212,12 @@ fn what_does_not_work_traced_is_let_alone() {
 #[test]
 fn nothing_is_collected_where_nothing_is_wanted() {
     let Some(job) = Job::with("null_deref") else { return };
+    // Where neighbours can't be kept out, theirs may have been collected before.
+    let before = job.crashes().len();
     let script = r#"ulimit -c 0; "$0""#;
     let answer =
         job.run().args(["--capture", "none", "--", "sh", "-c", script]).arg(job.exe()).run().code(139);
-    assert_eq!(job.crashes().len(), 0, "{answer}");
+    assert_eq!(job.crashes().len(), before, "{answer}");
 }
 
 /// The processes of a job that hangs, each with a core, and what they wait for.
