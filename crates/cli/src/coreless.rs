@@ -12,7 +12,7 @@ use epitaph_capture::{
     FilePlaces, Host, KernelCrash, KernelLog, RunOutcome, find_code, kernel_crashes, kernel_crashes_since,
 };
 use epitaph_report::{Options, text};
-use epitaph_summary::{Collection, Process, Warning};
+use epitaph_summary::{Collection, CrashSummary, Process, Warning};
 use epitaph_triage::{Silent, Triaged};
 
 use crate::args::{KeepArgs, KeepCore, SearchArgs};
@@ -21,8 +21,9 @@ use crate::environment;
 use crate::error::{Error, message};
 use crate::examine::Examiner;
 use crate::input;
-use crate::keep::{binaries, id_of};
+use crate::keep::{binaries, id_of, not_stored};
 use crate::kept::Kept;
+use crate::retention;
 use crate::terminal;
 
 /// What is called the collector of what the kernel's log tells.
@@ -195,6 +196,9 @@ pub(crate) fn tell_and_keep(
     if count == 0 {
         return 0;
     }
+    if let Some(folder) = folder {
+        kept.count_what_is_in(folder, args);
+    }
     let examiner = Examiner::new(&args.search, config::rules_or_warning(&args.config)).all_files();
     let options = Options { color: true, width: terminal::width(), ..Options::default() };
     for Found { died, pid, crash } in found {
@@ -238,18 +242,29 @@ fn seal(
     let message = format!("{:?} {}", crash.since_boot, crash.message);
     let identity = Identity::on_this_host(&message.as_bytes(), Some(crash.remains.tid))?;
     let id = id_of(&triaged.summary, Some(died), &identity);
+    if let Some(refusal) = kept.retention.judge(&triaged.summary, Some(&id)) {
+        let mut summary = CrashSummary { id: Some(id), ..triaged.summary };
+        let collection = summary.collection.take().unwrap_or_default();
+        kept.left_out.push(retention::not_kept(summary, collection, refusal));
+        return Ok(());
+    }
     let mut request = SealRequest::new(&id, triaged.summary);
     if args.core != KeepCore::None {
         request = request.with_binaries(binaries(triaged.files));
     }
-    match folder.seal(request)? {
+    let sealed = match folder.seal(request)? {
         Sealed::Stored(stored) => {
             terminal::warnings(&stored.warnings);
+            terminal::warnings(&not_stored(&stored.summary));
             kept.new += 1;
+            stored.summary.id.unwrap_or_default()
         }
-        Sealed::AlreadyThere { .. } => kept.known += 1,
-    }
-    let place = folder.path().join("crashes").join(&id);
+        Sealed::AlreadyThere { id } => {
+            kept.known += 1;
+            id
+        }
+    };
+    let place = folder.path().join("crashes").join(sealed);
     terminal::note(&format!("what the kernel logged of a crash is kept as {}", place.display()));
     Ok(())
 }

@@ -40,6 +40,9 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
             Err(message("a bug of epitaph", Some("please report it with the message above")))
         }) {
             Ok(sealed) => {
+                if !needs_original(&sealed) {
+                    kept.safe.push(path.clone());
+                }
                 let (id, how) = match &sealed {
                     Sealed::Stored(stored) => {
                         kept.new += 1;
@@ -76,6 +79,13 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
     }
 }
 
+/// Tells whether less of a core was stored than was asked for, so that its original is still needed.
+fn needs_original(sealed: &Sealed) -> bool {
+    let Sealed::Stored(stored) = sealed else { return false };
+    let lacks = |warning: &Warning| ["core_not_stored", "core_kept_small"].contains(&warning.code.as_str());
+    stored.summary.warnings.iter().any(lacks)
+}
+
 /// Lists crashes that are not kept, in the folder that has no room for them.
 fn list_not_kept(folder: &OutputFolder, left_out: &[CrashSummary]) {
     if left_out.is_empty() && !folder.not_kept_path().exists() {
@@ -88,9 +98,7 @@ fn list_not_kept(folder: &OutputFolder, left_out: &[CrashSummary]) {
     }
     if !left_out.is_empty() {
         terminal::note(&format!("what is not kept is listed in {}", folder.not_kept_path().display()));
-        terminal::hint(
-            "--max-cores and --max-per-signature say how much is kept; collect those cores into another folder",
-        );
+        terminal::hint("collect those cores into another folder, or with other limits");
     }
 }
 
@@ -202,7 +210,7 @@ fn tell_if_reduced(place: &Path) {
 }
 
 /// The warnings of a summary that say what sealing left out or could not do: the others were told with the story.
-fn not_stored(summary: &CrashSummary) -> Vec<Warning> {
+pub(crate) fn not_stored(summary: &CrashSummary) -> Vec<Warning> {
     let is_of_sealing = |warning: &&Warning| {
         warning.code.ends_with("_not_stored")
             || warning.code == "core_kept_small"

@@ -1,5 +1,7 @@
 //! What keeping came to.
 
+use std::path::PathBuf;
+
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::Beyond;
 use epitaph_summary::{Collection, CrashSummary};
@@ -18,18 +20,20 @@ pub(crate) struct Kept {
     pub(crate) failed: usize,
     /// The least that tells of the crashes that are not kept, because there are enough.
     pub(crate) left_out: Vec<CrashSummary>,
+    /// Cores of which the folder has all that was asked for: their originals are needed no more.
+    pub(crate) safe: Vec<PathBuf>,
     /// How much more may be kept.
     pub(crate) retention: Retention,
 }
 
 impl Kept {
-    /// Begins to keep crashes in a folder; what is in it counts.
-    pub(crate) fn new(args: &KeepArgs, folder: Option<&OutputFolder>) -> Kept {
-        let retention = Retention::new(&args.retention, folder);
-        Kept { new: 0, known: 0, failed: 0, left_out: Vec::new(), retention }
+    /// Begins with nothing, in a folder that is taken for empty.
+    pub(crate) fn new(args: &KeepArgs) -> Kept {
+        let retention = Retention::new(&args.retention, None);
+        Kept { new: 0, known: 0, failed: 0, left_out: Vec::new(), safe: Vec::new(), retention }
     }
 
-    /// Counts what is in the folder that crashes are to be kept in.
+    /// Counts what is in the folder that crashes are to be kept in; the time for keeping them begins now.
     pub(crate) fn count_what_is_in(&mut self, folder: &OutputFolder, args: &KeepArgs) {
         self.retention = Retention::new(&args.retention, Some(folder));
     }

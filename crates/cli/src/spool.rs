@@ -28,14 +28,15 @@ impl Spool {
         self.folder.path()
     }
 
-    /// Removes the folder with all that is in it, unless some of that is nowhere else.
-    pub(crate) fn close(self, all_kept: bool) {
-        if all_kept {
-            // What can't be removed is the system's to remove.
-            let _ = self.folder.close();
-        } else {
-            let path: PathBuf = self.folder.keep();
-            terminal::note(&format!("cores that were not kept are left in {}", path.display()));
+    /// Removes the cores that are `safe` elsewhere, and the folder unless there are others.
+    pub(crate) fn close(self, safe: &[PathBuf]) {
+        let folder = self.folder.keep();
+        for core in safe.iter().filter(|core| core.starts_with(&folder)) {
+            // What can't be removed is told below.
+            let _ = std::fs::remove_file(core);
+        }
+        if std::fs::remove_dir(&folder).is_err() {
+            terminal::note(&format!("cores that were not kept are left in {}", folder.display()));
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn tell(
     kept: &mut Kept,
 ) -> Vec<Told> {
     // Most commands that are run leave none, and are not to wait for what is read for the others.
-    if candidates.is_empty() {
+    if candidates.is_empty() && kept.left_out.is_empty() {
         return Vec::new();
     }
     let examiner = Examiner::new(&args.search, config::rules_or_warning(&args.config)).all_files();

@@ -66,7 +66,7 @@ pub fn text(crashes: &[CrashSummary], out: &mut dyn io::Write) -> io::Result<()>
         return Ok(());
     }
     let kinds = Kind::of(crashes);
-    writeln!(out, "{}, whose cores stay where they are:", not_kept(crashes.len()))?;
+    writeln!(out, "{}, whose cores, if any, stay where they are:", not_kept(crashes.len()))?;
     for kind in kinds.iter().take(MOST_KINDS) {
         let (count, pids) = (grouped(kind.count as u64), kind.pids());
         let pids = if pids.is_empty() { pids } else { format!(" ({pids})") };
@@ -84,7 +84,7 @@ pub fn markdown(crashes: &[CrashSummary], out: &mut dyn io::Write) -> io::Result
         return Ok(());
     }
     let kinds = Kind::of(crashes);
-    writeln!(out, "\n**{}**, whose cores stay where they are.\n", not_kept(crashes.len()))?;
+    writeln!(out, "\n**{}**, whose cores, if any, stay where they are.\n", not_kept(crashes.len()))?;
     writeln!(out, "| Crashes | What | Why not | Processes |\n|--:|---|---|---|")?;
     for kind in kinds.iter().take(MOST_KINDS) {
         let count = grouped(kind.count as u64);
@@ -131,7 +131,7 @@ mod tests {
         crashes.insert(0, crash(77, "worker: abort in give_up", "enough"));
         assert_eq!(
             rendered(&crashes, text),
-            "11 more crashes were not kept, whose cores stay where they are:\n  \
+            "11 more crashes were not kept, whose cores, if any, stay where they are:\n  \
              10 x parser: segv in parse: enough (pids 1, 2, 3, 4, 5, 6, 7, 8 and 2 more)\n  \
              1 x worker: abort in give_up: enough (pid 77)\n"
         );

@@ -98,7 +98,9 @@ impl Ladder<'_> {
         {
             (noted.content, noted.slim, noted.scrubbed) = (None, None, None);
         }
-        summary.warnings.retain(|warning| warning.code != "core_kept_small");
+        summary
+            .warnings
+            .retain(|warning| !["core_kept_small", "core_secrets_left"].contains(&warning.code.as_str()));
         note_no_core(summary, &self.core, why);
     }
 }

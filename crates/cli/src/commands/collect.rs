@@ -30,7 +30,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     let _ = survive_file_size_limit();
     // First of all: the steps that store this folder must find it, whatever happens next.
     let folder = OutputFolder::open(&args.keep.out).map_err(|error| Error::from(error).print());
-    let mut kept = Kept::new(&args.keep, folder.as_ref().ok());
+    let mut kept = Kept::new(&args.keep);
     kept.failed += usize::from(folder.is_err());
     let host = Host::real();
     let oldest = oldest(args);
@@ -43,6 +43,9 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     let cores = found.candidates.len() + found.beyond.len() + found.beyond_more;
     let why = (cores == 0).then(|| why_none(&host, &found, args, oldest));
 
+    if let (Ok(folder), 1..) = (&folder, cores) {
+        kept.count_what_is_in(folder, &args.keep);
+    }
     let mut out = terminal::stdout();
     let collection = collection(&host);
     kept.leave_out(found.beyond, &collection);

@@ -41,14 +41,14 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         }
     };
     tell_outcome(args, &outcome);
-    let mut kept = Kept::new(&args.keep, None);
+    let mut kept = Kept::new(&args.keep);
     let crashes = collect(args, mode, &outcome, Before { log, reserve }, &mut kept).unwrap_or_else(|error| {
         error.print_as_warning();
         kept.failed += 1;
         0
     });
     if let Some(spool) = spool {
-        spool.close(kept.failed == 0);
+        spool.close(&kept.safe);
     }
     let status = status(&outcome);
     if status == 0 && crashes > 0 && args.keep.fail_on_crash { Exit::Crashes } else { Exit::Command(status) }

@@ -26,7 +26,12 @@ pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_de
         terminal::note(&format!("{others} cores of other sessions were left alone"));
     }
     // Those that are not open can't be asked for their session.
+    let all = found.beyond.len();
     found.beyond.retain(|core| core.path.starts_with(&outcome.cwd));
+    let unknown = all - found.beyond.len() + found.beyond_more;
+    if unknown > 0 {
+        terminal::note(&format!("{unknown} more cores, whose session is not known, were left alone"));
+    }
     found
 }
 
@@ -66,6 +71,9 @@ enum Whose {
 /// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session,
 /// or was seen to crash. Elsewhere, in `/tmp` say, others crash as well, and a collector keeps the cores of everybody.
 fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
+    if outcome.dumps.cores.is_empty() && candidate.path.starts_with(&outcome.cwd) {
+        return Whose::Ours;
+    }
     let process = process(candidate);
     // A process that hung and was dumped may have crashed later on.
     let is_dumped = outcome.dumps.cores.iter().any(|dumped| {
