@@ -1,0 +1,1 @@
+//! Shows a store of crashes over HTTP, read-only.
