@@ -175,6 +175,23 @@ fn many_crashes_at_once_are_all_dumped() {
     assert_eq!(job.dumped().len(), 7, "{answer}");
 }
 
+/// They are nowhere else.
+#[test]
+fn cores_beyond_the_limits_stay_where_they_were_written() {
+    let Some(job) = Job::with("null_deref") else { return };
+    let temporary = job.path().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let script = r#"ulimit -c 0; "$0"; "$0"; "$0"; true"#;
+    let run = job.traced().env("TMPDIR", &temporary).args(["--max-cores", "2"]);
+    let answer = run.args(["--", "sh", "-c", script]).arg(job.exe()).run().code(0);
+    assert_eq!(job.dumped().len(), 2, "{answer}");
+    let answer = answer.tells(&["1 more crash was not kept", "cores that were not kept are left in "]);
+    let left: Vec<String> = crate::support::files(&temporary).into_keys().collect();
+    assert_eq!(left.len(), 1, "{left:?}\n{answer}");
+    let shown = crate::support::epitaph().arg("show").arg(temporary.join(&left[0])).run().code(0);
+    shown.says(&["exe died of SIGSEGV", "quantity_of"]);
+}
+
 #[test]
 fn the_command_outlives_its_tracer() {
     let Some(job) = Job::new() else { return };
