@@ -25,6 +25,8 @@ use crate::support::{Answer, epitaph, is_root, plain_environment, program as pro
 const TRUSTED: &str = "/var/lib";
 /// The user whose programs crash: nobody's else.
 pub(crate) const USER: u32 = 54_321;
+/// The user and group that nobody is.
+pub(crate) const NOBODY: u32 = 65_534;
 /// How long a handler may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where cores go.
@@ -108,7 +110,7 @@ impl Place {
     }
 
     /// `epitaph handler run`, as the kernel starts it for a process that can't be proven to be that one.
-    fn receive(&self, core: impl Into<Stdio>) -> Child {
+    pub(crate) fn receive(&self, core: impl Into<Stdio>) -> Child {
         let arguments = format!(
             "handler run v=1 D={} P=1 I=1 u={USER} g={USER} s=11 t=1800000000 c=99 d=1 F= e=small",
             self.spool().display()
@@ -433,7 +435,7 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 }
 
 /// Sends a signal, to a process or (negative) a group.
-fn signal(name: &str, pid: i32) {
+pub(crate) fn signal(name: &str, pid: i32) {
     let kill = Command::new("kill")
         .args([&format!("-{name}"), "--", &pid.to_string()])
         .stderr(Stdio::null())

@@ -29,6 +29,7 @@ mod explained;
 mod fixtures;
 mod group;
 mod handler;
+mod handler_rights;
 mod handler_socket;
 mod hostile;
 mod oracle;

@@ -471,7 +471,7 @@ pub(crate) enum HandlerCommand {
     Run(HandlerRunArgs),
     /// Read the core that `handler run` hands over, without its rights
     #[command(hide = true)]
-    Work,
+    Work(HandlerWorkArgs),
     /// Receive cores by a socket, on kernels that give cores to one (Linux 6.16 and later): a daemon
     Serve(HandlerServeArgs),
     /// Receive a core from the connection that `handler serve` hands over
@@ -490,6 +490,14 @@ pub(crate) struct HandlerRunArgs {
     /// What the kernel tells of the crash, as `handler install` asks it to
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "NAME=VALUE")]
     pub(crate) arguments: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HandlerWorkArgs {
+    /// The user to become
+    pub(crate) uid: u32,
+    /// The group to become
+    pub(crate) gid: u32,
 }
 
 #[derive(Debug, clap::Args)]

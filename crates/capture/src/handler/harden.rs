@@ -4,12 +4,15 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, nice, set_dumpable_behavior, set_parent_process_death_signal,
     setrlimit, umask,
 };
-use rustix::thread::set_no_new_privs;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities, set_no_new_privs,
+};
 
 use super::error::HandlerError;
 
@@ -47,7 +50,7 @@ pub(super) fn receiver() -> Result<OwnedFd, HandlerError> {
         .and_then(|()| rustix::stdio::dup2_stderr(&null));
     replaced.map_err(|error| HandlerError::process("replace standard streams")(error.into()))?;
     umask(Mode::RWXG | Mode::RWXO);
-    undumpable()?;
+    undumpable().map_err(HandlerError::process("hide its memory"))?;
     nix::unistd::alarm::set(WATCHDOG);
     // The rest is courtesy.
     let _ = OpenOptions::new()
@@ -58,11 +61,12 @@ pub(super) fn receiver() -> Result<OwnedFd, HandlerError> {
     Ok(core)
 }
 
-/// Gives up whatever the worker doesn't need, before it is handed anything.
-pub(super) fn worker() -> Result<(), HandlerError> {
+/// Makes root's process the user's, and gives up whatever the worker doesn't need, before it is handed anything.
+pub(super) fn worker(uid: u32, gid: u32) -> Result<(), HandlerError> {
     let process = |what| move |error: rustix::io::Errno| HandlerError::process(what)(error.into());
+    become_user(uid, gid)?;
     set_no_new_privs(true).map_err(process("give up new privileges"))?;
-    undumpable()?;
+    // A change of user resets this one as well.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(process("end with the receiver"))?;
     for (resource, limit) in WORKER_LIMITS {
         // Where a limit is lower already, it stays.
@@ -73,8 +77,28 @@ pub(super) fn worker() -> Result<(), HandlerError> {
     Ok(())
 }
 
+/// Becomes the user, of no groups but this one, in such a way that none of the user's other processes can trace this one
+/// at any time.
+///
+/// A change of user makes a process as dumpable as `fs.suid_dumpable` says (linux/kernel/cred.c, `commit_creds`), which
+/// may be all. Until that is taken back, the capabilities that are kept keep the user's processes off: nobody may trace
+/// who has more of them (linux/security/commoncap.c, `cap_ptrace_access_check`).
+fn become_user(uid: u32, gid: u32) -> Result<(), HandlerError> {
+    let failed = HandlerError::process("give up root's rights");
+    let become_user = || -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        set_keep_capabilities(true)?;
+        setgroups(&[])?;
+        setresgid(gid, gid, gid)?;
+        setresuid(uid, uid, uid)?;
+        undumpable()?;
+        let none = CapabilitySet::empty();
+        Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
+    };
+    become_user().map_err(failed)
+}
+
 /// Its memory holds that of others: nobody may trace it, and it leaves no core.
-fn undumpable() -> Result<(), HandlerError> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|error| HandlerError::process("hide its memory")(error.into()))
+fn undumpable() -> io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }

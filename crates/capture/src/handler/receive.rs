@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use super::spool::{Decision, Entry, Part, Spool, UserFolder};
 
 /// The user and group that nobody is, and whom the worker becomes where it must not be the crashed one.
 const NOBODY: (u32, u32) = (65534, 65534);
-/// The words after the program's name that make it a worker.
+/// The words after the program's name that make it a worker; the user and the group follow.
 const WORKER: [&str; 2] = ["handler", "work"];
 
 /// How long the worker may take to give up its rights.
@@ -246,7 +245,7 @@ fn worker_error(what: &'static str) -> impl FnOnce(io::Error) -> HandlerError {
     move |source| HandlerError::Worker { what, source }
 }
 
-/// The unprivileged half: this program again, as another user. It ends with the value.
+/// The unprivileged half: this program again, which becomes another user. It ends with the value.
 struct Worker {
     child: Child,
     channel: Channel,
@@ -254,15 +253,16 @@ struct Worker {
 
 impl Worker {
     /// Starts it, and waits until it has given up its rights.
+    ///
+    /// It does that itself: a program that is started as the user can be traced by the user's other processes until it
+    /// has forbidden it.
     fn start((uid, gid): (u32, u32)) -> Result<Worker, HandlerError> {
         let (channel, theirs) = Channel::pair().map_err(worker_error("could not be reached"))?;
-        // With a user given, the standard library drops all groups of root's too.
         let child = Command::new("/proc/self/exe")
             .args(WORKER)
+            .args([uid.to_string(), gid.to_string()])
             .env_clear()
             .current_dir("/")
-            .uid(uid)
-            .gid(gid)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

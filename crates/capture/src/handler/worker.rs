@@ -28,12 +28,12 @@ const WHOLE: &str = "the whole core";
 /// Does what the receiver, on the other end of standard input, asks for. `judge` tells what a core is known by; it is
 /// given the slim core.
 ///
-/// It gives up whatever rights it has before it asks for the core.
-pub fn work(judge: &dyn Fn(File) -> Option<String>) -> Result<(), HandlerError> {
+/// It is started as root, and becomes the user of these numbers before it asks for the core.
+pub fn work(uid: u32, gid: u32, judge: &dyn Fn(File) -> Option<String>) -> Result<(), HandlerError> {
     let end =
         io::stdin().as_fd().try_clone_to_owned().map_err(HandlerError::process("take standard input"))?;
     let channel = Channel::of(end);
-    harden::worker()?;
+    harden::worker(uid, gid)?;
     answer(&channel, &Answer::Ready)?;
     let (order, files) = order(&channel)?;
     let Order::Begin = order else { return Err(nonsense()) };

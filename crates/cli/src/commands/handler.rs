@@ -30,7 +30,7 @@ pub(crate) fn run(args: &HandlerArgs) -> Result<Exit, Error> {
     match &args.command {
         // The kernel doesn't look at how it ends; whoever tries it by hand does.
         HandlerCommand::Run(args) => receive(&args.arguments).map(drop)?,
-        HandlerCommand::Work => work(&judge)?,
+        HandlerCommand::Work(args) => work(args.uid, args.gid, &judge)?,
         HandlerCommand::Serve(args) => serve(args)?,
         HandlerCommand::Take(args) => take(&args.spool).map(drop)?,
         HandlerCommand::Install(args) => install(args)?,
