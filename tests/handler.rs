@@ -103,7 +103,7 @@ impl Place {
     }
 
     /// The pattern that installing would set.
-    fn pattern(&self) -> String {
+    pub(crate) fn pattern(&self) -> String {
         let answer = self.install(&["--dry-run"]).code(0);
         let pattern = answer.stdout().lines().find_map(|line| line.strip_prefix("  to   |"));
         format!("|{}", pattern.unwrap_or_else(|| panic!("{answer}")))
@@ -242,6 +242,24 @@ fn installing_is_undone_by_uninstalling() {
     assert_eq!(settings(), before);
     assert!(core.exists(), "cores stay");
     epitaph().args(["handler", "uninstall"]).run().code(1).tells(&["not installed"]);
+}
+
+#[test]
+fn installing_with_another_spool_remembers_what_was_there_first() {
+    let Some(place) = Place::new() else { return };
+    let Some(guard) = kernel_starts(&place.pattern()) else { return };
+    fs::write(PATTERN, format!("{}\n", guard.before())).unwrap();
+    let before = settings();
+    let (first, second) = (place.spool(), place.folder.path().join("t"));
+    let _undone = Undo { place: &place };
+    place.install(&[]).code(0);
+    let install = epitaph().args(["handler", "install", "--force", "--program"]).arg(place.program());
+    install.arg("--spool").arg(&second).run().code(0);
+    let installed = settings();
+    assert!(installed.0.contains(&text(&second)), "{installed:?}");
+    epitaph().args(["handler", "uninstall"]).run().code(0);
+    assert_eq!(settings(), before);
+    assert!(first.join("handler.json").exists() && !second.join("handler.json").exists());
 }
 
 /// Uninstalls, however the test ends.

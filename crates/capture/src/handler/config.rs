@@ -7,11 +7,16 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::HandlerError;
+use super::files::replace;
 
 /// The file in the spool. Root alone can read it.
 const NAME: &str = "handler.json";
 /// Its longest, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// How many handlers may be at work at once: programs where the host has no limit of its own (`kernel.core_pipe_limit`),
+/// receivers of a socket.
+pub(super) const AT_ONCE: u32 = 8;
 
 /// How much of the disk the handler may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,17 +73,10 @@ impl Config {
 
     /// Writes the file: whole, or not at all.
     pub(super) fn write(&self, spool: &Path) -> Result<(), HandlerError> {
-        let path = Config::path(spool);
-        let partial = path.with_extension("partial");
-        let written = || -> std::io::Result<()> {
-            let mut file = super::spool::create(&partial)?;
+        replace(&Config::path(spool), |file| {
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
-            file.sync_all()?;
-            std::fs::rename(&partial, &path)
-        };
-        // One that was left by an installation that was killed is nobody's.
-        let _ = std::fs::remove_file(&partial);
-        written().map_err(HandlerError::file(&path, "written"))
+            file.sync_all()
+        })
     }
 }
 
@@ -95,7 +93,6 @@ mod tests {
             pipe_limit: 8,
             saved: Saved { core_pattern: b"|/x \xff".to_vec(), core_pipe_limit: 0 },
         };
-        std::fs::write(Config::path(spool.path()).with_extension("partial"), "left behind").unwrap();
         config.write(spool.path()).unwrap();
         assert_eq!(Config::read(spool.path()).unwrap(), Some(config));
         assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 1);

@@ -23,6 +23,7 @@ mod channel;
 mod config;
 mod crasher;
 mod error;
+mod files;
 mod handshake;
 mod harden;
 mod install;

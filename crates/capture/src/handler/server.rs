@@ -5,21 +5,22 @@
 //! with them, so that is bounded too.
 
 use std::convert::Infallible;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, setrlimit, umask};
 
+use super::config::AT_ONCE;
 use super::error::HandlerError;
+use super::files;
 use super::kernel_log::log;
 use super::spool::Spool;
 
@@ -27,12 +28,10 @@ use super::spool::Spool;
 pub(super) const SOCKET: &str = "epitaph.sock";
 /// The lock of the one server of a spool.
 const LOCK: &str = ".serve.lock";
-/// How often its lock is tried.
-const LOCK_TRIES: u32 = 10;
+/// How long whoever only looks whether there is a server may hold it.
+const LOOKING: Duration = Duration::from_millis(200);
 /// The words after the program's name that make it the receiver of a connection; the spool follows.
 const RECEIVER: [&str; 3] = ["handler", "take", "--spool"];
-/// How many receivers may be at work at once.
-const AT_ONCE: usize = 8;
 /// How long further crashes wait for one of them to finish, before they are dropped.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long nothing is accepted where that has failed, as for want of memory.
@@ -68,7 +67,9 @@ impl Server {
         let socket = socket_of(spool);
         let spool = Spool::at(spool);
         spool.make()?;
-        let lock = lock(spool.path())?;
+        let path = spool.path().join(LOCK);
+        let lock = files::lock(&path, LOOKING).map_err(HandlerError::file(&path, "opened"))?;
+        let lock = lock.ok_or_else(|| HandlerError::Served { spool: spool.path().to_owned() })?;
         // Nobody listens on one that is there: that server would hold the lock.
         match std::fs::remove_file(&socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -92,7 +93,7 @@ impl Server {
         let mut receivers: Vec<Receiver> = Vec::new();
         loop {
             receivers.retain_mut(|receiver| !receiver.has_ended());
-            let is_free = receivers.len() < AT_ONCE;
+            let is_free = receivers.len() < AT_ONCE as usize;
             if !self.wait(&receivers, is_free).map_err(HandlerError::process("wait for cores"))? {
                 self.drop_waiting();
                 continue;
@@ -157,26 +158,6 @@ pub(super) fn check_listening(spool: &Path) -> Result<(), HandlerError> {
         Ok(()) => Err(nobody()),
         Err(_) => Ok(()),
     }
-}
-
-/// Makes sure that this is the only server of a spool.
-fn lock(spool: &Path) -> Result<File, HandlerError> {
-    let path = spool.join(LOCK);
-    let mut how = OpenOptions::new();
-    how.write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
-    let lock = how.open(&path).map_err(HandlerError::file(&path, "opened"))?;
-    // Whoever only looks whether there is a server holds it for a moment.
-    for _ in 0..LOCK_TRIES {
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            return Ok(lock);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Err(HandlerError::Served { spool: spool.to_owned() })
 }
 
 /// A process that receives a core.

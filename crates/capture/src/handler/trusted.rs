@@ -19,16 +19,26 @@ pub(super) fn check(path: &Path) -> Result<(), HandlerError> {
 fn check_owned_by(path: &Path, owner: u32) -> Result<(), HandlerError> {
     for part in path.ancestors().filter(|part| !part.as_os_str().is_empty()) {
         let metadata = std::fs::symlink_metadata(part).map_err(HandlerError::file(part, "looked at"))?;
-        if let Some(trouble) = trouble(&metadata, owner, part == path) {
+        let place = if part == path { Place::End } else { Place::Folder };
+        if let Some(trouble) = trouble(&metadata, owner, place) {
             return Err(HandlerError::Untrusted { path: part.to_owned(), trouble });
         }
     }
     Ok(())
 }
 
-/// Says what is wrong with one part of a path, which is its `last` or a folder.
-fn trouble(metadata: &Metadata, owner: u32, last: bool) -> Option<&'static str> {
-    let is_known = metadata.is_dir() || (last && metadata.is_file());
+/// What a part of a path may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A folder.
+    Folder,
+    /// A folder or a plain file.
+    End,
+}
+
+/// Says what is wrong with one part of a path, not followed where it is a link.
+pub(super) fn trouble(metadata: &Metadata, owner: u32, place: Place) -> Option<&'static str> {
+    let is_known = metadata.is_dir() || (place == Place::End && metadata.is_file());
     match () {
         () if metadata.is_symlink() => Some("it is a link"),
         () if !is_known => Some("it is no plain file or folder"),
@@ -64,22 +74,22 @@ mod tests {
         assert!(matches!(check(&program), Err(HandlerError::Untrusted { .. })));
 
         let me = rustix::process::geteuid().as_raw();
-        let of_part = |part: &Path, last| trouble(&std::fs::symlink_metadata(part).unwrap(), me, last);
+        let of_part = |part: &Path, place| trouble(&std::fs::symlink_metadata(part).unwrap(), me, place);
         mode(&program, 0o755);
-        assert_eq!(of_part(&program, true), None);
-        assert!(of_part(&program, false).is_some(), "a file leads nowhere");
+        assert_eq!(of_part(&program, Place::End), None);
+        assert!(of_part(&program, Place::Folder).is_some(), "a file leads nowhere");
         for bad in [0o775, 0o757] {
             mode(&program, bad);
-            assert_eq!(of_part(&program, true), Some("its mode lets others write to it"));
+            assert_eq!(of_part(&program, Place::End), Some("its mode lets others write to it"));
         }
         let link = folder.path().join("link");
         symlink(&program, &link).unwrap();
-        assert_eq!(of_part(&link, true), Some("it is a link"));
+        assert_eq!(of_part(&link, Place::End), Some("it is a link"));
         mode(folder.path(), 0o1777);
-        assert_eq!(of_part(folder.path(), false), Some("its mode lets others write to it"));
+        assert_eq!(of_part(folder.path(), Place::Folder), Some("its mode lets others write to it"));
         if me != 0 {
             assert_eq!(
-                trouble(&std::fs::symlink_metadata(&program).unwrap(), 0, true),
+                trouble(&std::fs::symlink_metadata(&program).unwrap(), 0, Place::End),
                 Some("it doesn't belong to root")
             );
         }

@@ -7,9 +7,10 @@
 mod settings;
 mod status;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::config::{Config, HandlerLimits, Saved};
+use super::config::{AT_ONCE, Config, HandlerLimits, Saved};
 use super::error::HandlerError;
 use super::own_pattern::OwnPattern;
 use super::server;
@@ -21,10 +22,6 @@ use crate::pattern::{CorePattern, Rules, Target};
 use settings::{CORE_PATTERN, PIPE_LIMIT, Setting};
 
 pub use status::{Status, UserCores};
-
-/// How many handlers may run at once (`kernel.core_pipe_limit`) where the host has no limit. Any limit makes the kernel
-/// keep `/proc/PID` until the handler has finished.
-const HANDLERS_AT_ONCE: u32 = 8;
 
 /// What is to be installed.
 #[derive(Clone, Debug)]
@@ -97,8 +94,8 @@ impl Plan {
         let pattern = Setting::read(host, CORE_PATTERN)?;
         let pipe_limit = Setting::read(host, PIPE_LIMIT)?;
         let in_force = CorePattern::parse(&pattern.value, Rules::default());
-        let is_ours = OwnPattern::of(&in_force).is_some();
-        let other = !is_ours && !matches!(in_force.target(), Target::File(_));
+        let ours = OwnPattern::of(&in_force);
+        let other = ours.is_none() && !matches!(in_force.target(), Target::File(_));
         if other && !options.force {
             return Err(HandlerError::OtherHandler { pattern: pattern.text() });
         }
@@ -106,13 +103,13 @@ impl Plan {
             return Err(HandlerError::Container { evidence });
         }
         let before = pipe_limit.number();
-        let saved = if is_ours {
-            before_ours(&spool)?
-        } else {
-            Saved { core_pattern: pattern.value.clone(), core_pipe_limit: before }
+        let saved = match ours {
+            Some(ours) => before_ours(&ours.spool)?,
+            None => Saved { core_pattern: pattern.value.clone(), core_pipe_limit: before },
         };
         let starts_programs = matches!(options.to, Destination::Program(_));
-        let limit = if before == 0 && starts_programs { HANDLERS_AT_ONCE } else { before };
+        // Any limit makes the kernel keep `/proc/PID` until the handler has finished.
+        let limit = if before == 0 && starts_programs { AT_ONCE } else { before };
         let changes = [pipe_limit.change(limit.to_string()), pattern.change(text)];
         Ok(Plan {
             host: host.clone(),
@@ -139,11 +136,21 @@ impl Plan {
     }
 }
 
-/// Returns what was there before our handler, however often it was installed since; the kernel's defaults where nobody
-/// has written it down.
-fn before_ours(spool: &Spool) -> Result<Saved, HandlerError> {
+/// Returns what was there before our handler, however often it was installed since, with whatever spool; the kernel's
+/// defaults where nobody has written it down. `spool` is that of the pattern in force.
+fn before_ours(spool: &Path) -> Result<Saved, HandlerError> {
     let unknown = || Saved { core_pattern: b"core".to_vec(), core_pipe_limit: 0 };
-    Ok(Config::read(spool.path())?.map_or_else(unknown, |config| config.saved))
+    Ok(trusted_config(spool)?.map_or_else(unknown, |config| config.saved))
+}
+
+/// Reads what was written down in a spool, of which nothing is known but its path.
+fn trusted_config(spool: &Path) -> Result<Option<Config>, HandlerError> {
+    let path = Config::path(spool);
+    if std::fs::symlink_metadata(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    trusted::check(&path)?;
+    Config::read(spool)
 }
 
 /// What uninstalling did.
@@ -174,8 +181,7 @@ pub fn uninstall(host: &Host, spool: Option<&Path>, dry_run: bool) -> Result<Uni
         }
     };
     let what = || format!("{} does not say what there was before", Config::path(&spool).display());
-    let config = Config::read(&spool)?.ok_or_else(|| HandlerError::NotInstalled { what: what() })?;
-    trusted::check(&Config::path(&spool))?;
+    let config = trusted_config(&spool)?.ok_or_else(|| HandlerError::NotInstalled { what: what() })?;
     let pipe_limit = Setting::read(host, PIPE_LIMIT)?;
     let mut changes = Vec::new();
     if own.is_some() {

@@ -68,17 +68,20 @@ fn a_container_is_no_place_for_it_unless_forced() {
 
 #[test]
 fn installing_twice_remembers_what_was_there_first() {
-    let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::at(folder.path());
+    // What was written down is asked for in the spool of the pattern in force, whichever is to come. Its path is one that
+    // a pattern can hold.
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let ours = OwnPattern::socket_text(folder.path()).unwrap();
+    let (_root, host) = self::host(&ours, "0");
     let unknown = Saved { core_pattern: b"core".to_vec(), core_pipe_limit: 0 };
-    assert_eq!(before_ours(&spool).unwrap(), unknown, "the kernel's defaults");
-    let first = Saved { core_pattern: b"|/x \xff".to_vec(), core_pipe_limit: 4 };
-    let config = Config { limits: HandlerLimits::default(), pipe_limit: 8, saved: first.clone() };
-    config.write(spool.path()).unwrap();
-    assert_eq!(before_ours(&spool).unwrap(), first);
+    assert_eq!(plan(&host, false).unwrap().config.saved, unknown, "the kernel's defaults");
+    let saved = Saved { core_pattern: b"|/x \xff".to_vec(), core_pipe_limit: 4 };
+    Config { limits: HandlerLimits::default(), pipe_limit: 8, saved }.write(folder.path()).unwrap();
+    let refused = plan(&host, false).unwrap_err();
+    assert!(matches!(refused, HandlerError::Untrusted { .. }), "others can write to /tmp: {refused}");
 
     let ours = OwnPattern::program_text(Path::new(PROGRAM), Path::new("/nowhere/cores")).unwrap();
-    let (_root, host) = host(&ours, "8");
+    let (_root, host) = self::host(&ours, "8");
     assert!(plan(&host, false).unwrap().changes().is_empty());
 }
 

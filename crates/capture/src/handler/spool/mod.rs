@@ -10,18 +10,20 @@
 mod quota;
 mod rate;
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::fs::{FlockOperation, Mode, OFlags, Uid, fchmod, fchown, flock};
+use rustix::fs::{Mode, Uid, fchmod, fchown};
 
 use super::error::HandlerError;
+use super::files::{self, create};
 use super::notice::Notice;
-use super::trusted;
+use super::trusted::{self, Place};
 
+pub(super) use quota::LARGEST_SLIM;
 pub(super) use rate::Decision;
 
 /// What the names of unfinished files end in.
@@ -30,12 +32,6 @@ const PARTIAL: &str = ".partial";
 const LOCK: &str = ".lock";
 /// How long another handler of the same user may hold the lock.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Creates a file that isn't there yet, and that only root can read.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed();
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(flags).open(path)
-}
 
 /// Where the handler keeps cores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,13 +79,10 @@ impl Spool {
         let mode = if uid == 0 { 0o700 } else { 0o755 };
         make_folder(&path, mode).map_err(HandlerError::file(&path, "made"))?;
         let metadata = std::fs::symlink_metadata(&path).map_err(HandlerError::file(&path, "looked at"))?;
-        let ours = metadata.is_dir()
-            && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.mode() & 0o022 == 0;
-        if !ours {
-            return Err(HandlerError::Untrusted { path, trouble: "it is no folder of root's alone" });
+        match trusted::trouble(&metadata, rustix::process::geteuid().as_raw(), Place::Folder) {
+            Some(trouble) => Err(HandlerError::Untrusted { path, trouble }),
+            None => Ok(UserFolder { path, uid }),
         }
-        Ok(UserFolder { path, uid })
     }
 }
 
@@ -125,17 +118,8 @@ impl UserFolder {
     /// Waits for the lock, for a bounded time.
     pub(super) fn lock(&self) -> Result<Locked<'_>, HandlerError> {
         let path = self.path.join(LOCK);
-        let flags = OFlags::NOFOLLOW.bits().cast_signed();
-        let mut how = OpenOptions::new();
-        how.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-        let lock = how.open(&path).map_err(HandlerError::file(&path, "opened"))?;
-        let until = Instant::now() + PATIENCE;
-        while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            if Instant::now() > until {
-                return Err(HandlerError::Busy { path });
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let lock = files::lock(&path, PATIENCE).map_err(HandlerError::file(&path, "opened"))?;
+        let lock = lock.ok_or(HandlerError::Busy { path })?;
         Ok(Locked { folder: self, _lock: lock })
     }
 
@@ -239,6 +223,9 @@ impl Entry<'_> {
 pub(super) mod tests {
     use std::ffi::OsString;
     use std::io::Write as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use rustix::fs::{FlockOperation, flock};
 
     use super::*;
 

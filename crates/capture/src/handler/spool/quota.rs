@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::statvfs;
 
 use super::{Entry, Locked, PARTIAL, UserFolder};
-use crate::handler::config::HandlerLimits;
+use crate::handler::config::{AT_ONCE, HandlerLimits};
 use crate::handler::harden::WATCHDOG;
 
 /// The unit of `st_blocks` in bytes, whatever the file system's is (stat(3type)).
 const BLOCK: u64 = 512;
-/// The bytes of the disk without which not even a slim core is written.
-const LEAST_FREE: u64 = 64 << 20;
+/// The most bytes that a slim core may take: the memory in it is bounded, headers and notes take what they take.
+pub(in crate::handler) const LARGEST_SLIM: u64 = 64 << 20;
 
 /// A crash in the folder.
 #[derive(Debug, Default)]
@@ -62,14 +62,15 @@ impl Locked<'_> {
 }
 
 impl UserFolder {
-    /// Returns how many bytes the whole core may take; 0 where it is better left.
+    /// Returns how many bytes the whole core may take; 0 where it is better left. Of what is free on the disk it is one
+    /// handler's share: others may be at work, and have written nothing yet.
     pub(in crate::handler) fn room_for_whole(&self, limits: &HandlerLimits) -> u64 {
-        limits.quota.min(self.free().saturating_sub(limits.keep_free))
+        limits.quota.min(self.free().saturating_sub(limits.keep_free) / u64::from(AT_ONCE))
     }
 
     /// Tells whether there is room for a slim core.
     pub(in crate::handler) fn has_room_for_slim(&self) -> bool {
-        self.free() > LEAST_FREE
+        self.free() > LARGEST_SLIM
     }
 
     /// Bytes of the disk that are free, as far as anybody may use them. A disk without inodes is full.
@@ -184,5 +185,8 @@ mod tests {
         let (_root, folder) = own_folder();
         assert_eq!(folder.room_for_whole(&HandlerLimits { keep_free: u64::MAX, ..limits(MIB) }), 0);
         assert_eq!(folder.room_for_whole(&limits(100)), 100);
+        // Others write to the disk meanwhile, but not that much.
+        let (share, free) = (folder.room_for_whole(&limits(usize::MAX)), folder.free());
+        assert!(share > free / 10 && share < free / 7, "{share} of {free}");
     }
 }

@@ -6,8 +6,9 @@ use std::io::{Read as _, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Locked, UserFolder, create};
+use super::{Locked, UserFolder};
 use crate::handler::error::HandlerError;
+use crate::handler::files::replace;
 
 /// The file in a user's folder.
 const NAME: &str = ".rate.json";
@@ -59,16 +60,8 @@ impl Locked<'_> {
     }
 
     fn write(&self, signatures: &Signatures) -> Result<(), HandlerError> {
-        let path = self.folder.path.join(NAME);
-        let partial = self.folder.path.join(format!("{NAME}.partial"));
-        let written = || -> std::io::Result<()> {
-            let mut file = create(&partial)?;
-            file.write_all(&serde_json::to_vec(signatures)?)?;
-            std::fs::rename(&partial, &path)
-        };
-        // Whoever left one was killed: the lock is ours.
-        let _ = std::fs::remove_file(&partial);
-        written().map_err(HandlerError::file(&path, "written"))
+        // Not synced: the dying process waits, and what is lost makes us keep more.
+        replace(&self.folder.path.join(NAME), |file| file.write_all(&serde_json::to_vec(signatures)?))
     }
 }
 
