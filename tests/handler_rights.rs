@@ -35,9 +35,14 @@ fn no_process_of_its_user_can_trace_the_worker_at_any_time() {
         signal("CONT", pid.parse().unwrap());
         let worker = eventually("the worker has given up its rights", || {
             let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-            let status = fs::read_to_string(format!("/proc/{}/status", children.trim())).ok()?;
-            status.contains("\nNoNewPrivs:\t1\n").then_some(status)
+            let read = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", children.trim())).ok();
+            let (limits, status) = (read("limits")?, read("status")?);
+            status.contains("\nNoNewPrivs:\t1\n").then_some(limits + &status)
         });
+        // It was limited before it was started: that is not left to itself.
+        let largest = worker.lines().find_map(|line| line.strip_prefix("Max file size")).unwrap();
+        let largest = largest.split_whitespace().map(str::parse::<u64>).take(2);
+        assert!(largest.into_iter().all(|limit| limit.is_ok_and(|bytes| bytes <= 2 << 30)), "{worker}");
         let ids = format!("{NOBODY}\t{NOBODY}\t{NOBODY}\t{NOBODY}\n");
         for given_up in [format!("\nUid:\t{ids}"), format!("\nGid:\t{ids}"), "\nGroups:\t \n".to_owned()] {
             assert!(worker.contains(&given_up), "{given_up:?}: {worker}");

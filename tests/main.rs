@@ -30,6 +30,7 @@ mod fixtures;
 mod group;
 mod handler;
 mod handler_rights;
+mod handler_room;
 mod handler_socket;
 mod hostile;
 mod oracle;

@@ -27,8 +27,8 @@ pub(super) enum Order {
     /// Begin: the pipe, the file of the slim core, that of the whole one, and the process's memory where it could be
     /// opened, come along.
     Begin,
-    /// Write the whole core, of no more than so many bytes.
-    Full { largest: u64 },
+    /// Write the whole core.
+    Full,
 }
 
 /// What the worker says.
@@ -123,7 +123,7 @@ mod tests {
         file.write_all(b"core").unwrap();
         file.rewind().unwrap();
         ours.send(&Order::Begin, &[file.as_fd()]).unwrap();
-        ours.send(&Order::Full { largest: 7 }, &[]).unwrap();
+        ours.send(&Order::Full, &[]).unwrap();
         let (order, files): (Order, _) = theirs.receive(SOON).unwrap();
         assert!(matches!(order, Order::Begin));
         let mut text = String::new();
@@ -132,7 +132,7 @@ mod tests {
         }
         assert_eq!(text, "core");
         let (order, files): (Order, _) = theirs.receive(SOON).unwrap();
-        assert!(matches!(order, Order::Full { largest: 7 }) && files.is_empty());
+        assert!(matches!(order, Order::Full) && files.is_empty());
     }
 
     #[test]

@@ -68,13 +68,19 @@ pub(super) fn worker(uid: u32, gid: u32) -> Result<(), HandlerError> {
     set_no_new_privs(true).map_err(process("give up new privileges"))?;
     // A change of user resets this one as well.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(process("end with the receiver"))?;
-    for (resource, limit) in WORKER_LIMITS {
-        // Where a limit is lower already, it stays.
-        let hard = rustix::process::getrlimit(resource).maximum.map_or(limit, |hard| hard.min(limit));
-        let limit = Rlimit { current: Some(hard), maximum: Some(hard) };
-        setrlimit(resource, limit).map_err(process("limit itself"))?;
-    }
-    Ok(())
+    WORKER_LIMITS.into_iter().try_for_each(|(resource, limit)| lower(resource, limit))
+}
+
+/// Lets this process and whatever it starts write no file beyond so many bytes.
+pub(super) fn limit_files(bytes: u64) -> Result<(), HandlerError> {
+    lower(Resource::Fsize, bytes)
+}
+
+/// Lowers a limit for good. One that is lower already stays.
+fn lower(resource: Resource, limit: u64) -> Result<(), HandlerError> {
+    let hard = rustix::process::getrlimit(resource).maximum.map_or(limit, |hard| hard.min(limit));
+    setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) })
+        .map_err(|error| HandlerError::process("limit itself")(error.into()))
 }
 
 /// Becomes the user, of no groups but this one, in such a way that none of the user's other processes can trace this one

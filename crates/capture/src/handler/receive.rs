@@ -17,7 +17,8 @@ use super::handshake;
 use super::harden;
 use super::kernel_log::log;
 use super::notice::Notice;
-use super::spool::{Decision, Entry, Part, Spool, UserFolder};
+use super::spool::{Decision, Entry, LARGEST_SLIM, Part, Spool, UserFolder};
+use crate::canary::CANARY_NAME;
 
 /// The user and group that nobody is, and whom the worker becomes where it must not be the crashed one.
 const NOBODY: (u32, u32) = (65534, 65534);
@@ -145,28 +146,31 @@ struct Reception<'a> {
 
 impl Reception<'_> {
     fn keep(&self, core: OwnedFd, crasher: Crasher) -> Result<Kept, HandlerError> {
-        // Where other handlers are busy with this user's crashes, they sweep.
+        let kept = self.keep_what_fits(core, crasher);
+        // The process that died waits no longer. What was not sealed by now never will be.
+        self.entry.abandon();
+        // Where other handlers are busy with this user's crashes, they do it.
         if let Ok(locked) = self.folder.lock() {
             locked.sweep();
+            locked.evict(&self.entry, &self.limits);
         }
+        kept
+    }
+
+    fn keep_what_fits(&self, core: OwnedFd, crasher: Crasher) -> Result<Kept, HandlerError> {
         if !self.folder.has_room_for_slim() {
             return Ok(Kept::Nothing { why: "the disk is full".to_owned() });
         }
         self.keep_facts(&crasher)?;
-        let kept = self.keep_core(core, crasher);
-        // What was not sealed by now never will be.
-        self.entry.abandon();
-        self.folder.lock()?.evict(&self.entry, &self.limits);
-        kept
-    }
-
-    fn keep_core(&self, core: OwnedFd, crasher: Crasher) -> Result<Kept, HandlerError> {
         let (slim, whole) = (self.entry.begin(Part::Slim)?, self.entry.begin(Part::Whole)?);
         let user = if crasher.for_its_user && self.notice.uid != 0 {
             (self.notice.uid, self.notice.gid)
         } else {
             NOBODY
         };
+        let room = self.folder.room_for_whole(&self.limits);
+        // The worker inherits this, and can't raise it.
+        harden::limit_files(room.max(LARGEST_SLIM))?;
         let worker = Worker::start(user)?;
         let mut files = vec![core.as_fd(), slim.as_fd(), whole.as_fd()];
         files.extend(crasher.memory.as_ref().map(File::as_fd));
@@ -174,7 +178,7 @@ impl Reception<'_> {
         // From here on the worker alone holds the pipe: when it ends, the dying process goes on.
         drop(core);
         drop(crasher.memory);
-        self.with_worker(worker, &slim, &whole)
+        self.with_worker(worker, &slim, &whole, room)
     }
 
     fn keep_facts(&self, crasher: &Crasher) -> Result<(), HandlerError> {
@@ -186,13 +190,28 @@ impl Reception<'_> {
         self.entry.seal(Part::Facts, &file)
     }
 
-    fn with_worker(&self, worker: Worker, slim: &File, whole: &File) -> Result<Kept, HandlerError> {
+    fn with_worker(
+        &self,
+        worker: Worker,
+        slim: &File,
+        whole: &File,
+        room: u64,
+    ) -> Result<Kept, HandlerError> {
         match worker.answer(TO_BE_SLIM)? {
             Answer::Slim => self.entry.seal(Part::Slim, slim)?,
             Answer::NoSlim { why } => return Ok(Kept::Nothing { why }),
             _ => return Err(unexpected()),
         }
-        // The slim core is safe: whatever happens now, it is what is kept.
+        // The slim core is safe: whatever happens now, it is what is kept, unless it is one too many.
+        let kept = self.judge(worker, whole, room);
+        Ok(kept.unwrap_or_else(|error| Kept::Slim { why: with_causes(&error) }))
+    }
+
+    fn judge(&self, worker: Worker, whole: &File, room: u64) -> Result<Kept, HandlerError> {
+        if self.notice.name == CANARY_NAME.as_bytes() {
+            // One crash of a canary is as good as another, and somebody waits for each.
+            return Ok(Kept::Slim { why: "it crashed on purpose".to_owned() });
+        }
         let judged = match worker.answer(TO_JUDGE) {
             Ok(Answer::Judged { signature }) => Ok(signature),
             Ok(_) => Err(unexpected()),
@@ -204,12 +223,11 @@ impl Reception<'_> {
             self.entry.discard_all();
             return Ok(Kept::Counted { count });
         }
-        let room = self.folder.room_for_whole(&self.limits);
-        match judged {
-            Err(error) => Ok(Kept::Slim { why: with_causes(&error) }),
-            Ok(_) if room == 0 => Ok(Kept::Slim { why: "the disk has no room for more".to_owned() }),
-            Ok(_) => self.keep_whole(worker, whole, room),
+        judged?;
+        if room == 0 {
+            return Ok(Kept::Slim { why: "the disk has no room for more".to_owned() });
         }
+        self.keep_whole(worker, whole, room)
     }
 
     /// What a crash is counted by that could not be judged.
@@ -218,22 +236,23 @@ impl Reception<'_> {
     }
 
     fn keep_whole(&self, worker: Worker, whole: &File, room: u64) -> Result<Kept, HandlerError> {
-        let answer =
-            worker.order(&Order::Full { largest: room }, &[]).and_then(|()| worker.answer(TO_BE_WHOLE));
+        worker.order(&Order::Full, &[])?;
+        let answer = worker.answer(TO_BE_WHOLE);
         // The pipe is closed before anything is waited for on disk.
         drop(worker);
-        let why = match answer {
-            Ok(Answer::Full { whole: true }) => {
+        match answer? {
+            Answer::Full { whole: true } if whole.metadata().is_ok_and(|file| file.len() > room) => {
+                Ok(Kept::Slim { why: "the whole one is larger than the quota allows".to_owned() })
+            }
+            Answer::Full { whole: true } => {
                 self.entry.seal(Part::Whole, whole)?;
                 self.entry.discard(Part::Slim);
-                return Ok(Kept::Whole);
+                Ok(Kept::Whole)
             }
-            Ok(Answer::Full { whole: false }) => "the whole one broke off".to_owned(),
-            Ok(Answer::NoFull { why }) => why,
-            Ok(_) => unexpected().to_string(),
-            Err(error) => with_causes(&error),
-        };
-        Ok(Kept::Slim { why })
+            Answer::Full { whole: false } => Ok(Kept::Slim { why: "the whole one broke off".to_owned() }),
+            Answer::NoFull { why } => Ok(Kept::Slim { why }),
+            _ => Err(unexpected()),
+        }
     }
 }
 

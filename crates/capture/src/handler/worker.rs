@@ -1,7 +1,7 @@
 //! The worker: the unprivileged half of the handler, which reads the core.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek as _, Write};
+use std::io::{self, Cursor, Read as _, Seek as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::error::HandlerError;
 use super::harden;
 use super::live::LiveCore;
 use super::receive::with_causes;
+use crate::limits::survive_file_size_limit;
 
 /// How long the receiver may think.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,6 +35,8 @@ pub fn work(uid: u32, gid: u32, judge: &dyn Fn(File) -> Option<String>) -> Resul
         io::stdin().as_fd().try_clone_to_owned().map_err(HandlerError::process("take standard input"))?;
     let channel = Channel::of(end);
     harden::worker(uid, gid)?;
+    // The receiver limits what we may write.
+    survive_file_size_limit().map_err(HandlerError::process("take signals"))?;
     answer(&channel, &Answer::Ready)?;
     let (order, files) = order(&channel)?;
     let Order::Begin = order else { return Err(nonsense()) };
@@ -45,8 +48,8 @@ pub fn work(uid: u32, gid: u32, judge: &dyn Fn(File) -> Option<String>) -> Resul
     answer(&channel, &Answer::Slim)?;
     answer(&channel, &Answer::Judged { signature: judge(slim) })?;
     // Where the whole core isn't wanted, we are ended here.
-    let (Order::Full { largest }, _) = self::order(&channel)? else { return Err(nonsense()) };
-    let done = work.write_whole(largest);
+    let (Order::Full, _) = self::order(&channel)? else { return Err(nonsense()) };
+    let done = work.write_whole();
     answer(&channel, &done.map_or_else(|why| Answer::NoFull { why }, |whole| Answer::Full { whole }))
 }
 
@@ -113,35 +116,13 @@ impl Work {
     }
 
     /// Writes the whole core; tells whether it is all that its headers promise, or says why there is none.
-    fn write_whole(&mut self, largest: u64) -> Result<bool, String> {
+    fn write_whole(&mut self) -> Result<bool, String> {
         let front = self.front.as_ref().map_err(String::clone)?;
         // The kernel then waits less often for us. Not before: what fits the pipe is written, and the process gone.
         let _ = fcntl(&self.core, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
         let mut stream = Cursor::new(front.bytes().as_slice()).chain(&self.core);
-        let mut out = Bounded { out: &self.whole, left: largest };
-        let count =
-            compress_stream(&mut stream, &mut out, Path::new(WHOLE)).map_err(|error| with_causes(&error))?;
+        let count = compress_stream(&mut stream, &mut self.whole, Path::new(WHOLE))
+            .map_err(|error| with_causes(&error))?;
         Ok(front.promised_end().is_some_and(|end| count >= end))
-    }
-}
-
-/// Takes no more than so many bytes.
-struct Bounded<W> {
-    out: W,
-    left: u64,
-}
-
-impl<W: Write> Write for Bounded<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() as u64 > self.left {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than the quota allows"));
-        }
-        let count = self.out.write(bytes)?;
-        self.left -= count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }
