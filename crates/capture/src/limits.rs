@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use procfs::process::{LimitValue, Limits};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The least limit that makes the kernel write a core to a file (`min_coredump` of its ELF loader).
@@ -35,6 +36,21 @@ impl CoreLimit {
 
     fn set(self) -> io::Result<()> {
         Ok(setrlimit(Resource::Core, Rlimit { current: self.soft, maximum: self.hard })?)
+    }
+}
+
+impl From<&Limits> for CoreLimit {
+    fn from(limits: &Limits) -> CoreLimit {
+        let limit = &limits.max_core_file_size;
+        CoreLimit { soft: bytes(limit.soft_limit), hard: bytes(limit.hard_limit) }
+    }
+}
+
+/// Returns a limit as the kernel's files tell it; `None` is unlimited.
+pub(crate) fn bytes(limit: LimitValue) -> Option<u64> {
+    match limit {
+        LimitValue::Unlimited => None,
+        LimitValue::Value(bytes) => Some(bytes),
     }
 }
 

@@ -50,6 +50,12 @@ pub(crate) fn shell_word(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
+/// Returns a field of `status` or `fdinfo` in `/proc`, by its name and the colon. The kernel escapes line breaks in names,
+/// so the first line that begins so is the field.
+pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,8 @@ pub const SIGABRT: i32 = 6;
 pub const SIGBUS: i32 = 7;
 /// A division or an arithmetic error.
 pub const SIGFPE: i32 = 8;
+/// The end, by whatever means.
+pub const SIGKILL: i32 = 9;
 /// An access that isn't allowed.
 pub const SIGSEGV: i32 = 11;
 /// `alarm`.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use procfs::process::{LimitValue, Process};
+use procfs::process::Process;
 use rustix::fs::{Mode, OFlags, fchmod};
 use rustix::process::{Pid, Resource, Rlimit, getppid, prlimit};
 
@@ -141,15 +141,9 @@ fn raise_limit(own: CoreLimit) -> Result<Vec<Fixed>, FixError> {
 
 /// Returns the name of a process, and its limit of the core's size.
 fn process(pid: Pid) -> io::Result<(String, CoreLimit)> {
-    let value = |limit| match limit {
-        LimitValue::Unlimited => None,
-        LimitValue::Value(bytes) => Some(bytes),
-    };
     let read = || {
         let process = Process::new(pid.as_raw_pid())?;
-        let limit = process.limits()?.max_core_file_size;
-        let name = process.stat()?.comm;
-        Ok((name, CoreLimit { soft: value(limit.soft_limit), hard: value(limit.hard_limit) }))
+        Ok((process.stat()?.comm, CoreLimit::from(&process.limits()?)))
     };
     read().map_err(|error: procfs::ProcError| io::Error::other(error))
 }

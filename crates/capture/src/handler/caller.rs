@@ -11,12 +11,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerPidfd;
+use procfs::FromRead as _;
+use procfs::process::Limits;
 use rustix::fs::{AtFlags, statat};
 use rustix::net::sockopt::socket_peercred;
 
 use super::error::HandlerError;
 use super::notice::Notice;
-use super::proc_files::{field, folder, name, read, stands_for, stat_field, threads};
+use super::proc_files::{folder, name, read, stands_for, stat_field, threads};
+use crate::limits::CoreLimit;
+use crate::text::field;
 
 /// What a thread does, among the fields of `stat`.
 const FLAGS: usize = 9;
@@ -61,7 +65,7 @@ fn look(proc: &Path, pid: u32, descriptor: u32, spool: &Path) -> io::Result<Noti
     let uid = id("Uid:", 0).ok_or_else(missing("its user is unknown"))?;
     let gid = id("Gid:", 0).ok_or_else(missing("its group is unknown"))?;
     let effective: u32 = id("Uid:", 1).ok_or_else(missing("its effective user is unknown"))?;
-    let limits = String::from_utf8_lossy(&read(&folder, "limits")?).into_owned();
+    let limits = Limits::from_read(read(&folder, "limits")?.as_slice()).map_err(io::Error::other)?;
     let exit_code =
         stat_field(&read(&folder, "stat")?, EXIT_CODE).ok_or_else(missing("its signal is unknown"))?;
     let tid = dumping_thread(&folder, pid);
@@ -74,7 +78,7 @@ fn look(proc: &Path, pid: u32, descriptor: u32, spool: &Path) -> io::Result<Noti
         gid,
         signal: u32::try_from(exit_code & SIGNAL).unwrap_or_default(),
         time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-        core_limit: core_limit(&limits).ok_or_else(missing("its limit on cores is unknown"))?,
+        core_limit: CoreLimit::from(&limits).soft.unwrap_or(u64::MAX),
         dumpable: if owner == effective { 1 } else { 2 },
         pidfd: Some(descriptor),
         name: name(&folder, tid)?,
@@ -95,14 +99,6 @@ fn dumping_thread(folder: &OwnedFd, pid: u32) -> u32 {
     };
     let others = threads(folder).into_iter().flatten();
     std::iter::once(pid).chain(others).find(dumps).unwrap_or(pid)
-}
-
-/// Returns the soft limit on core files in bytes, of `limits` (proc_pid_limits(5)).
-fn core_limit(limits: &str) -> Option<u64> {
-    match field(limits, "Max core file size")?.split_whitespace().next()? {
-        "unlimited" => Some(u64::MAX),
-        bytes => bytes.parse().ok(),
-    }
 }
 
 #[cfg(test)]
@@ -138,7 +134,10 @@ mod tests {
     }
 
     fn limits(soft: &str) -> String {
-        format!("Limit  Soft Limit  Hard Limit  Units\nMax core file size        {soft}  unlimited  bytes\n")
+        let own = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let others = own.lines().filter(|line| !line.starts_with("Max core file size"));
+        let core = format!("Max core file size        {soft}  unlimited  bytes");
+        others.chain([core.as_str()]).collect::<Vec<_>>().join("\n")
     }
 
     fn look_at(proc: &Path) -> io::Result<Notice> {

@@ -15,7 +15,8 @@ use rustix::fs::{AtFlags, readlinkat, statat};
 use serde::Serialize;
 
 use super::notice::Notice;
-use super::proc_files::{field, folder, name, open, read, stands_for, stat_field, threads};
+use super::proc_files::{folder, name, open, read, stands_for, stat_field, threads};
+use crate::text::field;
 
 /// The small files that are copied. Neither the environment, which holds secrets, nor the command line.
 const FILES: [&str; 6] = ["status", "limits", "cgroup", "mountinfo", "maps", "uid_map"];
@@ -57,6 +58,25 @@ pub(super) struct Facts {
     pub(super) warnings: Vec<String>,
 }
 
+impl Facts {
+    /// What the kernel told.
+    fn of(notice: &Notice) -> Facts {
+        Facts {
+            schema: "epitaph-handler/1",
+            pid: notice.pid,
+            tid: notice.tid,
+            uid: notice.uid,
+            gid: notice.gid,
+            signal: notice.signal,
+            time: notice.time,
+            core_limit: notice.core_limit,
+            dumpable: notice.dumpable,
+            name: String::from_utf8_lossy(&notice.name).into_owned(),
+            ..Facts::default()
+        }
+    }
+}
+
 /// The process that crashed.
 #[derive(Debug)]
 pub(super) struct Crasher {
@@ -70,19 +90,7 @@ pub(super) struct Crasher {
 impl Crasher {
     /// Looks at the process, and never fails: what can't be had, or proven, stands in the warnings.
     pub(super) fn look(proc: &Path, notice: &Notice) -> Crasher {
-        let mut facts = Facts {
-            schema: "epitaph-handler/1",
-            pid: notice.pid,
-            tid: notice.tid,
-            uid: notice.uid,
-            gid: notice.gid,
-            signal: notice.signal,
-            time: notice.time,
-            core_limit: notice.core_limit,
-            dumpable: notice.dumpable,
-            name: String::from_utf8_lossy(&notice.name).into_owned(),
-            ..Facts::default()
-        };
+        let mut facts = Facts::of(notice);
         match Looked::at(proc, notice, &mut facts) {
             Ok(Looked { memory, had_other_rights }) => {
                 let memory = memory.map_err(|error| facts.warnings.push(format!("mem: {error}"))).ok();
@@ -90,15 +98,8 @@ impl Crasher {
             }
             Err(error) => {
                 let warnings = vec![format!("/proc/{}: {error}", notice.pid)];
-                let facts = Facts {
-                    files: BTreeMap::new(),
-                    links: BTreeMap::new(),
-                    threads: BTreeMap::new(),
-                    executable: None,
-                    proven_by: None,
-                    warnings,
-                    ..facts
-                };
+                // What was read may be another process's.
+                let facts = Facts { warnings, ..Facts::of(notice) };
                 Crasher { facts, memory: None, for_its_user: false }
             }
         }

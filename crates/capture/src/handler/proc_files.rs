@@ -7,6 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{Dir, Mode, OFlags, openat};
 
+use crate::text::field;
+
 /// The most bytes of a file that are read.
 const LONGEST: u64 = 1 << 20;
 
@@ -38,12 +40,6 @@ pub(super) fn name(folder: &OwnedFd, tid: u32) -> io::Result<Vec<u8>> {
     let mut name = read(folder, &format!("task/{tid}/comm"))?;
     name.pop_if(|byte| *byte == b'\n');
     Ok(name)
-}
-
-/// Returns a field of `status` or `fdinfo`. The kernel escapes line breaks in names, so the first line that begins so is
-/// the field.
-pub(super) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 /// Returns a field of `stat` behind the name, by its number in proc_pid_stat(5): 3 and more. The name, in parentheses,

@@ -1,5 +1,7 @@
 //! Ends that are none by a core signal: sanitizers, runtimes, kills.
 
+use epitaph_elf::signals::SIGKILL;
+
 use super::{Row, Situation, words};
 use crate::run::{Exit, dumps_core};
 use crate::text::quoted_path;
@@ -11,8 +13,6 @@ const SANITIZER_EXITS: [i32; 4] = [1, 23, 66, 77];
 const RUST_PANIC: i32 = 101;
 /// What a Go program ends with after a panic.
 const GO_PANIC: i32 = 2;
-/// SIGKILL.
-const KILL: i32 = 9;
 
 /// The codes of ends by a runtime that reported an error and left no core.
 pub(in crate::why) const RUNTIMES_ENDS: [&str; 5] =
@@ -113,5 +113,5 @@ fn panicked(command: &CommandFacts, language: &str, by_words: bool, by_status: b
 }
 
 fn is_killed(command: &CommandFacts) -> bool {
-    command.exit.probable_signal() == Some(KILL)
+    command.exit.probable_signal() == Some(SIGKILL)
 }

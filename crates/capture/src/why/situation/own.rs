@@ -5,11 +5,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use procfs::FromRead as _;
-use procfs::process::{LimitValue, Limits};
+use procfs::process::Limits;
 use rustix::process::{Resource, getrlimit};
 
 use crate::host::Host;
-use crate::limits::CoreLimit;
+use crate::limits::{CoreLimit, bytes};
+use crate::text::field;
 
 /// What a process inherits from the step that starts it, and what decides about its core.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,9 +37,9 @@ impl Inherited {
         let folder = std::fs::read_link(host.path("/proc/self/cwd")).ok();
         Inherited {
             file_size_limit: file_size_limit(host),
-            umask: field(&status, "Umask").and_then(|umask| u32::from_str_radix(umask, 8).ok()).unwrap_or(0),
+            umask: field(&status, "Umask:").and_then(|umask| u32::from_str_radix(umask, 8).ok()).unwrap_or(0),
             dump_filter: own("coredump_filter").and_then(|bits| u32::from_str_radix(bits.trim(), 16).ok()),
-            tracer: field(&status, "TracerPid").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0),
+            tracer: field(&status, "TracerPid:").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0),
             folder_removed: folder.as_ref().is_some_and(|folder| is_removed(host, folder)),
             folder,
         }
@@ -47,33 +48,18 @@ impl Inherited {
 
 /// Returns the limit of the core's size, of this process.
 pub(super) fn core_limit(host: &Host) -> CoreLimit {
-    limits(host).map_or_else(CoreLimit::current, |limits| CoreLimit {
-        soft: value(limits.max_core_file_size.soft_limit),
-        hard: value(limits.max_core_file_size.hard_limit),
-    })
+    limits(host).map_or_else(CoreLimit::current, |limits| CoreLimit::from(&limits))
 }
 
 fn file_size_limit(host: &Host) -> Option<u64> {
     match limits(host) {
-        Some(limits) => value(limits.max_file_size.soft_limit),
+        Some(limits) => bytes(limits.max_file_size.soft_limit),
         None => getrlimit(Resource::Fsize).current,
     }
 }
 
 fn limits(host: &Host) -> Option<Limits> {
     Limits::from_file(host.path("/proc/self/limits")).ok()
-}
-
-fn value(limit: LimitValue) -> Option<u64> {
-    match limit {
-        LimitValue::Unlimited => None,
-        LimitValue::Value(bytes) => Some(bytes),
-    }
-}
-
-/// Returns a value of `/proc/self/status`.
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }
 
 /// Tells whether a folder, of which the kernel says ` (deleted)`, is not only called so.
