@@ -3,12 +3,16 @@
 //! As in the handler's other tests, settings of the host are changed under the lock that all share, and put back however
 //! they end.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::handler::{NOBODY, Place, eventually, signal};
-use crate::support::plain_environment;
+use epitaph_testkit::crash::{Built, or_skip, program, without_core_limit};
+
+use crate::handler::{NOBODY, Place, USER, crash, eventually, is, kernel_starts, processes_of, signal};
+use crate::support::{plain_environment, text};
 
 /// Tries to read the memory of whatever a process starts, which takes the rights that tracing takes, and says of whom it
 /// could.
@@ -54,4 +58,69 @@ fn no_process_of_its_user_can_trace_the_worker_at_any_time() {
         tracer.wait().unwrap();
         assert_eq!(line, "", "the memory of this process was open");
     }
+}
+
+/// Lets a program of root's, with the mode that makes it root for anybody, crash as the user. Its name is its own.
+fn crash_with_rights(built: &Built, place: &Place) {
+    let exe = place.exe();
+    let copied = Command::new("cp").arg(&built.exe).arg(&exe).status().unwrap();
+    assert!(copied.success());
+    fs::set_permissions(&exe, Permissions::from_mode(0o4755)).unwrap();
+    crash(built, place);
+}
+
+#[test]
+fn the_core_of_a_program_with_more_rights_is_roots_alone() {
+    let Some(place) = Place::new() else { return };
+    let Some(built) = or_skip(Built::of(program("null_deref"))) else { return };
+    let Some(guard) = kernel_starts(&place.pattern()) else { return };
+    // Never, as no other process's, and for root only (proc_sys_fs(5)).
+    for (dumpable, cores) in [("0", 0), ("1", 1), ("2", 2)] {
+        let _set = guard.also("fs/suid_dumpable", dumpable).unwrap();
+        crash_with_rights(&built, &place);
+        let kept = place.wait_for(0, ".core.zst", cores);
+        eventually("the handler has ended", || processes_of(&place.program()).is_empty().then_some(()));
+        assert_eq!(kept.len(), cores, "{dumpable}: {:?}", place.kept(0));
+        assert!(place.kept(USER).is_empty(), "{dumpable}: {:?}", place.kept(USER));
+        for path in place.kept(0) {
+            let file = path.metadata().unwrap();
+            assert_eq!((file.uid(), file.mode() & 0o777), (0, 0o400), "{dumpable}");
+        }
+    }
+    assert_eq!(place.spool().join("0").metadata().unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn who_runs_a_program_with_more_rights_gets_no_core_of_it() {
+    let Some(place) = Place::new() else { return };
+    let Some(built) = or_skip(Built::of(program("null_deref"))) else { return };
+    let folder = place.exe().with_file_name("j");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
+    let Some(guard) = kernel_starts(&format!("{}/core.%p", text(&folder))) else { return };
+    for dumpable in ["0", "1", "2"] {
+        let _set = guard.also("fs/suid_dumpable", dumpable).unwrap();
+        crash_with_rights(&built, &place);
+        let out = folder.join(format!("out{dumpable}"));
+        let mut run = without_core_limit(place.program());
+        plain_environment(&mut run).args(["run", "--out"]).arg(&out).arg("--").arg(place.exe());
+        let run = run.current_dir(&folder).uid(USER).gid(USER).output().unwrap();
+        assert_eq!(run.status.code(), Some(139), "{run:?}");
+        for entry in walk(&folder) {
+            let (path, file) = (entry.as_path(), entry.symlink_metadata().unwrap());
+            let head = fs::read(path).unwrap();
+            if head.starts_with(b"\x7fELF") {
+                assert_eq!((file.uid(), file.mode() & 0o077), (0, 0), "{dumpable}: {}", path.display());
+                assert_ne!(dumpable, "0");
+                assert!(!path.starts_with(&out));
+            }
+            assert!(!is(path, "zst"), "{dumpable}: {}", path.display());
+        }
+    }
+}
+
+/// The plain files in a folder and those in it.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

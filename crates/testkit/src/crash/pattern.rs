@@ -144,6 +144,14 @@ impl PatternGuard {
         PatternFile::of_the_host().set(pattern)
     }
 
+    /// Sets another of the kernel's settings, by its path beneath `/proc/sys`, until the value that is returned is
+    /// dropped: that holds this setting as `self` holds the pattern. Nobody else who holds a pattern's lock is at work.
+    pub fn also(&self, setting: &str, value: &str) -> io::Result<PatternGuard> {
+        let lock = format!("epitaph-testkit-{}.lock", setting.replace('/', "-"));
+        let pattern = PathBuf::from("/proc/sys").join(setting);
+        PatternFile { pattern, lock: std::env::temp_dir().join(lock) }.set(value)
+    }
+
     /// Returns the pattern that is set.
     pub fn pattern(&self) -> &str {
         &self.pattern
