@@ -176,8 +176,14 @@ fn installing_the_socket_is_undone_by_uninstalling() {
     collect.run().code(0).says(&["quantity_of"]);
     let status = || epitaph().args(["handler", "status"]).run().code(0);
     status().says(&["The handler is installed: ", "user 54321: 1 crashes"]);
+    let doctor = || epitaph().args(["doctor", "--json"]).within(out.parent().unwrap()).run().json();
+    let told = doctor();
+    assert_eq!(told["canary"]["outcome"], "core", "{told}");
     drop(serving);
     status().says(&["will not work", "nobody listens there"]);
+    let told = doctor();
+    assert_eq!(told["reason"]["code"], "pattern_socket_refused", "{told}");
+    assert!(told["reason"]["advice"].as_str().unwrap().contains("epitaph handler serve"), "{told}");
     epitaph().args(["handler", "uninstall"]).run().code(0);
     assert_eq!(settings(), before);
 }

@@ -10,12 +10,13 @@ use epitaph_elf::CoreFile;
 
 use super::Fate;
 use crate::container::evidence;
+use crate::handler::OwnPattern;
 use crate::host::Host;
 use crate::pattern::{CorePattern, Matcher, Specifier};
 use crate::search::{Candidate, Rejected, Search, SearchLimits};
 
-/// Programs that take cores and store them a while after the process is gone.
-const COLLECTORS: [&str; 4] = ["systemd-coredump", "apport", "abrt-hook-ccpp", "epitaph"];
+/// Programs that take cores and store them a while after the process is gone, as our own handler does.
+const COLLECTORS: [&str; 3] = ["systemd-coredump", "apport", "abrt-hook-ccpp"];
 /// How long they may take for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one search of all places may take where a program of somebody else's has got the core.
@@ -62,7 +63,8 @@ fn in_files(
 
 /// Searches the stores of collectors until the core is there; of one that isn't known, but once.
 fn in_stores(host: &Host, pid: u32, since: SystemTime) -> Option<Fate> {
-    let known = COLLECTORS.iter().any(|name| host.settings().pipes_into(name));
+    let is_ours = host.settings().pattern.as_ref().is_ok_and(|pattern| OwnPattern::of(pattern).is_some());
+    let known = is_ours || COLLECTORS.iter().any(|name| host.settings().pipes_into(name));
     // From a container, no store is seen.
     let patience = if known && evidence(host).is_none() { PATIENCE } else { Duration::ZERO };
     let deadline = Instant::now() + patience;

@@ -45,5 +45,6 @@ pub use notice::{DEFAULT_SPOOL, Notice};
 pub use own_pattern::{OwnPattern, Way};
 pub use receive::{Kept, Received, receive, take};
 pub use server::Server;
+pub(crate) use server::check_listening;
 pub use spool::Spool;
 pub use worker::work;

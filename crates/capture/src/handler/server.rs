@@ -146,7 +146,7 @@ impl Server {
 }
 
 /// Checks that a server listens for a spool: only root can tell for sure, so others are told nothing.
-pub(super) fn check_listening(spool: &Path) -> Result<(), HandlerError> {
+pub(crate) fn check_listening(spool: &Path) -> Result<(), HandlerError> {
     let nobody = || HandlerError::NobodyListens { socket: socket_of(spool) };
     let lock = match File::open(spool.join(LOCK)) {
         Ok(lock) => lock,

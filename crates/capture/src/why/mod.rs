@@ -24,7 +24,7 @@
 //! | `pattern_pipe_systemd_down` | systemd-coredump is installed and does not run |
 //! | `pattern_pipe_systemd_storage` | systemd-coredump is set to keep none |
 //! | `pattern_pipe_apport_limit` | apport keeps none of this program while the limit is 0 |
-//! | `pattern_pipe_abrt`, `pattern_pipe_systemd`, `pattern_pipe_apport_unpackaged`, `pattern_pipe_apport`, `pattern_pipe_epitaph` | cores go to a collector that keeps them |
+//! | `pattern_pipe_abrt`, `pattern_pipe_systemd`, `pattern_pipe_apport_unpackaged`, `pattern_pipe_apport`, `pattern_pipe_epitaph`, `pattern_socket_epitaph` | cores go to a collector that keeps them |
 //! | `pattern_pipe_unknown`, `pattern_socket` | cores go to somebody of whom nothing else is known |
 //! | `core_unreadable`, `core_foreign_owner`, `core_empty` | a core is there and can't be had |
 //! | `limit_hard_zero`, `limit_zero`, `limit_too_small` | the core size limit is below 4096 bytes |

@@ -152,6 +152,15 @@ fn sockets_that_are_given_cores() {
     assert_eq!(code(&situation("@/run/cores")), "pattern_socket");
     assert_eq!(code(&in_container("@@/run/cores")), "pattern_socket");
     assert_eq!(code(&without_receiver("@@/run/cores")), "pattern_socket_missing");
+    // Our own.
+    let own = "@@/var/spool/epitaph/epitaph.sock";
+    assert_eq!(code(&situation(own)), "pattern_socket_epitaph");
+    assert_eq!(code(&in_container(own)), "pattern_socket_epitaph");
+    assert_eq!(code(&without_receiver(own)), "pattern_socket_missing");
+    for (pattern, server) in [(own, "epitaph handler serve"), ("@@/run/cores", "start its server")] {
+        let advice = explain(&without_receiver(pattern)).advice;
+        assert!(advice.contains(server), "{advice}");
+    }
 }
 
 #[test]

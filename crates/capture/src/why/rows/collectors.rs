@@ -1,7 +1,7 @@
 //! Cores that go to a collector that is known: systemd-coredump, apport, abrt, our own handler.
 
 use super::{Row, Situation, Words, send_cores_to_files, sent_to, words};
-use crate::handler::OwnPattern;
+use crate::handler::{OwnPattern, Way};
 use crate::limits::LEAST_FOR_A_CORE;
 use crate::pattern::Pipe;
 
@@ -102,15 +102,12 @@ pub(super) const ROWS: &[Row] = &[
     }),
     Row::elsewhere("pattern_pipe_apport", apport_keeps),
     Row::elsewhere("pattern_pipe_epitaph", |situation| {
-        OwnPattern::of(situation.pattern.as_ref().ok()?)?;
-        let place = match situation.container {
-            Some(evidence) => format!(", on the host, outside of this container ({evidence})"),
-            None => String::new(),
-        };
-        words(
-            format!("cores go to epitaph's own handler{place}"),
-            "look what it has and whether it works: epitaph handler status",
-        )
+        let Way::Program { .. } = own_way(situation)? else { return None };
+        own_handler_keeps(situation, "epitaph's own handler")
+    }),
+    Row::elsewhere("pattern_socket_epitaph", |situation| {
+        let Way::Socket { .. } = own_way(situation)? else { return None };
+        own_handler_keeps(situation, "the socket of epitaph's own handler, which is served")
     }),
     Row::risk("systemd_sizes", |situation| {
         systemd(situation)?;
@@ -140,6 +137,21 @@ fn apport(situation: &Situation) -> Option<&Pipe> {
 
 fn outside_of_containers<'a>(situation: &'a Situation, program: &str) -> Option<&'a Pipe> {
     sent_to(situation, &[program]).filter(|_| situation.container.is_none())
+}
+
+/// Returns how cores come to our own handler, if they do.
+pub(super) fn own_way(situation: &Situation) -> Option<Way> {
+    OwnPattern::of(situation.pattern.as_ref().ok()?).map(|own| own.way)
+}
+
+fn own_handler_keeps(situation: &Situation, receiver: &str) -> Option<Words> {
+    let sentence = match situation.container {
+        Some(evidence) => {
+            format!("cores go to epitaph's own handler on the host, outside of this container ({evidence})")
+        }
+        None => format!("cores go to {receiver}"),
+    };
+    words(sentence, "look what it has and whether it works: epitaph handler status")
 }
 
 fn apport_keeps(situation: &Situation) -> Option<Words> {

@@ -1,7 +1,7 @@
 //! Cores that go to a program or a socket rather than into files: whether it is there at all.
 
+use super::collectors::own_way;
 use super::{Row, Situation, pattern, pipe, send_cores_to_files, sent_to, words};
-use crate::handler::OwnPattern;
 use crate::pattern::Target;
 use crate::text::quoted;
 use crate::why::situation::Receiver;
@@ -65,7 +65,7 @@ pub(super) const LOST: &[Row] = &[
         gone(situation)?;
         words(
             format!("cores go to a socket that is not there, so they are lost: {}", pattern(situation)),
-            format!("start its server, or {}", send_cores_to_files(situation)),
+            start_its_server(situation),
         )
     }),
     Row::reason("pattern_socket_refused", |situation| {
@@ -73,7 +73,7 @@ pub(super) const LOST: &[Row] = &[
         (situation.receiver == Receiver::NotListening).then_some(())?;
         words(
             format!("cores go to a socket that nobody listens on, so they are lost: {}", pattern(situation)),
-            format!("start its server, or {}", send_cores_to_files(situation)),
+            start_its_server(situation),
         )
     }),
 ];
@@ -96,7 +96,6 @@ pub(super) const KEPT: &[Row] = &[
     }),
     Row::elsewhere("pattern_socket", |situation| {
         socket(situation)?;
-        OwnPattern::of(situation.pattern.as_ref().ok()?).is_none().then_some(())?;
         words(
             format!("cores go to the server of a socket, not into files: {}", pattern(situation)),
             format!(
@@ -117,6 +116,14 @@ pub(super) const KEPT: &[Row] = &[
 
 fn socket(situation: &Situation) -> Option<()> {
     matches!(situation.pattern.as_ref().ok()?.target(), Target::Socket(_)).then_some(())
+}
+
+fn start_its_server(situation: &Situation) -> String {
+    let server = match own_way(situation) {
+        Some(_) => "start epitaph's own server: epitaph handler serve",
+        None => "start its server",
+    };
+    format!("{server}; or {}", send_cores_to_files(situation))
 }
 
 fn gone(situation: &Situation) -> Option<()> {

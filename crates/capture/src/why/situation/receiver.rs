@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use crate::handler::{OwnPattern, check_listening};
 use crate::host::Host;
 use crate::pattern::{CorePattern, Target};
 
@@ -43,7 +44,13 @@ pub(super) fn of(host: &Host, pattern: &CorePattern, container: Option<&str>) ->
     match pattern.target() {
         Target::File(_) => Receiver::Unknown,
         Target::Pipe(pipe) => program(host, &pipe.program),
-        Target::Socket(socket) => self::socket(host, &socket.path),
+        Target::Socket(socket) => match (self::socket(host, &socket.path), OwnPattern::of(pattern)) {
+            // All of ours have the same name; each has a lock.
+            (Receiver::Usable, Some(own)) if check_listening(&host.path(&own.spool)).is_err() => {
+                Receiver::NotListening
+            }
+            (receiver, _) => receiver,
+        },
     }
 }
 
@@ -167,5 +174,20 @@ mod tests {
         };
         assert_eq!(list("00010000"), Receiver::Usable);
         assert_eq!(list("00000000"), Receiver::NotListening);
+    }
+
+    #[test]
+    fn our_own_socket_is_told_from_others_of_its_name() {
+        let (_root, host) = fake(&[("kernel/core_pattern", "@@/s/epitaph.sock")]);
+        std::fs::create_dir_all(host.path("/s")).unwrap();
+        std::fs::create_dir_all(host.path("/proc/1/net")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(host.path("/s/epitaph.sock")).unwrap();
+        let other = "0: 00000002 00000000 00010000 0001 01 7 /other/epitaph.sock\n";
+        std::fs::write(host.path("/proc/1/net/unix"), other).unwrap();
+        assert_eq!(Situation::of(&host).receiver, Receiver::NotListening);
+        let lock = File::create(host.path("/s/.serve.lock")).unwrap();
+        assert_eq!(Situation::of(&host).receiver, Receiver::NotListening);
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        assert_eq!(Situation::of(&host).receiver, Receiver::Usable);
     }
 }

@@ -191,7 +191,7 @@ fn a_host_that_forbids_nothing() {
 #[test]
 fn reasons_that_a_step_sees() {
     type Setup = fn(&Fake) -> &Fake;
-    let table: [(&str, &str, Setup); 44] = [
+    let table: [(&str, &str, Setup); 45] = [
         ("A1", "no_core_pattern", |it| {
             std::fs::remove_file(it.path("proc/sys/kernel/core_pattern")).unwrap();
             it
@@ -255,6 +255,7 @@ fn reasons_that_a_step_sees() {
         }),
         ("B17", "pattern_socket_missing", |it| it.pattern("@/run/cores")),
         ("B17", "pattern_socket", |it| it.pattern("@@/run/cores").container()),
+        ("B17", "pattern_socket_epitaph", |it| it.pattern("@@/var/spool/epitaph/epitaph.sock").container()),
         ("C1", "limit_hard_zero", |it| it.limit("Max core file size", "0", "0")),
         ("C2", "limit_zero", |it| it.limit("Max core file size", "0", "unlimited")),
         ("C2", "limit_too_small", |it| it.limit("Max core file size", "4095", "unlimited")),
