@@ -33,6 +33,7 @@ mod handler_rights;
 mod handler_room;
 mod handler_socket;
 mod hostile;
+mod mappings;
 mod oracle;
 mod push_pull;
 mod report;

@@ -23,6 +23,8 @@ pub(super) struct LiveCore {
     front: Arc<Vec<u8>>,
     /// What is written of memory, by offset in the file.
     segments: Vec<Segment>,
+    /// The parts of the file whose memory can't be reached, in order.
+    hidden: Vec<Range<u64>>,
     /// `/proc/PID/mem`.
     memory: File,
     size: u64,
@@ -34,13 +36,9 @@ impl LiveCore {
         let mut segments: Vec<Segment> = core.parts().to_vec();
         segments.retain(|segment| segment.file_size > 0);
         segments.sort_unstable_by_key(|segment| segment.offset);
-        LiveCore { front, segments, memory, size }
-    }
-
-    /// The parts of the file whose memory can't be reached, in order.
-    fn hidden(&self) -> impl Iterator<Item = Range<u64>> {
-        let hidden = self.segments.iter().filter(|segment| segment.address >= UNREACHABLE);
-        hidden.map(|segment| segment.offset..segment.offset.saturating_add(segment.file_size))
+        let hidden = segments.iter().filter(|segment| segment.address >= UNREACHABLE);
+        let hidden = hidden.map(|segment| segment.offset..segment.offset.saturating_add(segment.file_size));
+        LiveCore { front, hidden: hidden.collect(), segments, memory, size }
     }
 
     /// Reads memory. A page that can't be had is zeros, as the kernel writes it (linux/fs/coredump.c,
@@ -97,12 +95,14 @@ impl ReadAt for LiveCore {
 
     fn readable(&self, range: Range<u64>) -> Option<Range<u64>> {
         let mut readable = range;
-        for hidden in self.hidden() {
-            if hidden.contains(&readable.start) {
-                readable.start = hidden.end;
-            } else if hidden.start > readable.start {
+        // This is asked for each of what may be 70,000 segments.
+        let first = self.hidden.partition_point(|hidden| hidden.end <= readable.start);
+        for hidden in self.hidden.get(first..).unwrap_or_default() {
+            if hidden.start > readable.start {
                 readable.end = readable.end.min(hidden.start);
+                break;
             }
+            readable.start = hidden.end;
         }
         (readable.start < readable.end).then_some(readable)
     }

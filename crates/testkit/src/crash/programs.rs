@@ -140,6 +140,7 @@ pub const PROGRAMS: &[Program] = &[
         SIGABRT,
         &["abort", "settle", "main"],
     ),
+    plain("mappings", &["gcc -g -O0 -o exe @mappings.c"], SIGSEGV, &["write_first", "main"]),
     Program {
         arguments: &["ring", "3"],
         ..plain("waits", &["gcc -g -O0 -pthread -o exe @waits.c"], SIGABRT, &["main"])
