@@ -58,6 +58,7 @@ pub(crate) async fn respond(
         Verdict::Changed => return Ok(StatusCode::PRECONDITION_FAILED.into_response()),
         Verdict::Unchanged => {
             common.extend(tag.map(|tag| (ETAG, tag)));
+            common.push((CONTENT_LENGTH, size.into()));
             return Ok(with(StatusCode::NOT_MODIFIED.into_response(), common));
         }
     }

@@ -100,10 +100,12 @@ impl ServeError {
     /// What a person can do about it, where the crate knows.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Store(error) => return error.hint(),
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Self::Store(StoreError::Io { source, .. }) | Self::Read { source, .. }
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
                 "give a store, or the folder that `collect` or `pull` has written"
             }
+            Self::Store(error) => return error.hint(),
             Self::TooManyFiles { .. } => {
                 "give the folder that `collect` or `pull` has written, not one above it"
             }
