@@ -130,9 +130,9 @@ mod tests {
     #[test]
     fn it_is_never_printed() {
         assert_eq!(format!("{:?}", AccessToken::new("secret").unwrap()), "AccessToken(…)");
-        for text in ["", " \n", "a b", "a\nb", "é"] {
+        for text in ["", " \n", "hush hush", "hush\nhush", "é"] {
             let error = AccessToken::new(text).unwrap_err();
-            assert!(!format!("{error}{error:?}").contains('a') || text != "a b", "{text:?}");
+            assert!(!format!("{error}{error:?}").contains("hush"), "{text:?}");
             assert!(matches!(error, ServeError::BadToken));
         }
     }

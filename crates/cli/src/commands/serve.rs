@@ -62,7 +62,11 @@ fn open(url: &str) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    if let Err(error) = started {
-        terminal::warning(&format!("no browser could be started (xdg-open: {error}): open {url} in one"));
+    match started {
+        // Waited for, so that it leaves no zombie while this goes on.
+        Ok(mut browser) => drop(std::thread::spawn(move || browser.wait())),
+        Err(error) => {
+            terminal::warning(&format!("no browser could be started (xdg-open: {error}): open {url} in one"));
+        }
     }
 }

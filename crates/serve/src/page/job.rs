@@ -20,6 +20,9 @@ const CRASHES: usize = 100;
 /// How many artifacts are linked to by one page.
 const ARTIFACTS: usize = 1000;
 
+/// How many reports are linked to before the artifacts.
+const REPORTS: usize = 20;
+
 /// How many names are listed that no link can hold.
 const UNNAMED: usize = 100;
 
@@ -86,7 +89,7 @@ fn crashes(page: &mut Html, job: &Job, summaries: &[Artifact], told: &[Told]) {
 fn artifacts(page: &mut Html, job: &Job, number: usize) {
     let several_nodes = job.nodes().len() > 1;
     page.raw("<h2>Artifacts: ").number(job.artifacts.len() as u64).raw("</h2>\n");
-    for report in job.artifacts.iter().filter(|artifact| is_report(artifact)).take(UNNAMED) {
+    for report in job.artifacts.iter().filter(|artifact| is_report(artifact)).take(REPORTS) {
         page.raw("<p>Report: ");
         link_to(page, job, report);
         page.raw("</p>\n");

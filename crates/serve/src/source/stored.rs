@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use epitaph_store::{Artifact, DebuginfodFile, Listing, Opened, Selection, Store};
+use epitaph_store::{Artifact, DebuginfodFile, Listing, Opened, Selection, Store, StoreError};
 
 use super::{Facts, Files};
 use crate::ServeError;
@@ -13,7 +13,11 @@ pub(super) struct Stored(pub(super) Store);
 
 impl Files for Stored {
     fn newest(&self, selection: &Selection, most: usize) -> Result<Listing, ServeError> {
-        Ok(self.0.newest(selection, most)?)
+        match self.0.newest(selection, most) {
+            // A store that is one job says so of any other.
+            Err(StoreError::NothingFound { .. }) => Ok(Listing::default()),
+            listing => Ok(listing?),
+        }
     }
 
     fn facts(&self, artifact: &Artifact) -> Result<Facts, ServeError> {
