@@ -1,6 +1,7 @@
 //! Many clients, large files, and how long it takes.
 
 use std::fs;
+use std::io::Write as _;
 use std::time::Instant;
 
 use epitaph_testkit::need_tool;
@@ -68,7 +69,8 @@ fn pulling_five_hundred_artifacts_is_no_slower_than_wget() {
     let pull = epitaph().env("EPITAPH_CIRCLECI_URL", &serving.url);
     pull.args(["pull", "circleci://github/acme/app/42"]).arg(by_pull.path()).run().code(0);
     let pull = started.elapsed();
-    println!("500 artifacts: xargs -P4 wget {wget:.2?}, epitaph pull {pull:.2?}");
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "500 artifacts: xargs -P4 wget {wget:.2?}, epitaph pull {pull:.2?}");
     assert!(contents(&by_pull.path().join("0")) == contents(source.path()));
     assert!(contents(by_wget.path()) == contents(source.path()));
     // Pull makes each file durable, which wget doesn't; on a busy disk that may take a while.

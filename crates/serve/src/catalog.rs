@@ -27,7 +27,7 @@ const KEPT: usize = 16;
 pub(crate) struct Job {
     pub(crate) provider: String,
     pub(crate) repo: String,
-    pub(crate) job: String,
+    pub(crate) name: String,
     /// When its last push was made (RFC 3339), where that is known.
     pub(crate) created: Option<String>,
     /// By node and path. Each has a URL.
@@ -134,8 +134,8 @@ impl Job {
             .into_iter()
             .partition(|artifact| link::is_path(&artifact.path) && link::is_segment(&artifact.node));
         artifacts.sort_by(|a, b| (&a.node, &a.path).cmp(&(&b.node, &b.path)));
-        let Run { provider, repo, job, created, .. } = run;
-        Self { provider, repo, job, created, artifacts, unnamed }
+        let Run { provider, repo, job: name, created, .. } = run;
+        Self { provider, repo, name, created, artifacts, unnamed }
     }
 
     /// The artifact of that node and path.

@@ -57,16 +57,12 @@ impl AccessToken {
     }
 
     fn is_in_query(&self, query: &str) -> bool {
-        let values = query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .filter(|(name, _)| *name == CIRCLE_TOKEN);
+        let mut values = query.split('&').filter_map(|pair| pair.split_once('='));
         // A shell puts the token in as it is, a library percent-encodes it.
-        values
-            .map(|(_, value)| {
-                self.equals(value.as_bytes()) | self.equals(&percent_decode_str(value).collect::<Vec<u8>>())
-            })
-            .any(|equal| equal)
+        values.any(|(name, value)| {
+            let decoded: Vec<u8> = percent_decode_str(value).collect();
+            name == CIRCLE_TOKEN && (self.equals(value.as_bytes()) | self.equals(&decoded))
+        })
     }
 
     /// Compares in a time that doesn't tell how much is right; how long the token is may be known.

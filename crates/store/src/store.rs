@@ -98,7 +98,7 @@ impl Store {
     ) -> Result<Opened, StoreError> {
         match &self.kind {
             Kind::Folder(store) => store.open(artifact, range),
-            Kind::CircleCi(store) => store.open(artifact, range),
+            Kind::CircleCi(store) => store.open(artifact, range.as_ref()),
         }
     }
 

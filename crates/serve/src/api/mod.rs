@@ -81,7 +81,7 @@ mod tests {
         Job {
             provider: provider.into(),
             repo: "acme/app".into(),
-            job: "1".into(),
+            name: "1".into(),
             created: None,
             artifacts: nodes.iter().map(artifact).collect(),
             unnamed: Vec::new(),

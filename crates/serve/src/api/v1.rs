@@ -80,7 +80,7 @@ fn filter(which: &Which) -> Result<fn(&Job) -> bool, Failure> {
 fn items(job: &Job, base: &str) -> Response {
     let index = node_index(job);
     let item = |artifact| {
-        let path = link::artifact(&job.provider, &job.repo, &job.job, artifact);
+        let path = link::artifact(&job.provider, &job.repo, &job.name, artifact);
         Item {
             path: &artifact.path,
             pretty_path: &artifact.path,

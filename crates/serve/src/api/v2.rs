@@ -62,7 +62,7 @@ async fn answer(site: &Site, base: &str, from: &From, uri: &Uri) -> Result<Respo
     let job = named.job(&jobs).ok_or(NOT_FOUND)?;
     let index = node_index(job);
     let item = |artifact| {
-        let path = link::artifact(&job.provider, &job.repo, &job.job, artifact);
+        let path = link::artifact(&job.provider, &job.repo, &job.name, artifact);
         Item { path: &artifact.path, node_index: index(&artifact.node), url: format!("{base}{path}") }
     };
     let items: Vec<Item<'_>> = job.artifacts.iter().skip(start).take(PAGE).map(item).collect();

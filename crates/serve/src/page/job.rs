@@ -45,7 +45,7 @@ pub(crate) async fn show(
     let summaries: Vec<Artifact> = job.summaries().take(CRASHES).cloned().collect();
     let told = site.crashes.read(&site.files, summaries.clone()).await;
 
-    let mut page = Html::new(&format!("Job {} of {}", job.job, job.repo));
+    let mut page = Html::new(&format!("Job {} of {}", job.name, job.repo));
     page.raw("<p>").link("/", "All jobs").raw(" · ").text(&job.provider);
     if let Some(created) = &job.created {
         page.raw(" · pushed ").text(created);
@@ -123,7 +123,7 @@ fn pages(page: &mut Html, job: &Job, number: usize) {
     if last < 2 {
         return;
     }
-    let path = link::job(&job.provider, &job.repo, &job.job);
+    let path = link::job(&job.provider, &job.repo, &job.name);
     page.raw("<p>Page ").number(number as u64).raw(" of ").number(last as u64);
     if number > 1 {
         page.raw(" · ").link(&format!("{path}?page={}", number.saturating_sub(1)), "previous");
@@ -140,5 +140,5 @@ fn is_report(artifact: &Artifact) -> bool {
 }
 
 fn link_to(page: &mut Html, job: &Job, artifact: &Artifact) {
-    page.link(&link::artifact(&job.provider, &job.repo, &job.job, artifact), &artifact.path);
+    page.link(&link::artifact(&job.provider, &job.repo, &job.name, artifact), &artifact.path);
 }

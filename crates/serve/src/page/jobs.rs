@@ -55,7 +55,7 @@ fn row(page: &mut Html, job: &Job) {
     page.raw("<tr><td>").text(job.created.as_deref().unwrap_or_default()).raw("</td><td>");
     page.link(&format!("/?repo={}", link::segment(&job.repo)), &job.repo);
     page.raw(" <span class=\"dim\">").text(&job.provider).raw("</span></td><td>");
-    page.link(&link::job(&job.provider, &job.repo, &job.job), &job.job);
+    page.link(&link::job(&job.provider, &job.repo, &job.name), &job.name);
     page.raw("</td><td class=\"n\">").number(job.nodes().len() as u64);
     page.raw("</td><td class=\"n\">").number(job.summaries().count() as u64);
     page.raw("</td><td class=\"n\">").number(job.artifacts.len() as u64);
