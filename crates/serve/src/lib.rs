@@ -21,7 +21,7 @@
 //! let source = Source::open("file:///srv/crashes", &StoreOptions::default())?;
 //! let server = Server::bind(source, &Options::default(), |problem| drop(problem.to_string()))?;
 //! assert_eq!(server.url(), "http://127.0.0.1:8080/");
-//! server.run()?; // until SIGINT or SIGTERM
+//! server.run(|| ())?; // until SIGINT or SIGTERM
 //! # Ok::<(), epitaph_serve::ServeError>(())
 //! ```
 

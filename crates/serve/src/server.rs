@@ -93,14 +93,15 @@ impl Server {
         format!("http://{address}/")
     }
 
-    /// Answers until SIGINT or SIGTERM comes; then running downloads have a moment to end. A second signal ends the
-    /// process as ever.
-    pub fn run(self) -> Result<(), ServeError> {
+    /// Answers until SIGINT or SIGTERM comes; then running downloads have a moment to end. `ready` is called once, as soon
+    /// as these signals are waited for.
+    pub fn run(self, ready: impl FnOnce()) -> Result<(), ServeError> {
         let (mut interrupt, mut terminate) = {
             let _inside = self.runtime.enter();
             let on = |kind| signal(kind).map_err(|source| ServeError::Start { source });
             (on(SignalKind::interrupt())?, on(SignalKind::terminate())?)
         };
+        ready();
         self.run_until(async move {
             select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         })

@@ -27,15 +27,19 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Error> {
         terminal::warning(&terminal::clean(&with_causes(problem)));
     })?;
     let url = server.url();
+    server.run(|| tell(&url, args))?;
+    Ok(Exit::Done)
+}
+
+/// Says where it is: to programs on stdout, to people on stderr, and to a browser.
+fn tell(url: &str, args: &ServeArgs) {
     let mut out = terminal::stdout();
-    writeln!(out, "{url}")?;
-    out.flush()?;
+    // Who doesn't read it may know the address.
+    let _ = writeln!(out, "{url}").and_then(|()| out.flush());
     terminal::note(&format!("{} is shown at {url}, until Ctrl-C", args.url));
     if args.open {
-        open(&url);
+        open(url);
     }
-    server.run()?;
-    Ok(Exit::Done)
 }
 
 /// The token comes from a file or the environment, never from the command line, where every user of the machine could
