@@ -8,7 +8,7 @@ use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 use crate::support::repository;
 
 /// Our crates, and those of ours that each may use. The first column is complete: a new crate gets a row here.
-const OURS: [(&str, &[&str]); 13] = [
+const OURS: [(&str, &[&str]); 14] = [
     ("epitaph-elf", &[]),
     ("epitaph-summary", &[]),
     ("epitaph-store", &[]),
@@ -23,6 +23,7 @@ const OURS: [(&str, &[&str]); 13] = [
         &["epitaph-elf", "epitaph-unwind", "epitaph-symbols", "epitaph-summary", "epitaph-explain"],
     ),
     ("epitaph-report", &["epitaph-summary"]),
+    ("epitaph-serve", &["epitaph-store", "epitaph-summary", "epitaph-report"]),
     // Measures the stages by themselves, and everything else from outside.
     (
         "epitaph-bench",
@@ -47,12 +48,13 @@ const OURS: [(&str, &[&str]); 13] = [
             "epitaph-capture",
             "epitaph-triage",
             "epitaph-report",
+            "epitaph-serve",
         ],
     ),
 ];
 
 /// Libraries that only some crates may use, other than for tests.
-const OWNERS: [(&[&str], &[&str]); 14] = [
+const OWNERS: [(&[&str], &[&str]); 16] = [
     (&["goblin", "ruzstd"], &["epitaph-elf"]),
     // Machine code: where it leads, and what it tells of a fault.
     (&["iced-x86", "yaxpeax-arm"], &["epitaph-elf", "epitaph-explain"]),
@@ -64,15 +66,16 @@ const OWNERS: [(&[&str], &[&str]); 14] = [
     // Codecs of whole core files.
     (&["zstd", "lz4_flex", "bzip2", "twox-hash"], &["epitaph-bundle"]),
     // Cores within reports of other collectors, and forms that secrets take.
-    (&["base64"], &["epitaph-bundle", "epitaph-triage"]),
+    // A password in a request is written so, too.
+    (&["base64"], &["epitaph-bundle", "epitaph-triage", "epitaph-serve"]),
     (&["aho-corasick"], &["epitaph-triage"]),
     // zlib: compressed sections, and cores in .gz. xz: packaged symbol tables, and cores in .xz.
     (&["flate2", "lzma-rust2"], &["epitaph-elf", "epitaph-bundle"]),
     // The network, and whatever is asynchronous.
-    (
-        &["tokio", "futures-util", "reqwest", "rustls", "webpki-roots", "object_store", "hyper", "url"],
-        &["epitaph-store"],
-    ),
+    (&["reqwest", "rustls", "webpki-roots", "object_store", "url"], &["epitaph-store"]),
+    (&["tokio", "futures-util", "bytes"], &["epitaph-store", "epitaph-serve"]),
+    // The server.
+    (&["axum", "hyper", "hyper-util"], &["epitaph-serve"]),
     // The terminal.
     (&["clap"], &["epitaph", "epitaph-bench"]),
     (&["clap_complete", "clap_mangen", "indicatif", "anstream", "anstyle"], &["epitaph"]),

@@ -43,6 +43,7 @@ mod run_kernel;
 mod scrub;
 mod sealed;
 mod seed;
+mod serve;
 mod show;
 mod slim;
 mod sources;

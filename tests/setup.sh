@@ -6,7 +6,7 @@ set -euo pipefail
 # program=Debian packages
 needed=(
     cc=gcc gcc=gcc g++=g++ clang=clang go=golang-go musl-gcc=musl-tools ld.lld=lld
-    gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
+    curl=curl wget=wget gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
     zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2
     eu-unstrip=elfutils debuginfod=debuginfod
 )

@@ -3,7 +3,7 @@
 use crate::support::{epitaph, folder};
 
 /// Every command, with the variables that can stand for its options.
-const COMMANDS: [(&str, &[&str]); 12] = [
+const COMMANDS: [(&str, &[&str]); 13] = [
     (
         "show",
         &[
@@ -53,6 +53,7 @@ const COMMANDS: [(&str, &[&str]); 12] = [
     ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB"]),
     ("pull", &["EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE", "EPITAPH_JOBS"]),
     ("ls", &["EPITAPH_JSON", "EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE"]),
+    ("serve", &["EPITAPH_LISTEN", "EPITAPH_SERVE_TOKEN_FILE", "EPITAPH_SERVE_HOST", "EPITAPH_OPEN"]),
     ("handler", &[]),
     ("completions", &[]),
     ("man", &[]),

@@ -43,6 +43,10 @@ pub(crate) enum Command {
     Pull(PullArgs),
     /// List the jobs and artifacts in a store, or of a CircleCI job
     Ls(LsArgs),
+    /// Show a store or a folder to browsers, scripts and debuggers, read-only
+    ///
+    /// Clients on other machines must send a token: set EPITAPH_SERVE_TOKEN to one, or give --token-file.
+    Serve(ServeArgs),
     /// Let the kernel hand every core of this host to epitaph: run, install, uninstall, status
     Handler(HandlerArgs),
     /// Print the completions for a shell
@@ -457,6 +461,26 @@ pub(crate) struct LsArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The store, circleci://github/ORG/REPO/BUILD_NUMBER, or a folder that `collect` or `pull` has written
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// The address to listen on; port 0 takes a free one. One that other machines reach needs a token
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "EPITAPH_LISTEN")]
+    pub(crate) listen: String,
+    /// A file with the token that every client must send: as a password, `Authorization: Bearer`, `Circle-Token`, or
+    /// `?circle-token=`
+    #[arg(long, value_name = "FILE", env = "EPITAPH_SERVE_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A name by which clients call this server, besides its address and localhost (may be repeated)
+    #[arg(long, value_name = "NAME", env = "EPITAPH_SERVE_HOST", value_delimiter = ',')]
+    pub(crate) host: Vec<String>,
+    /// Open the first page in a browser
+    #[arg(long, env = "EPITAPH_OPEN")]
+    pub(crate) open: bool,
 }
 
 #[derive(Debug, clap::Args)]

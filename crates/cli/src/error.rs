@@ -109,6 +109,13 @@ impl From<epitaph_capture::handler::HandlerError> for Error {
     }
 }
 
+impl From<epitaph_serve::ServeError> for Error {
+    fn from(error: epitaph_serve::ServeError) -> Error {
+        let hint = error.hint();
+        Error::new(error, hint)
+    }
+}
+
 impl From<epitaph_store::StoreError> for Error {
     fn from(error: epitaph_store::StoreError) -> Error {
         let hint = error.hint();

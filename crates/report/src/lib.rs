@@ -43,6 +43,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod brief;
 mod escape;
 mod facts;
 mod fold;
@@ -77,6 +78,7 @@ use std::io;
 
 use epitaph_summary::CrashSummary;
 
+pub use brief::{Brief, inert};
 pub use format::{Format, UnknownFormat};
 pub use groups::{GroupFormat, render_groups};
 pub use options::{Options, Threads};

@@ -10,5 +10,6 @@ pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod slim;

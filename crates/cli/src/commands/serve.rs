@@ -1,0 +1,76 @@
+//! `epitaph serve`: show a store or a folder in a browser, to scripts and to debuggers.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use epitaph_serve::{AccessToken, Options, ServeError, Server, Source};
+
+use crate::args::ServeArgs;
+use crate::environment::{store_options, variable};
+use crate::error::{Error, with_causes};
+use crate::exit::Exit;
+use crate::terminal;
+
+/// The variable with the token that clients must send.
+const TOKEN: &str = "EPITAPH_SERVE_TOKEN";
+
+/// Serves until it is told to end.
+pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Error> {
+    let options = Options {
+        listen: args.listen.clone(),
+        token: token(args)?,
+        hosts: args.host.clone(),
+        ..Options::default()
+    };
+    let source = Source::open(&args.url, &store_options(None)?)?;
+    let server = Server::bind(source, &options, |problem: &ServeError| {
+        terminal::warning(&terminal::clean(&with_causes(problem)));
+    })?;
+    let url = server.url();
+    server.run(|| tell(&url, args))?;
+    Ok(Exit::Done)
+}
+
+/// Says where it is: to programs on stdout, to people on stderr, and to a browser.
+fn tell(url: &str, args: &ServeArgs) {
+    let mut out = terminal::stdout();
+    // Who doesn't read it may know the address.
+    let _ = writeln!(out, "{url}").and_then(|()| out.flush());
+    terminal::note(&format!("{} is shown at {url}, until Ctrl-C", args.url));
+    if args.open {
+        open(url);
+    }
+}
+
+/// The token comes from a file or the environment, never from the command line, where every user of the machine could
+/// read it.
+fn token(args: &ServeArgs) -> Result<Option<AccessToken>, Error> {
+    let (text, place) = if let Some(path) = &args.token_file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::from(error).context(format!("cannot read {}", path.display())))?;
+        (text, path.display().to_string())
+    } else if let Some(text) = variable(TOKEN) {
+        (text, TOKEN.to_owned())
+    } else {
+        return Ok(None);
+    };
+    let token = AccessToken::new(&text);
+    Ok(Some(token.map_err(|error| Error::from(error).context(format!("the token in {place}")))?))
+}
+
+/// Starts the user's browser, and lets it be.
+fn open(url: &str) {
+    let started = Command::new("xdg-open")
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    match started {
+        // Waited for, so that it leaves no zombie while this goes on.
+        Ok(mut browser) => drop(std::thread::spawn(move || browser.wait())),
+        Err(error) => {
+            terminal::warning(&format!("no browser could be started (xdg-open: {error}): open {url} in one"));
+        }
+    }
+}
