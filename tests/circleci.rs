@@ -101,7 +101,7 @@ fn a_wrong_token_and_none_are_told_apart_from_a_wrong_job() {
     let other = "circleci://github/acme/app/43";
     let answer = with_token(&server).args(["ls", other]).run().code(1).hides(&[TOKEN]);
     answer.tells(&[
-        "/api/v1.1/project/github/acme/app/43/artifacts answered 404",
+        "/api/v2/project/github/acme/app/43/artifacts answered 404",
         "hint: check organisation, project",
     ]);
     assert_eq!(pulled(target.path()), BTreeMap::new());
@@ -186,7 +186,7 @@ fn a_second_pull_takes_only_what_is_missing() {
 #[test]
 fn paths_that_lead_out_of_the_folder_are_refused_and_the_rest_is_pulled() {
     let hostile = ["../../up", "/etc/absolute", "a/../../b", ""];
-    let mut artifacts: Vec<Artifact> = hostile.iter().map(|path| Artifact::new(0, path, "evil")).collect();
+    let mut artifacts: Vec<Artifact> = hostile.iter().map(|path| Artifact::new(0, *path, "evil")).collect();
     artifacts.push(Artifact::new(0, "good", "good"));
     let server = Server::start(artifacts);
     let outer = folder();
@@ -211,7 +211,7 @@ fn a_dead_server_is_told_in_time() {
     answer
         .code(1)
         .hides(&[TOKEN])
-        .tells(&[&format!("error: request to {url}/api/v1.1/"), "hint: check the connection"]);
+        .tells(&[&format!("error: request to {url}/api/v2/"), "hint: check the connection"]);
 }
 
 #[test]
