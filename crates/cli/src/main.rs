@@ -4,6 +4,7 @@
 //! other crates, printing, and exit codes. Data goes to stdout, everything else to stderr.
 
 mod args;
+mod ci;
 mod collectors;
 mod commands;
 mod config;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Push(args) => commands::push::run(&args),
         Command::Pull(args) => commands::pull::run(&args),
         Command::Ls(args) => commands::ls::run(&args),
+        Command::Init(args) => commands::init::run(&args),
         Command::Handler(args) => commands::handler::run(&args),
         Command::Completions(args) => commands::documents::completions(&args),
         Command::Man => commands::documents::man(),

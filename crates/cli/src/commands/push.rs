@@ -1,9 +1,10 @@
 //! `epitaph push`: copy files into a store.
 
-use epitaph_store::{JobId, PushOptions, Store};
+use epitaph_store::{PushOptions, Store};
 
 use crate::args::PushArgs;
-use crate::environment::{store_options, variable};
+use crate::ci;
+use crate::environment::store_options;
 use crate::error::{Error, message};
 use crate::exit::Exit;
 use crate::progress::Transfers;
@@ -12,7 +13,7 @@ use crate::terminal;
 /// Copies the paths into the store.
 pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
     let store = Store::open_with(&args.url, &store_options(None)?)?;
-    let mut job = JobId::from_env(variable);
+    let mut job = ci::stored_as(args.ci);
     if let Some(name) = &args.job {
         job.job.clone_from(name);
     }
