@@ -17,6 +17,7 @@ mod exit;
 mod input;
 mod keep;
 mod kept;
+mod leaving;
 mod output_tail;
 mod progress;
 mod reduce;

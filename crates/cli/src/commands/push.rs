@@ -7,6 +7,7 @@ use crate::ci;
 use crate::environment::store_options;
 use crate::error::{Error, message};
 use crate::exit::Exit;
+use crate::leaving;
 use crate::progress::Transfers;
 use crate::terminal;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
         job.job.clone_from(name);
     }
     let options = PushOptions { destination: args.destination.clone(), job };
+    leaving::warn_of_raw_cores(&args.paths, &args.url);
     let pushed = store.push(&args.paths, &options, &Transfers::new())?;
     for skipped in &pushed.skipped {
         terminal::warning(&format!("{} was left out: {}", skipped.path, skipped.reason));
