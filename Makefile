@@ -44,8 +44,16 @@ test: setup ## run every test but the long sweeps
 	if [ -s "$(SKIPPED)" ]; then echo; echo "These could not run here:"; sort -u "$(SKIPPED)"; fi; \
 	exit $$status
 
+# What CI systems' configurations are checked by: their schemas come with it.
+SCHEMAS := target/check-jsonschema/bin/check-jsonschema
+
+$(SCHEMAS):
+	EPITAPH_TEST_ALL=1 tests/setup.sh
+	python3 -m venv target/check-jsonschema && target/check-jsonschema/bin/pip -q install check-jsonschema==0.39.0 || \
+		echo "check-jsonschema could not be installed: what epitaph init prints is not checked"
+
 .PHONY: test-all
-test-all: dist ## run the long sweeps too, and the static binary
+test-all: dist $(SCHEMAS) ## run the long sweeps too, and the static binary
 	EPITAPH_TEST_ALL=1 $(MAKE) test
 
 .PHONY: fixtures

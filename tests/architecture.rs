@@ -70,7 +70,17 @@ const OWNERS: [(&[&str], &[&str]); 14] = [
     (&["flate2", "lzma-rust2"], &["epitaph-elf", "epitaph-bundle"]),
     // The network, and whatever is asynchronous.
     (
-        &["tokio", "futures-util", "reqwest", "rustls", "webpki-roots", "object_store", "hyper", "url"],
+        &[
+            "tokio",
+            "futures-util",
+            "hickory-resolver",
+            "reqwest",
+            "rustls",
+            "webpki-roots",
+            "object_store",
+            "hyper",
+            "url",
+        ],
         &["epitaph-store"],
     ),
     // The terminal.

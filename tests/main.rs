@@ -14,6 +14,7 @@ mod agreement;
 mod architecture;
 mod architectures;
 mod causes;
+mod ci_job;
 mod circle_server;
 mod circleci;
 mod collect;

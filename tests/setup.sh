@@ -7,7 +7,7 @@ set -euo pipefail
 needed=(
     cc=gcc gcc=gcc g++=g++ clang=clang go=golang-go musl-gcc=musl-tools ld.lld=lld
     gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
-    zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2
+    zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2 curl=curl
     eu-unstrip=elfutils debuginfod=debuginfod
 )
 # Libraries that crashing programs and test frameworks are built with have no program to look for: file=Debian packages
@@ -27,7 +27,7 @@ if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
         i686-linux-gnu-gcc=gcc-i686-linux-gnu,libc6-dev-i386-cross powerpc64le-linux-gnu-gcc=gcc-powerpc64le-linux-gnu,libc6-dev-ppc64el-cross
         riscv64-linux-gnu-gcc=gcc-riscv64-linux-gnu,libc6-dev-riscv64-cross s390x-linux-gnu-gcc=gcc-s390x-linux-gnu,libc6-dev-s390x-cross
     )
-    libraries+=(/lib/systemd/systemd-coredump=systemd-coredump)
+    libraries+=(/lib/systemd/systemd-coredump=systemd-coredump /usr/share/doc/python3-venv=python3-venv)
 fi
 packages=()
 missing=()

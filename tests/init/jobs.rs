@@ -189,7 +189,7 @@ fn jenkins(lines: &str) -> Job {
         long.chain(short.filter(|script| !script.starts_with("''"))).map(unescaped).collect()
     };
     let set = stages.lines().filter_map(|line| {
-        let (name, value) = line.split("//").next()?.trim().split_once(" = '")?;
+        let (name, value) = line.split(" //").next()?.trim().split_once(" = '")?;
         Some((name.to_owned(), value.trim_end().strip_suffix('\'')?.to_owned()))
     });
     let steps = |part, when| scripts(part).into_iter().map(move |script| Step { script, when });

@@ -156,7 +156,7 @@ fn a_job_with_the_printed_lines_keeps_its_crash() {
             stored_core(system).map(|place| format!("{place}{}", file.strip_prefix("crashes/").unwrap()));
         match link {
             Some(link) => {
-                assert!(summary.contains(&format!("](<{link}>)")) && log.contains(&link), "{summary}")
+                assert!(summary.contains(&format!("](<{link}>)")) && log.contains(&link), "{summary}");
             }
             None => assert!(!summary.contains("- stored: ["), "{summary}"),
         }
@@ -214,7 +214,7 @@ fn the_printed_lines_are_valid() {
     }
     let installed = crate::support::repository().join("target/check-jsonschema/bin/check-jsonschema");
     let Some(checker) = find("check-jsonschema").or(Some(installed).filter(|path| path.is_file())) else {
-        skipped("check-jsonschema is not installed (EPITAPH_TEST_ALL=1 make setup installs it)");
+        skipped("check-jsonschema is not installed (make test-all installs it)");
         return;
     };
     let place = folder();

@@ -76,10 +76,10 @@ pub(crate) struct InitArgs {
     /// The command whose crashes are to be kept
     #[arg(long = "command", value_name = "COMMAND", default_value = "make check", env = "EPITAPH_COMMAND")]
     pub(crate) command: String,
-    /// Where jobs get the static binary from (`make dist`); if not given, from their variable EPITAPH_DOWNLOAD_URL
+    /// Where jobs get the static binary from (`make dist`); if not given, from their variable of this name
     #[arg(long, value_name = "URL", env = "EPITAPH_DOWNLOAD_URL")]
     pub(crate) download_url: Option<String>,
-    /// The SHA-256 of that binary; this program's own, if it is one, or else the jobs' variable EPITAPH_SHA256
+    /// The SHA-256 of that binary; this program's own, if it is one, or else from the jobs' variable of this name
     #[arg(long, value_name = "HEX", env = "EPITAPH_SHA256", value_parser = parse_sha256)]
     pub(crate) sha256: Option<String>,
 }

@@ -4,7 +4,8 @@
 //! command with it, collect after a failure, and store what was kept. Values of the user's stand in them only where the
 //! file's language can't take them for anything else.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 
 use epitaph_summary::CiProvider;
 use sha2::{Digest, Sha256};
@@ -139,7 +140,12 @@ fn own_sha256() -> Result<String, Error> {
     let path = std::env::current_exe()?;
     let bytes = std::fs::read(&path)
         .map_err(|error| Error::from(error).context(format!("cannot read {}", path.display())))?;
-    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut hex = String::new();
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string can't fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Ok(hex)
 }
 
 #[cfg(test)]
