@@ -16,6 +16,23 @@ setup: ## install what building and testing need, where that is allowed
 build: ## build the release binary
 	$(CARGO) build --release --locked
 
+# The static binary, for containers without a C library. Paths of this machine stay out of it, so that the same sources
+# and tools give the same bytes anywhere. It takes glibc's static library (libc6-dev).
+DIST_TARGET := x86_64-unknown-linux-gnu
+DIST := target/dist
+DIST_NAME = epitaph-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)-x86_64-linux
+CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
+
+.PHONY: dist
+dist: ## build the static binary, and its sha256, in target/dist
+	RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,--build-id=sha1 \
+		--remap-path-prefix=$(CURDIR)=/epitaph --remap-path-prefix=$(CARGO_FOLDER)=/cargo" \
+	CFLAGS="-ffile-prefix-map=$(CURDIR)=/epitaph -ffile-prefix-map=$(CARGO_FOLDER)=/cargo" \
+	EPITAPH_DIST=1 $(CARGO) build --profile dist --target $(DIST_TARGET) --locked --bin epitaph
+	mkdir -p $(DIST)
+	install -m 0755 target/$(DIST_TARGET)/dist/epitaph $(DIST)/$(DIST_NAME)
+	cd $(DIST) && sha256sum $(DIST_NAME) >$(DIST_NAME).sha256 && cat $(DIST_NAME).sha256
+
 .PHONY: demo
 demo: setup build ## a job crashes, and its log tells the story
 	tests/demo.sh
@@ -27,8 +44,16 @@ test: setup ## run every test but the long sweeps
 	if [ -s "$(SKIPPED)" ]; then echo; echo "These could not run here:"; sort -u "$(SKIPPED)"; fi; \
 	exit $$status
 
+# What CI systems' configurations are checked by: their schemas come with it.
+SCHEMAS := target/check-jsonschema/bin/check-jsonschema
+
+$(SCHEMAS):
+	EPITAPH_TEST_ALL=1 tests/setup.sh
+	python3 -m venv target/check-jsonschema && target/check-jsonschema/bin/pip -q install check-jsonschema==0.39.0 || \
+		echo "check-jsonschema could not be installed: what epitaph init prints is not checked"
+
 .PHONY: test-all
-test-all: ## run the long sweeps too
+test-all: dist $(SCHEMAS) ## run the long sweeps too, and the static binary
 	EPITAPH_TEST_ALL=1 $(MAKE) test
 
 .PHONY: fixtures

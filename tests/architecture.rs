@@ -72,7 +72,7 @@ const OWNERS: [(&[&str], &[&str]); 16] = [
     // zlib: compressed sections, and cores in .gz. xz: packaged symbol tables, and cores in .xz.
     (&["flate2", "lzma-rust2"], &["epitaph-elf", "epitaph-bundle"]),
     // The network, and whatever is asynchronous.
-    (&["reqwest", "rustls", "webpki-roots", "object_store", "url"], &["epitaph-store"]),
+    (&["hickory-resolver", "reqwest", "rustls", "webpki-roots", "object_store", "url"], &["epitaph-store"]),
     (&["tokio", "futures-util", "bytes"], &["epitaph-store", "epitaph-serve"]),
     // The server.
     (&["axum", "hyper", "hyper-util"], &["epitaph-serve"]),

@@ -27,7 +27,7 @@ if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
         i686-linux-gnu-gcc=gcc-i686-linux-gnu,libc6-dev-i386-cross powerpc64le-linux-gnu-gcc=gcc-powerpc64le-linux-gnu,libc6-dev-ppc64el-cross
         riscv64-linux-gnu-gcc=gcc-riscv64-linux-gnu,libc6-dev-riscv64-cross s390x-linux-gnu-gcc=gcc-s390x-linux-gnu,libc6-dev-s390x-cross
     )
-    libraries+=(/lib/systemd/systemd-coredump=systemd-coredump)
+    libraries+=(/lib/systemd/systemd-coredump=systemd-coredump /usr/share/doc/python3-venv=python3-venv)
 fi
 packages=()
 missing=()

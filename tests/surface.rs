@@ -3,7 +3,7 @@
 use crate::support::{epitaph, folder};
 
 /// Every command, with the variables that can stand for its options.
-const COMMANDS: [(&str, &[&str]); 13] = [
+const COMMANDS: [(&str, &[&str]); 14] = [
     (
         "show",
         &[
@@ -33,6 +33,8 @@ const COMMANDS: [(&str, &[&str]); 13] = [
             "EPITAPH_MAX_AGE",
             "EPITAPH_STRICT",
             "EPITAPH_REMOVE",
+            "EPITAPH_DESTINATION",
+            "EPITAPH_CI",
         ],
     ),
     (
@@ -50,10 +52,11 @@ const COMMANDS: [(&str, &[&str]); 13] = [
     ("doctor", &["EPITAPH_JSON", "EPITAPH_FIX"]),
     ("group", &["EPITAPH_BASELINE", "EPITAPH_THRESHOLD", "EPITAPH_FAIL_ON_NEW", "EPITAPH_GROUP_FORMAT"]),
     ("report", &["EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),
-    ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB"]),
+    ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB", "EPITAPH_CI"]),
     ("pull", &["EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE", "EPITAPH_JOBS"]),
     ("ls", &["EPITAPH_JSON", "EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE"]),
     ("serve", &["EPITAPH_LISTEN", "EPITAPH_SERVE_TOKEN_FILE", "EPITAPH_SERVE_HOST", "EPITAPH_OPEN"]),
+    ("init", &["EPITAPH_COMMAND", "EPITAPH_DOWNLOAD_URL", "EPITAPH_SHA256"]),
     ("handler", &[]),
     ("completions", &[]),
     ("man", &[]),

@@ -1,11 +1,17 @@
 //! The command line. Every option can also be given by the variable that its help names.
 
+mod ci;
+mod parse;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use epitaph_capture::handler::HandlerLimits;
+
+pub(crate) use self::ci::{CiArgs, CiChoice, InitArgs};
+use self::parse::{parse_span, parse_threshold};
 
 /// Collects core dumps and tells what died, where and why.
 #[derive(Debug, Parser)]
@@ -47,6 +53,8 @@ pub(crate) enum Command {
     ///
     /// Clients on other machines must send a token: set EPITAPH_SERVE_TOKEN to one, or give --token-file.
     Serve(ServeArgs),
+    /// Print what to put into a CI system's configuration, so that its jobs tell and keep their crashes
+    Init(InitArgs),
     /// Let the kernel hand every core of this host to epitaph: run, install, uninstall, status
     Handler(HandlerArgs),
     /// Print the completions for a shell
@@ -184,6 +192,11 @@ pub(crate) struct KeepArgs {
     /// End with status 3 if there were crashes
     #[arg(long, env = "EPITAPH_FAIL_ON_CRASH")]
     pub(crate) fail_on_crash: bool,
+    /// What the CI system puts before the paths of the folder's files when it stores them, so that reports can link them
+    #[arg(long, value_name = "PREFIX", env = "EPITAPH_DESTINATION")]
+    pub(crate) destination: Option<String>,
+    #[command(flatten)]
+    pub(crate) ci: CiArgs,
     #[command(flatten)]
     pub(crate) retention: RetentionArgs,
     #[command(flatten)]
@@ -423,6 +436,8 @@ pub(crate) struct PushArgs {
     /// The job that the artifacts are of, where no CI system says
     #[arg(long, value_name = "NAME", env = "EPITAPH_JOB")]
     pub(crate) job: Option<String>,
+    #[command(flatten)]
+    pub(crate) ci: CiArgs,
 }
 
 /// Which job of a store.
@@ -588,44 +603,11 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// Parses a span of time: `90min`, `6h`, `2d`, or seconds without a unit.
-fn parse_span(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let span: jiff::Span =
-        text.parse().map_err(|_| "a span of time is a number with a unit, such as 6h".to_owned())?;
-    let span = span
-        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
-        .map_err(|error| format!("it has no fixed length: {error}"))?;
-    Duration::try_from(span).map_err(|_| "a span of time can't be negative".to_owned())
-}
-
-/// Parses how far apart stacks may be.
-fn parse_threshold(text: &str) -> Result<f32, String> {
-    let threshold = text.parse().ok().filter(|threshold| (0.0..=0.95).contains(threshold));
-    threshold.ok_or_else(|| "a distance is a number from 0 to 0.95".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn spans_have_units() {
-        for (text, seconds) in
-            [("0", 0), ("90", 90), ("90min", 5400), ("6h", 21_600), ("2d", 172_800), ("1d 1h", 90_000)]
-        {
-            assert_eq!(parse_span(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for bad in ["", "x", "-1h", "1 month"] {
-            assert!(parse_span(bad).is_err(), "{bad}");
-        }
+        super::Args::command().debug_assert();
     }
 }

@@ -1,16 +1,15 @@
 //! What the environment says, beyond the options that clap reads from it.
 
 use epitaph_store::StoreOptions;
-use epitaph_summary::Masks;
+use epitaph_summary::{CiProvider, Masks};
 
 use crate::circleci_token;
 use crate::error::{Error, message};
 
 /// The variable with the address of another CircleCI server than the public one.
 const CIRCLECI_URL: &str = "EPITAPH_CIRCLECI_URL";
-/// Variables by which CI systems say that they are one.
-const CI_MARKS: [&str; 7] =
-    ["CI", "CIRCLECI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "JENKINS_URL", "TF_BUILD"];
+/// The variable by which most CI systems say that they are one, besides the one of their own.
+const CI_MARK: &str = "CI";
 
 /// Returns a variable's value, if it is set, not empty, and text.
 pub(crate) fn variable(name: &str) -> Option<String> {
@@ -19,7 +18,8 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// Tells whether this runs in a CI system.
 pub(crate) fn in_ci() -> bool {
-    CI_MARKS.iter().filter_map(|name| variable(name)).any(|value| !["false", "0"].contains(&value.as_str()))
+    let is_any = variable(CI_MARK).is_some_and(|value| !["false", "0"].contains(&value.as_str()));
+    is_any || CiProvider::detect(variable).is_some()
 }
 
 /// Returns the masks for this environment: the values of all variables that are named like secrets.

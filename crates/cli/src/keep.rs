@@ -13,7 +13,7 @@ use epitaph_summary::{Core, CoreContent, CrashSummary, Warning};
 use epitaph_triage::{ModuleFile, Triaged};
 
 use crate::args::{KeepArgs, KeepCore, Scrub};
-use crate::environment;
+use crate::ci::may_publish;
 use crate::error::{Error, message};
 use crate::kept::Kept;
 use crate::reduce::{REDUCING, Smaller, ToKeep, to_keep};
@@ -23,8 +23,7 @@ use crate::{progress, terminal};
 
 /// Seals the crashes into the folder, lists those that are not kept, and rewrites its reports.
 pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remove: bool, kept: &mut Kept) {
-    if args.core == KeepCore::Full && args.scrub != Scrub::Always && !told.is_empty() && environment::in_ci()
-    {
+    if args.core == KeepCore::Full && args.scrub != Scrub::Always && !told.is_empty() && may_publish(args) {
         terminal::warning(
             "the whole cores are kept, and a core holds the environment of its process, secrets included",
         );
@@ -62,6 +61,9 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
                 let place = folder.path().join("crashes").join(&id);
                 let what = if place.join("core.zst").is_file() { "" } else { "the summary of " };
                 terminal::note(&format!("{what}{} is kept as {}{how}", path.display(), place.display()));
+                if let Some(link) = link_to_core(&sealed) {
+                    terminal::note(&format!("once it is stored, it is at {link}"));
+                }
                 if remove {
                     remove_original(&path, &sealed);
                 }
@@ -183,6 +185,13 @@ pub(crate) fn binaries(files: Vec<ModuleFile>) -> Vec<BinaryToKeep> {
         part: file.part,
     };
     files.into_iter().map(binary).collect()
+}
+
+/// Returns where a core will be found, once the CI system has stored the folder.
+fn link_to_core(sealed: &Sealed) -> Option<String> {
+    let Sealed::Stored(stored) = sealed else { return None };
+    let job = stored.summary.collection.as_ref()?.ci.as_ref()?;
+    job.link(stored.summary.core.as_ref()?.file.as_deref()?)
 }
 
 /// Says of a stored core that is not the whole one how it differs.

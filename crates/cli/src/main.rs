@@ -5,6 +5,7 @@
 
 mod args;
 mod circleci_token;
+mod ci;
 mod collectors;
 mod commands;
 mod config;
@@ -17,6 +18,7 @@ mod exit;
 mod input;
 mod keep;
 mod kept;
+mod leaving;
 mod output_tail;
 mod progress;
 mod reduce;
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Pull(args) => commands::pull::run(&args),
         Command::Ls(args) => commands::ls::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
+        Command::Init(args) => commands::init::run(&args),
         Command::Handler(args) => commands::handler::run(&args),
         Command::Completions(args) => commands::documents::completions(&args),
         Command::Man => commands::documents::man(),

@@ -9,6 +9,7 @@ use epitaph_summary::{CrashSummary, Slim, Warning};
 use epitaph_triage::Scrubber;
 
 use crate::args::{KeepArgs, KeepCore, Scrub};
+use crate::ci::may_publish;
 use crate::environment;
 use crate::error::{Error, of_core};
 
@@ -31,7 +32,7 @@ enum Plan {
 impl Plan {
     /// Decides by the options, and by where this runs.
     fn of(args: &KeepArgs, core: &OpenedCore) -> Plan {
-        Plan::within(environment::in_ci(), args.core, args.scrub, data_of(core) > args.slim_above)
+        Plan::within(may_publish(args), args.core, args.scrub, data_of(core) > args.slim_above)
     }
 
     fn within(in_ci: bool, keep: KeepCore, scrub: Scrub, large: bool) -> Plan {
@@ -51,7 +52,7 @@ impl Plan {
 
 /// Returns with how much data a core is still kept whole: 0 where none is.
 pub(crate) fn whole_below(args: &KeepArgs) -> u64 {
-    match Plan::within(environment::in_ci(), args.core, args.scrub, false) {
+    match Plan::within(may_publish(args), args.core, args.scrub, false) {
         Plan::Nothing | Plan::Reduced { slim: true, .. } => 0,
         Plan::Raw | Plan::Reduced { slim: false, .. } if args.core == KeepCore::Full => u64::MAX,
         Plan::Raw | Plan::Reduced { slim: false, .. } => args.slim_above,
@@ -103,7 +104,7 @@ impl<'a> Smaller<'a> {
         cause: &'a [Range<u64>],
     ) -> Smaller<'a> {
         let rungs = Rung::below(Plan::of(args, opened)).into_iter();
-        Smaller { opened, cause, scrub: wants(args.scrub, environment::in_ci()), rungs }
+        Smaller { opened, cause, scrub: wants(args.scrub, may_publish(args)), rungs }
     }
 }
 

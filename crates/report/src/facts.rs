@@ -1,6 +1,6 @@
 //! The facts about a dead process that every format shows, in a few short lines.
 
-use epitaph_summary::{Completeness, Core, CrashSummary, Process};
+use epitaph_summary::{CiJob, Completeness, Core, CrashSummary, Process};
 
 use crate::escape::clean;
 use crate::headline::{Headline, is_crash, signal_name, why};
@@ -13,22 +13,41 @@ pub(crate) struct Fact {
     pub(crate) label: &'static str,
     /// What is known.
     pub(crate) text: String,
+    /// Where there is more: an address of the web that means nothing else to any format.
+    pub(crate) link: Option<String>,
+}
+
+impl Fact {
+    /// The fact and its address, for formats that have no links.
+    pub(crate) fn with_link(&self) -> String {
+        match &self.link {
+            Some(link) => format!("{}, {link}", self.text),
+            None => self.text.clone(),
+        }
+    }
 }
 
 /// Returns the facts that are known, in the order to show them.
 pub(crate) fn facts(summary: &CrashSummary) -> Vec<Fact> {
     let process = summary.process.as_ref();
     let core = summary.core.as_ref();
+    let job = summary.collection.as_ref().and_then(|collection| collection.ci.as_ref());
     let all = [
-        ("signal", signal_line(summary)),
-        ("test", test_line(summary)),
-        ("command", process.and_then(command)),
-        ("program", program(summary)),
-        ("process", process_line(summary)),
-        ("core", core.and_then(core_line)),
-        ("stored", core.and_then(stored_line)),
+        ("signal", signal_line(summary), None),
+        ("test", test_line(summary), None),
+        ("command", process.and_then(command), None),
+        ("program", program(summary), None),
+        ("process", process_line(summary), None),
+        ("job", job.and_then(job_line), job.and_then(CiJob::page)),
+        ("core", core.and_then(core_line), None),
+        (
+            "stored",
+            core.and_then(stored_line),
+            job.zip(core).and_then(|(job, core)| job.link(core.file.as_deref()?)),
+        ),
     ];
-    all.into_iter().filter_map(|(label, text)| text.map(|text| Fact { label, text })).collect()
+    let known = |(label, text, link): (_, Option<String>, _)| text.map(|text| Fact { label, text, link });
+    all.into_iter().filter_map(known).collect()
 }
 
 /// What the last lines of the command's standard error are called, where they are known.
@@ -89,6 +108,25 @@ fn process_line(summary: &CrashSummary) -> Option<String> {
     ])
 }
 
+/// Which run of which job: `acme/app, job test 1234, node 3 of 4, pull request 42, branch fix, commit 0123456789ab`.
+fn job_line(job: &CiJob) -> Option<String> {
+    const SHORT_COMMIT: usize = 12;
+    let named = |what: &str, value: Option<&str>| value.map(|value| format!("{what} {}", clean(value)));
+    let attempt = job.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}"));
+    let node = job.node_index.zip(job.node_total.filter(|total| *total > 1));
+    joined([
+        job.repo.as_deref().or(job.provider.as_deref()).map(|name| clean(name).into_owned()),
+        named("job", job.job.as_deref().filter(|name| job.repo.as_deref() != Some(name))),
+        named("run", job.run_id.as_deref()),
+        attempt,
+        node.map(|(index, total)| format!("node {index} of {total}")),
+        named("pull request", job.pull_request.as_deref()),
+        named("branch", job.branch.as_deref()),
+        named("tag", job.tag.as_deref()),
+        named("commit", job.sha.as_deref().map(|sha| sha.get(..SHORT_COMMIT).unwrap_or(sha))),
+    ])
+}
+
 fn core_line(core: &Core) -> Option<String> {
     let size = core.size.map(|size| match core.size_on_disk.filter(|on_disk| *on_disk < size) {
         Some(on_disk) => format!("{} ({} on disk)", bytes(size), bytes(on_disk)),
@@ -143,6 +181,23 @@ mod tests {
         summary.process = Some(Process::default());
         summary.core = Some(Core::default());
         assert!(facts(&summary).is_empty());
+    }
+
+    #[test]
+    fn a_job_is_told_in_one_line() {
+        let known = |text: &str| Some(text.to_owned());
+        let mut job = CiJob { provider: known("circleci"), ..CiJob::default() };
+        assert_eq!(job_line(&job).unwrap(), "circleci");
+        job.repo = known("acme/app");
+        job.job = known("test\u{1b}[31m");
+        job.run_id = known("1234");
+        job.attempt = Some(1);
+        (job.node_index, job.node_total) = (Some(3), Some(4));
+        job.branch = known("fix");
+        job.sha = known("0123456789abcdef");
+        let told = job_line(&job).unwrap();
+        assert!(told.starts_with("acme/app, job test") && !told.contains('\u{1b}'), "{told}");
+        assert!(told.ends_with(", run 1234, node 3 of 4, branch fix, commit 0123456789ab"), "{told}");
     }
 
     #[test]

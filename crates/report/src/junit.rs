@@ -135,7 +135,7 @@ fn output(summary: &CrashSummary, options: &Options) -> Vec<String> {
 fn details(summary: &CrashSummary, options: &Options) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(summary.id.as_ref().map(|id| format!("crash: {}", clean(id))));
-    lines.extend(facts(summary).into_iter().map(|fact| format!("{}: {}", fact.label, fact.text)));
+    lines.extend(facts(summary).into_iter().map(|fact| format!("{}: {}", fact.label, fact.with_link())));
     lines.extend(text::signature(summary));
     lines.extend(Waits::of(summary).deadlocks(&summary.deadlocks).iter().map(Line::text));
     let others = Others::of(summary, options);

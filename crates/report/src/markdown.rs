@@ -169,8 +169,13 @@ fn headline(summary: &CrashSummary, follows: bool) -> String {
 }
 
 fn fact_list(summary: &CrashSummary) -> String {
-    let lines =
-        facts(summary).into_iter().map(|fact| format!("- {}: {}\n", fact.label, code_span(&fact.text)));
+    let lines = facts(summary).into_iter().map(|fact| {
+        let text = code_span(&fact.text);
+        match fact.link {
+            Some(link) => format!("- {}: [{text}](<{link}>)\n", fact.label),
+            None => format!("- {}: {text}\n", fact.label),
+        }
+    });
     let signature = text::signature(summary).map(|signature| format!("- {}\n", markdown(&signature)));
     let list: String = lines.chain(signature).collect();
     if list.is_empty() { list } else { format!("\n{list}") }

@@ -80,7 +80,7 @@ fn story_lines(summary: &CrashSummary, options: &Options) -> Vec<Line> {
     }
     let facts = facts(summary)
         .into_iter()
-        .map(|fact| Point { label: fact.label, lines: vec![Line::plain(fact.text)] })
+        .map(|fact| Point { label: fact.label, lines: vec![Line::plain(fact.with_link())] })
         .collect();
     for part in [why_lines(summary, options), stack_lines(summary, options), labelled(facts, options)] {
         if !part.is_empty() {

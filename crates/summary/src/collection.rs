@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ci::CiJob;
+
 /// How and where a crash was collected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Collection {
@@ -12,6 +14,9 @@ pub struct Collection {
     /// `/proc/sys/kernel/core_pattern` at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub core_pattern: Option<String>,
+    /// The CI job that it was collected in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci: Option<CiJob>,
     /// The exit status of the command that `run` ran (128 + signal where a signal ended it).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<i32>,

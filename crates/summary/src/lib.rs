@@ -23,6 +23,7 @@
 //! ```
 
 mod cause;
+mod ci;
 mod collection;
 mod core_file;
 mod digest;
@@ -45,6 +46,7 @@ mod thread;
 pub use cause::{
     Access, AccessKind, Assertion, Cause, Confidence, Exception, Instruction, MessageSource, Panic,
 };
+pub use ci::{CiJob, CiProvider};
 pub use collection::{Collection, CoreSource, SearchedPlace};
 pub use core_file::{Completeness, Core, CoreContent, Slim};
 pub use hex::Hex;

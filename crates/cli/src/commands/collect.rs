@@ -11,7 +11,8 @@ use epitaph_capture::{
 };
 use epitaph_summary::Collection;
 
-use crate::args::CollectArgs;
+use crate::args::{CollectArgs, KeepArgs};
+use crate::ci;
 use crate::collectors;
 use crate::commands::doctor::canary;
 use crate::coreless;
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         kept.count_what_is_in(folder, &args.keep);
     }
     let mut out = terminal::stdout();
-    let collection = collection(&host);
+    let collection = collection(&host, &args.keep);
     kept.leave_out(found.beyond, &collection);
     let told = tell(found.candidates, &args.keep, &collection, &mut out, &mut kept);
     if let Some(why) = why {
@@ -138,12 +139,13 @@ fn not_had(found: &Found, args: &CollectArgs) -> usize {
     lost.count()
 }
 
-/// The facts about this host that every collected crash carries.
-pub(crate) fn collection(host: &Host) -> Collection {
+/// The facts about this host and job that every collected crash carries.
+pub(crate) fn collection(host: &Host, args: &KeepArgs) -> Collection {
     let pattern = CorePattern::of(host).ok();
     Collection {
         command: Some("collect".to_owned()),
         core_pattern: pattern.map(|pattern| String::from_utf8_lossy(pattern.raw()).into_owned()),
+        ci: ci::collected_in(args),
         ..Collection::default()
     }
 }

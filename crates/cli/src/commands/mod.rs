@@ -5,6 +5,7 @@ pub(crate) mod doctor;
 pub(crate) mod documents;
 pub(crate) mod group;
 pub(crate) mod handler;
+pub(crate) mod init;
 pub(crate) mod ls;
 pub(crate) mod pull;
 pub(crate) mod push;

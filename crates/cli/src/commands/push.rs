@@ -1,22 +1,25 @@
 //! `epitaph push`: copy files into a store.
 
-use epitaph_store::{JobId, PushOptions, Store};
+use epitaph_store::{PushOptions, Store};
 
 use crate::args::PushArgs;
-use crate::environment::{store_options, variable};
+use crate::ci;
+use crate::environment::store_options;
 use crate::error::{Error, message};
 use crate::exit::Exit;
+use crate::leaving;
 use crate::progress::Transfers;
 use crate::terminal;
 
 /// Copies the paths into the store.
 pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
     let store = Store::open_with(&args.url, &store_options(None)?)?;
-    let mut job = JobId::from_env(variable);
+    let mut job = ci::stored_as(args.ci);
     if let Some(name) = &args.job {
         job.job.clone_from(name);
     }
     let options = PushOptions { destination: args.destination.clone(), job };
+    leaving::warn_of_raw_cores(&args.paths, &args.url);
     let pushed = store.push(&args.paths, &options, &Transfers::new())?;
     for skipped in &pushed.skipped {
         terminal::warning(&format!("{} was left out: {}", skipped.path, skipped.reason));

@@ -11,6 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 use url::{Host, Url};
 
+use super::resolver::with_resolver;
 use super::{Credential, shown, strip_user, tls};
 use crate::StoreError;
 use crate::options::Network;
@@ -53,7 +54,7 @@ impl Client {
         if is_loopback(base) {
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| network_error(base, error))?;
+        let http = with_resolver(builder).build().map_err(|error| network_error(base, error))?;
         Ok(Self { http, credential, stall_timeout: network.stall_timeout })
     }
 

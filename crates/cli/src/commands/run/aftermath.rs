@@ -174,7 +174,7 @@ impl<'a> Aftermath<'a> {
             output_tail: tail
                 .map(|(tail, most)| output_tail::lines(tail, most, &environment::masks()))
                 .unwrap_or_default(),
-            ..collection(self.host)
+            ..collection(self.host, &self.args.keep)
         }
     }
 

@@ -1,0 +1,39 @@
+//! Values of options that have a form of their own.
+
+use std::time::Duration;
+
+/// Parses a span of time: `90min`, `6h`, `2d`, or seconds without a unit.
+pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let span: jiff::Span =
+        text.parse().map_err(|_| "a span of time is a number with a unit, such as 6h".to_owned())?;
+    let span = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|error| format!("it has no fixed length: {error}"))?;
+    Duration::try_from(span).map_err(|_| "a span of time can't be negative".to_owned())
+}
+
+/// Parses how far apart stacks may be.
+pub(super) fn parse_threshold(text: &str) -> Result<f32, String> {
+    let threshold = text.parse().ok().filter(|threshold| (0.0..=0.95).contains(threshold));
+    threshold.ok_or_else(|| "a distance is a number from 0 to 0.95".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_units() {
+        for (text, seconds) in
+            [("0", 0), ("90", 90), ("90min", 5400), ("6h", 21_600), ("2d", 172_800), ("1d 1h", 90_000)]
+        {
+            assert_eq!(parse_span(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "x", "-1h", "1 month"] {
+            assert!(parse_span(bad).is_err(), "{bad}");
+        }
+    }
+}
