@@ -20,6 +20,14 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// What should name something of CircleCI's names nothing.
+    #[error("bad CircleCI URL `{url}`: {why}")]
+    BadCircleCiUrl {
+        /// The URL without secrets.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The address of the CircleCI server can't be used. It is not told, since it may hold a password.
     #[error("bad URL of the CircleCI server: {why}")]
     BadServer {
@@ -131,6 +139,14 @@ pub enum StoreError {
         /// The artifact.
         path: String,
     },
+    /// A file that was not asked for, since what happened before left no hope for it.
+    #[error("`{path}` was not asked for: {why}")]
+    NotAskedFor {
+        /// The artifact or the job.
+        path: String,
+        /// What happened before.
+        why: &'static str,
+    },
     /// Another pull writes into the same folder.
     #[error("another pull into {} is running", path.display())]
     Busy {
@@ -232,12 +248,14 @@ impl StoreError {
     /// What a person can do about it, where the crate knows.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::BadUrl { url, .. } if url.starts_with("circleci:") => {
-                "write circleci://github/ORG/REPO/BUILD_NUMBER (or bitbucket); the token comes from the environment"
+            Self::BadCircleCiUrl { .. } => {
+                "paste the address of a job's, a workflow's or a pipeline's page, or write \
+                 circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or \
+                 latest?branch=NAME&filter=failed; the token comes from the environment"
             }
             Self::BadUrl { .. } | Self::UnknownScheme { .. } | Self::UnsupportedScheme { .. } => {
                 "a store is a folder (a plain path, or file:///absolute/path) or, to pull from, \
-                 circleci://github/ORG/REPO/BUILD_NUMBER"
+                 circleci://github/ORG/REPO/JOB_NUMBER or the address of a job's page"
             }
             Self::BadServer { .. } => "write it as https://HOST; the default is https://circleci.com",
             Self::ReadOnly { .. } => {
@@ -252,10 +270,10 @@ impl StoreError {
                  (only CircleCI's own hosts get it)"
             }
             Self::Status { status: 404, token_sent: true, .. } => {
-                "check organisation, project and build number, and that the token may see this project"
+                "check organisation, project and job number, and that the token may see this project"
             }
             Self::Status { status: 404, token_sent: false, .. } => {
-                "check organisation, project and build number; a private project is also \
+                "check organisation, project and job number; a private project is also \
                  \"not found\" without a token: set CIRCLE_TOKEN"
             }
             Self::Damaged { expected, .. } => {
@@ -268,7 +286,7 @@ impl StoreError {
                 "check the file of certificate authorities that is configured (SSL_CERT_FILE)"
             }
             Self::Busy { .. } => "wait for it to end, or pull into another folder",
-            Self::Stalled { .. } | Self::CutShort { .. } | Self::Network { .. } => {
+            Self::Stalled { .. } | Self::TooSlow { .. } | Self::CutShort { .. } | Self::Network { .. } => {
                 "check the connection, then pull again into the same folder: it goes on where it stopped"
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
@@ -283,7 +301,7 @@ impl StoreError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
-            Self::Stalled { .. } | Self::CutShort { .. } => true,
+            Self::Stalled { .. } | Self::CutShort { .. } | Self::TooSlow { .. } => true,
             Self::Network { source, .. } => !is_tls_error(source.as_ref()),
             _ => false,
         }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode;
 use url::Url;
 
 use crate::StoreError;
+use crate::circleci::Address;
 
 /// Schemes of stores that other versions of epitaph open.
 const LATER: &[&str] = &["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "http", "https"];
@@ -14,22 +14,13 @@ const LATER: &[&str] = &["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Location {
     Folder(PathBuf),
-    CircleCi(CircleCiJob),
-}
-
-/// One CircleCI job, as its API v1.1 names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CircleCiJob {
-    /// `github` or `bitbucket`.
-    pub(crate) vcs: &'static str,
-    pub(crate) org: String,
-    pub(crate) repo: String,
-    pub(crate) build: u64,
+    CircleCi(Address),
 }
 
 impl Location {
-    /// Understands `file://` URLs, plain paths and `circleci://` URLs.
-    pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
+    /// Understands `file://` URLs, plain paths, `circleci://` URLs and the addresses of CircleCI's pages. `circleci` is the
+    /// server that is configured, if it is another than the public one.
+    pub(crate) fn parse(text: &str, circleci: Option<&str>) -> Result<Self, StoreError> {
         if text.is_empty() {
             return Err(StoreError::BadUrl { url: String::new(), why: "it is empty" });
         }
@@ -40,7 +31,10 @@ impl Location {
         };
         match scheme.to_ascii_lowercase().as_str() {
             "file" => file_url(text),
-            "circleci" => circleci(rest).map(Self::CircleCi),
+            "circleci" => Address::of_scheme(rest).map(Self::CircleCi),
+            "http" | "https" if let Some(address) = Address::of_page(text, circleci) => {
+                address.map(Self::CircleCi)
+            }
             scheme if LATER.contains(&scheme) => {
                 Err(StoreError::UnsupportedScheme { scheme: scheme.to_owned() })
             }
@@ -68,50 +62,19 @@ fn file_url(text: &str) -> Result<Location, StoreError> {
     url.to_file_path().map(Location::Folder).map_err(|()| bad("it is no path of this host"))
 }
 
-fn circleci(rest: &str) -> Result<CircleCiJob, StoreError> {
-    // What follows a `?` is most likely a token: it is dropped from the message.
-    let shown = rest.split(['?', '#']).next().unwrap_or_default();
-    let shown = shown.rsplit_once('@').map_or(shown, |(_, host)| host);
-    let bad = |why| StoreError::BadUrl { url: format!("circleci://{shown}"), why };
-    if shown.len() != rest.len() {
-        return Err(bad("it must hold neither a query, a fragment nor a user name"));
-    }
-    let segments: Vec<&str> = rest.strip_suffix('/').unwrap_or(rest).split('/').collect();
-    let &[vcs, org, repo, build] = segments.as_slice() else {
-        return Err(bad("expected circleci://VCS/ORG/REPO/BUILD_NUMBER"));
-    };
-    let vcs = match vcs {
-        "github" | "gh" => "github",
-        "bitbucket" | "bb" => "bitbucket",
-        _ => return Err(bad("the VCS is one of github, gh, bitbucket, bb")),
-    };
-    let name = |text: &str| {
-        let name = percent_decode(text.as_bytes()).decode_utf8().ok()?.into_owned();
-        // A URL parser would take these as steps up the path, and the token would go to another endpoint.
-        (!matches!(name.as_str(), "" | "." | "..")
-            && !name.chars().any(|char| char.is_control() || char == '/'))
-        .then_some(name)
-    };
-    let org = name(org).ok_or_else(|| bad("the organisation is no name"))?;
-    let repo = name(repo).ok_or_else(|| bad("the repository is no name"))?;
-    let digits = !build.is_empty() && build.bytes().all(|byte| byte.is_ascii_digit());
-    let build = build.parse().ok().filter(|_| digits).ok_or_else(|| bad("the build number is no number"))?;
-    Ok(CircleCiJob { vcs, org, repo, build })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn folder(text: &str) -> PathBuf {
-        match Location::parse(text).unwrap() {
+        match Location::parse(text, None).unwrap() {
             Location::Folder(path) => path,
-            Location::CircleCi(job) => panic!("{text} is {job:?}"),
+            Location::CircleCi(address) => panic!("{text} is {address:?}"),
         }
     }
 
     fn refused(text: &str) -> String {
-        Location::parse(text).unwrap_err().to_string()
+        Location::parse(text, None).unwrap_err().to_string()
     }
 
     #[test]
@@ -137,41 +100,24 @@ mod tests {
     }
 
     #[test]
-    fn circleci_urls() {
-        let job = CircleCiJob { vcs: "github", org: "acme".into(), repo: "app".into(), build: 1234 };
-        assert_eq!(
-            Location::parse("circleci://github/acme/app/1234").unwrap(),
-            Location::CircleCi(job.clone())
-        );
-        assert_eq!(Location::parse("CircleCI://gh/acme/app/1234/").unwrap(), Location::CircleCi(job.clone()));
-        let job = CircleCiJob { vcs: "bitbucket", org: "a b".into(), ..job };
-        assert_eq!(Location::parse("circleci://bb/a%20b/app/1234").unwrap(), Location::CircleCi(job));
-        for bad in [
-            "circleci://",
-            "circleci://github/acme/app",
-            "circleci://gitlab/acme/app/1",
-            "circleci://github/acme/app/+1",
-            "circleci://github/acme/app/latest",
-            "circleci://github/acme/app/99999999999999999999999",
-            "circleci://github/../app/1",
-            "circleci://github/acme/%2e%2e/1",
-            "circleci://github/acme%2Fx/app/1",
-            "circleci://github//app/1",
-            "circleci://github/acme/app/1/x",
-        ] {
-            let error = Location::parse(bad).unwrap_err();
-            assert!(matches!(error, StoreError::BadUrl { .. }), "{bad}: {error}");
-            assert!(error.hint().unwrap().contains("circleci://github/ORG/REPO"), "{bad}");
+    fn circleci_by_its_scheme_and_its_pages() {
+        let of = |text: &str| Location::parse(text, Some("https://ci.example"));
+        let Ok(Location::CircleCi(address)) = of("CircleCI://gh/acme/app/1234/") else { panic!() };
+        assert_eq!(address.to_string(), "circleci://github/acme/app/1234");
+        for page in ["https://circleci.com/gh/acme/app/1234", "https://ci.example/gh/acme/app/1234"] {
+            assert_eq!(of(page).unwrap(), Location::CircleCi(address.clone()));
         }
+        assert!(matches!(of("https://example.com/gh/a/b/1"), Err(StoreError::UnsupportedScheme { .. })));
+        assert!(matches!(of("https://circleci.com/"), Err(StoreError::BadCircleCiUrl { .. })));
     }
 
     #[test]
     fn other_schemes_are_told_without_secrets() {
-        let error = Location::parse("s3://key:secret@bucket/prefix").unwrap_err();
+        let error = Location::parse("s3://key:secret@bucket/prefix", None).unwrap_err();
         assert!(matches!(&error, StoreError::UnsupportedScheme { scheme } if scheme == "s3"));
         for text in ["s3://key:secret@b", "foo://user:secret@host", "circleci://gh/a/b/1?circle-token=secret"]
         {
-            let error = Location::parse(text).unwrap_err();
+            let error = Location::parse(text, None).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
             assert!(error.hint().unwrap().contains("circleci://"), "{error:?}");
         }

@@ -56,6 +56,11 @@ impl SafePath {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The path of another file beside this one: `a/b.1`, as `wget` names the second file of a name.
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        Self(format!("{}.{number}", self.0))
+    }
 }
 
 /// Percent-encodes a text so that it is one component of a path on any system: `acme/app` is `acme%2Fapp`.

@@ -32,12 +32,13 @@ impl Store {
         Self::open_with(url, &StoreOptions::default())
     }
 
-    /// Opens a store: a folder, by a plain path or `file:///absolute/path`, or a CircleCI job, by
-    /// `circleci://github/ORG/REPO/BUILD_NUMBER`. Nothing is read, created or asked for yet.
+    /// Opens a store: a folder, by a plain path or `file:///absolute/path`, or jobs of CircleCI, by the address of a page
+    /// of its web application or by `circleci://github/ORG/REPO/` and a job's number, `workflows/ID`, `pipelines/NUMBER`
+    /// or `latest?branch=NAME&filter=failed`. Nothing is read, created or asked for yet.
     pub fn open_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
-        let kind = match Location::parse(url)? {
+        let kind = match Location::parse(url, options.circleci_url.as_deref())? {
             Location::Folder(path) => Kind::Folder(FolderStore::new(path)),
-            Location::CircleCi(job) => Kind::CircleCi(Box::new(CircleCi::new(job, options)?)),
+            Location::CircleCi(address) => Kind::CircleCi(Box::new(CircleCi::new(address, options)?)),
         };
         Ok(Self { kind })
     }
@@ -120,7 +121,7 @@ impl Store {
     /// Copies the selected artifacts of one job, the newest that is selected, into a folder.
     ///
     /// Files go to `<path>`; to `<node>/<path>` if several nodes of the job have the same path, and always from
-    /// CircleCI. Files that are there already are not copied again, and a transfer that was interrupted goes on where
+    /// CircleCI; to `<job>/<node>/<path>` from a workflow or a pipeline of CircleCI, all of whose jobs are pulled. Files that are there already are not copied again, and a transfer that was interrupted goes on where
     /// it stopped. An error means that nothing was copied; files that failed are listed in [`Pulled`].
     pub fn pull(
         &self,

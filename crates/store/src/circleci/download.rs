@@ -1,6 +1,7 @@
 //! One artifact: from its URL to its file.
 
 use std::fs::Metadata;
+use std::time::Instant;
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderMap, HeaderValue, IF_RANGE, RANGE};
@@ -15,6 +16,13 @@ use crate::{Progress, StoreError};
 
 /// A transfer that got this many bytes further since its last failure has not used up its attempts.
 const MOVED_ON: u64 = 1 << 20;
+
+/// So many bytes must come while a server may be silent: one that sends a byte now and then would hold up a pull for
+/// ever.
+const LEAST: u64 = 16 << 10;
+
+/// The longest file of which a server doesn't say how long it is, in bytes. CircleCI takes files of up to 3 GB.
+const LONGEST_UNANNOUNCED: u64 = 8 << 30;
 
 /// Fetches artifacts into one target.
 #[derive(Clone, Copy)]
@@ -43,14 +51,16 @@ impl Downloads<'_> {
         }
         let mut retry = Retry::new(self.network);
         let mut transferred = 0;
+        // Only what never arrived before is progress: a server that always begins anew, and always breaks, makes none.
+        let mut furthest = resumed;
         loop {
-            let before = transferred;
             match self.attempt(url, path, &mut part, &mut transferred).await {
                 Ok(()) => break,
                 Err(error) => {
-                    if transferred - before >= MOVED_ON {
+                    if part.length() >= furthest + MOVED_ON {
                         retry.moved_on();
                     }
+                    furthest = furthest.max(part.length());
                     if let Err(error) = retry.wait(error, path.as_str(), self.progress).await {
                         part.abandon();
                         return Err(error);
@@ -75,10 +85,23 @@ impl Downloads<'_> {
             return Ok(());
         }
         let mut answer = self.open(url, part).await?;
+        let (mut since, mut received) = (Instant::now(), 0);
         while let Some(chunk) = answer.chunk().await? {
             part.append(&chunk)?;
-            *transferred += chunk.len() as u64;
+            let length = chunk.len() as u64;
+            *transferred += length;
+            received += length;
             self.progress.advanced(path.as_str(), part.length(), part.total());
+            if part.total().is_none() && part.length() > LONGEST_UNANNOUNCED {
+                part.reset()?;
+                return Err(StoreError::TooLarge { url: answer.shown_url(), limit: LONGEST_UNANNOUNCED });
+            }
+            if received >= LEAST {
+                (since, received) = (Instant::now(), 0);
+            } else if since.elapsed() > self.network.stall_timeout {
+                let after = since.elapsed();
+                return Err(StoreError::TooSlow { url: answer.shown_url(), received, after });
+            }
         }
         match part.total() {
             Some(expected) if part.length() != expected => {

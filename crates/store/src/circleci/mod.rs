@@ -1,38 +1,46 @@
-//! The artifacts of one CircleCI job, to be read only.
+//! The artifacts of CircleCI jobs, to be read only.
 //!
-//! `api` gets the list, `download` one file of it, `part` and `done` remember what has arrived. A file goes to
-//! `<node index>/<path>`, because the parallel runs of a job may well store the same path.
+//! `address` understands what a person pastes, `api` asks what there is, `listed` puts the answers together job by job,
+//! and `plan` finds a place for each artifact. `pull` then has `download` fetch them one by one, `part` and `done`
+//! remember what has arrived, and `fuse` says when to stop. `link` knows where an artifact will be.
 
+mod address;
 mod api;
 mod done;
 mod download;
+mod fuse;
+mod link;
+mod listed;
 mod open;
 mod part;
+mod plan;
+mod pull;
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use futures_util::stream;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::{self, Runtime};
 use url::Url;
 
-use api::ApiArtifact;
+use api::{Api, ApiArtifact};
 use done::Record;
 use download::Downloads;
+use listed::{JobList, Listed};
+use plan::Plan;
+
+pub(crate) use address::Address;
+pub use link::circleci_artifact_link;
 
 use crate::http::{Client, Credential, Retry, shown};
 use crate::listing::{Artifact, Listing, Run};
-use crate::location::CircleCiJob;
 use crate::opened::Opened;
 use crate::options::{Network, StoreOptions};
-use crate::outcome::{Failed, Pulled};
-use crate::paths::SafePath;
+use crate::outcome::Pulled;
 use crate::target::Target;
+use crate::warning::Warning;
 use crate::{NoProgress, Progress, Selection, StoreError};
 
 const DEFAULT_URL: &str = "https://circleci.com";
@@ -40,25 +48,21 @@ const DEFAULT_URL: &str = "https://circleci.com";
 /// CircleCI serves artifacts from below this domain.
 const ARTIFACTS_DOMAIN: &str = "circle-artifacts.com";
 
-/// A CircleCI job.
+/// How many jobs are named one by one in the outcome of a pull.
+const NAMED_JOBS: usize = 8;
+
+/// Jobs of a CircleCI project.
 #[derive(Debug)]
 pub(crate) struct CircleCi {
     runtime: Arc<Runtime>,
     client: Client,
     network: Network,
     base: Url,
-    list_url: Url,
-    job: CircleCiJob,
-}
-
-/// What became of one artifact.
-enum Arrival {
-    Fetched { bytes: u64 },
-    Present,
+    address: Address,
 }
 
 impl CircleCi {
-    pub(crate) fn new(job: CircleCiJob, options: &StoreOptions) -> Result<Self, StoreError> {
+    pub(crate) fn new(address: Address, options: &StoreOptions) -> Result<Self, StoreError> {
         let base = base_url(options.circleci_url.as_deref().unwrap_or(DEFAULT_URL))?;
         let credential = options.circleci_token.clone().map(|token| Credential {
             headers: HeaderMap::from_iter([(HeaderName::from_static("circle-token"), token.header())]),
@@ -69,17 +73,20 @@ impl CircleCi {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(StoreError::io("start", Path::new("the network runtime")))?;
         let runtime = Arc::new(runtime);
-        let list_url = api::artifacts_url(&base, &job)?;
-        Ok(Self { runtime, client, network: options.network.clone(), base, list_url, job })
+        Ok(Self { runtime, client, network: options.network.clone(), base, address })
     }
 
     pub(crate) fn url(&self) -> String {
-        let CircleCiJob { vcs, org, repo, build } = &self.job;
-        format!("circleci://{vcs}/{org}/{repo}/{build}")
+        self.address.to_string()
     }
 
     pub(crate) fn ls(&self, selection: &Selection) -> Result<Listing, StoreError> {
-        let list = self.runtime.block_on(self.list(selection, &NoProgress))?;
+        let Listed { jobs, failed, mut warnings } = self.list(selection, &NoProgress)?;
+        let left_out = |failed: crate::Failed| Warning {
+            message: format!("its artifacts could not be listed: {}", failed.error),
+            path: failed.path,
+        };
+        warnings.extend(failed.into_iter().map(left_out));
         let artifact = |artifact: ApiArtifact| Artifact {
             path: artifact.path,
             node: artifact.node_index.to_string(),
@@ -87,16 +94,14 @@ impl CircleCi {
             sha256: None,
             url: Some(artifact.url),
         };
-        let mut artifacts: Vec<Artifact> = list.into_iter().map(artifact).collect();
-        artifacts.retain(|artifact| selection.takes_node(&artifact.node));
-        let run = Run {
+        let run = |job: JobList| Run {
             provider: "circleci".to_owned(),
-            repo: self.repo(),
-            job: self.job.build.to_string(),
+            repo: self.address.project.repo(),
+            job: job.job,
             created: None,
-            artifacts,
+            artifacts: job.artifacts.into_iter().map(artifact).collect(),
         };
-        Ok(Listing { runs: vec![run], warnings: Vec::new() })
+        Ok(Listing { runs: jobs.into_iter().rev().map(run).collect(), warnings })
     }
 
     pub(crate) fn pull(
@@ -105,72 +110,34 @@ impl CircleCi {
         selection: &Selection,
         progress: &dyn Progress,
     ) -> Result<Pulled, StoreError> {
-        let mut list = self.runtime.block_on(self.list(selection, progress))?;
-        list.retain(|artifact| selection.takes_node(&artifact.node_index.to_string()));
-        if list.is_empty() {
-            return Err(self.nothing_found(selection));
+        let Listed { jobs, failed, mut warnings } = self.list(selection, progress)?;
+        if jobs.iter().all(|job| job.artifacts.is_empty()) && failed.is_empty() {
+            let (store, selection) = (self.url(), selection.to_string());
+            return Err(StoreError::NothingFound { store, selection });
         }
         let target = Target::open(dir)?;
         let record = Record::open(&target)?;
+        let job = named(&jobs);
+        let plan = Plan::of(jobs);
+        warnings.extend(plan.warnings.iter().cloned());
+        progress.total(plan.files.len() as u64, None);
+        let repo = self.address.project.repo();
+        let mut pulled = Pulled { job, repo, failed, warnings, ..Pulled::default() };
         let downloads = Downloads { client: &self.client, network: &self.network, target: &target, progress };
-        progress.total(list.len() as u64, None);
-        Ok(self.runtime.block_on(self.fetch_all(list, downloads, &record)))
+        let locate = |url: &str| self.artifact_url(url);
+        self.runtime.block_on(pull::fetch_all(plan, downloads, &record, locate, &mut pulled));
+        Ok(pulled)
     }
 
-    async fn fetch_all(&self, list: Vec<ApiArtifact>, downloads: Downloads<'_>, record: &Record) -> Pulled {
-        let progress = downloads.progress;
-        let mut pulled = Pulled { job: self.job.build.to_string(), repo: self.repo(), ..Pulled::default() };
-        let mut taken = HashSet::new();
-        let transfers = list.into_iter().map(|artifact| {
-            let name = format!("{}/{}", artifact.node_index, artifact.path);
-            let path = SafePath::parse(Some(&artifact.node_index.to_string()), &artifact.path);
-            let path = path.and_then(|path| {
-                let first = taken.insert(path.clone());
-                first.then_some(path).ok_or_else(|| StoreError::ListedTwice { path: name.clone() })
-            });
-            async move {
-                let arrival = match path {
-                    Ok(path) => self.fetch(&artifact.url, &path, downloads, record).await,
-                    Err(error) => Err(error),
-                };
-                (name, arrival)
-            }
-        });
-        let mut arrivals = stream::iter(transfers).buffer_unordered(self.network.transfers.max(1));
-        while let Some((name, arrival)) = arrivals.next().await {
-            match arrival {
-                Ok(Arrival::Fetched { bytes }) => {
-                    progress.finished(&name);
-                    pulled.fetched += 1;
-                    pulled.bytes += bytes;
-                }
-                Ok(Arrival::Present) => {
-                    progress.skipped(&name, "it is there already");
-                    pulled.present += 1;
-                }
-                Err(error) => {
-                    progress.failed(&name, &error);
-                    pulled.failed.push(Failed { path: name, error });
-                }
-            }
-        }
-        pulled
-    }
-
-    async fn fetch(
-        &self,
-        url: &str,
-        path: &SafePath,
-        downloads: Downloads<'_>,
-        record: &Record,
-    ) -> Result<Arrival, StoreError> {
-        let url = self.artifact_url(url)?;
-        if record.holds(downloads.target, path, url.as_str()) {
-            return Ok(Arrival::Present);
-        }
-        let downloaded = downloads.fetch(&url, path).await?;
-        record.add(path, url.as_str(), &downloaded.metadata);
-        Ok(Arrival::Fetched { bytes: downloaded.bytes })
+    fn list(&self, selection: &Selection, progress: &dyn Progress) -> Result<Listed, StoreError> {
+        let api = Api {
+            client: &self.client,
+            network: &self.network,
+            base: &self.base,
+            project: &self.address.project,
+            progress,
+        };
+        self.runtime.block_on(Listed::of(&self.address, selection, api))
     }
 
     pub(crate) fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
@@ -220,7 +187,7 @@ impl CircleCi {
 
     /// Checks where the list says that an artifact is.
     fn artifact_url(&self, url: &str) -> Result<Url, StoreError> {
-        let bad = |why: &str| StoreError::BadAnswer { url: shown(&self.list_url), why: why.to_owned() };
+        let bad = |why: &str| StoreError::BadAnswer { url: shown(&self.base), why: why.to_owned() };
         let url = Url::parse(url).map_err(|_| bad("the URL of an artifact can't be parsed"))?;
         match (self.base.scheme(), url.scheme()) {
             (_, "https") | ("http", "http") => Ok(url),
@@ -228,25 +195,14 @@ impl CircleCi {
             _ => Err(bad("the URL of an artifact leads away from the web")),
         }
     }
+}
 
-    async fn list(
-        &self,
-        selection: &Selection,
-        progress: &dyn Progress,
-    ) -> Result<Vec<ApiArtifact>, StoreError> {
-        if !selection.takes_job(&self.repo(), &self.job.build.to_string()) {
-            return Err(self.nothing_found(selection));
-        }
-        api::artifacts(&self.client, &self.list_url, &self.network, progress).await
-    }
-
-    fn repo(&self) -> String {
-        format!("{}/{}", self.job.org, self.job.repo)
-    }
-
-    fn nothing_found(&self, selection: &Selection) -> StoreError {
-        StoreError::NothingFound { store: self.url(), selection: selection.to_string() }
-    }
+/// The jobs of a pull in words: `41, 42`, or how many there are.
+fn named(jobs: &[JobList]) -> String {
+    let names: Vec<&str> = jobs.iter().take(NAMED_JOBS).map(|job| job.job.as_str()).collect();
+    let more = jobs.len() - names.len();
+    let names = names.join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
 }
 
 /// A server's address, which must not hold anything that doesn't belong into every URL.
@@ -269,6 +225,17 @@ fn base_url(text: &str) -> Result<Url, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn jobs_are_named_or_counted() {
+        let jobs = |count: usize| -> Vec<JobList> {
+            let job = |number: usize| JobList { job: number.to_string(), folder: None, artifacts: Vec::new() };
+            (1..=count).map(job).collect()
+        };
+        assert_eq!(named(&jobs(1)), "1");
+        assert_eq!(named(&jobs(3)), "1, 2, 3");
+        assert_eq!(named(&jobs(10)), "1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
+    }
 
     #[test]
     fn the_server_s_address() {

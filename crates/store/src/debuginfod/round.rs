@@ -214,9 +214,9 @@ impl Round<'_> {
     }
 }
 
-/// Whether the server may do better the next time. One that was silent has used up its time.
+/// Whether the server may do better the next time. One that was silent or slow has used up its time.
 fn is_worth_a_retry(error: &StoreError) -> bool {
-    error.is_transient() && !matches!(error, StoreError::Stalled { .. })
+    error.is_transient() && !matches!(error, StoreError::Stalled { .. } | StoreError::TooSlow { .. })
 }
 
 /// The time of an HTTP date (RFC 9110, 5.6.7).

@@ -80,7 +80,7 @@ fn one_node_is_pulled_to_the_same_place() {
 
 #[test]
 fn nothing_to_pull_is_an_error() {
-    let server = Server::start(|_| Reply::new(200, "[]"));
+    let server = Server::start(|_| list(&[]));
     let dir = tempfile::tempdir().unwrap();
     let store = store(&server.url());
     let error = store.pull(&dir.path().join("new"), &Selection::default(), &NoProgress).unwrap_err();
@@ -137,10 +137,10 @@ fn public_projects_need_no_token() {
 
 #[test]
 fn a_server_below_a_path() {
-    let server = Server::start(|_| Reply::new(200, "[]"));
+    let server = Server::start(|_| list(&[]));
     store(&format!("{}/circle/", server.url())).ls(&Selection::default()).unwrap();
     let paths: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();
-    assert_eq!(paths, ["/circle/api/v1.1/project/github/acme/app/1234/artifacts"]);
+    assert_eq!(paths, ["/circle/api/v2/project/github/acme/app/1234/artifacts"]);
 }
 
 #[test]

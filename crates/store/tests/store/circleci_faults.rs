@@ -71,7 +71,7 @@ fn the_list_is_retried_as_well() {
     let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
         0 => Reply::new(502, ""),
         1 => Reply::new(200, "[]   ").cut(2, End::Close),
-        _ => Reply::new(200, "[]"),
+        _ => list(&[]),
     });
     assert!(store(&server.url()).ls(&Selection::default()).is_ok());
     assert_eq!(server.requests().len(), 3);
@@ -317,7 +317,7 @@ fn a_server_that_always_cuts_is_given_up() {
 
 #[test]
 fn a_dead_server() {
-    let address = Server::start(|_| Reply::new(200, "[]")).url();
+    let address = Server::start(|_| list(&[])).url();
     // The server is gone by now, and its port closed.
     thread::sleep(Duration::from_millis(50));
     let error = store(&address).ls(&Selection::default()).unwrap_err();

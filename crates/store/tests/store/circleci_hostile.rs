@@ -66,7 +66,7 @@ fn the_token_does_not_follow_a_redirect() {
 
 #[test]
 fn the_list_may_be_redirected_without_the_token() {
-    let list_of_none = Server::start(|_| Reply::new(200, "[]"));
+    let list_of_none = Server::start(|_| list(&[]));
     let elsewhere = list_of_none.url();
     let server = Server::start(move |_| Reply::redirect(&format!("{elsewhere}/list")));
     store(&server.url()).ls(&Selection::default()).unwrap();
@@ -87,13 +87,14 @@ fn redirects_end() {
 
 #[test]
 fn refusals_come_with_hints_and_without_secrets() {
-    for (status, hint) in [(401, "CIRCLE_TOKEN"), (403, "CIRCLE_TOKEN"), (404, "build number")] {
+    // Of what isn't found, the older API is asked as well.
+    for (status, hint, asked) in [(401, "CIRCLE_TOKEN", 1), (403, "CIRCLE_TOKEN", 1), (404, "job number", 2)] {
         let server = Server::start(move |_| Reply::new(status, r#"{"message":"no"}"#));
         let error = store(&server.url()).ls(&Selection::default()).unwrap_err();
         assert!(matches!(error, StoreError::Status { status: got, token_sent: true, .. } if got == status));
         assert!(error.hint().unwrap().contains(hint), "{:?}", error.hint());
         assert!(!told(&error).contains(TOKEN));
-        assert_eq!(server.requests().len(), 1, "what is refused is not asked again");
+        assert_eq!(server.requests().len(), asked, "what is refused is not asked again");
     }
 }
 
@@ -125,7 +126,7 @@ fn answers_that_are_no_list() {
         let server = Server::start(move |_| Reply::new(200, body));
         let error = store(&server.url()).ls(&Selection::default()).unwrap_err();
         assert!(matches!(error, StoreError::BadAnswer { .. }), "{body}: {error}");
-        assert!(error.to_string().contains("/api/v1.1/project/github/acme/app/1234/artifacts"), "{error}");
+        assert!(error.to_string().contains("/api/v2/project/github/acme/app/1234/artifacts"), "{error}");
         assert!(!told(&error).contains(TOKEN));
     }
 }
@@ -194,17 +195,39 @@ fn links_in_the_target_are_not_followed() {
 }
 
 #[test]
-fn a_path_that_is_listed_twice_fails_once() {
+fn what_is_listed_twice_is_fetched_once_or_under_two_names() {
     let server = Server::start(|request: &Request| {
         if is_list(request) {
-            list(&[(0, "a", here(request, "/1")), (0, "a", here(request, "/2"))])
+            let listed = ["/1", "/1", "/2"].map(|url| (0, "a", here(request, url)));
+            list(&listed)
         } else {
             file(request, request.path.as_bytes(), "\"x\"")
         }
     });
     let dir = tempfile::tempdir().unwrap();
     let pulled = store(&server.url()).pull(dir.path(), &Selection::default(), &NoProgress).unwrap();
-    assert_eq!((pulled.fetched, pulled.failed.len()), (1, 1));
-    assert!(matches!(pulled.failed[0].error, StoreError::ListedTwice { .. }));
-    assert_eq!(texts(dir.path()), [("0/a".to_owned(), "/1".to_owned())].into());
+    assert_eq!((pulled.fetched, pulled.failed.len()), (2, 0));
+    let expected = [("0/a", "/1"), ("0/a.1", "/2")].map(|(path, text)| (path.to_owned(), text.to_owned()));
+    assert_eq!(texts(dir.path()), expected.into());
+    assert_eq!(pulled.warnings[0].message, "it is kept as 0/a.1");
+}
+
+#[test]
+fn names_that_no_file_can_have() {
+    let long = "x".repeat(5000);
+    let listed = long.clone();
+    let server = Server::start(move |request: &Request| {
+        if is_list(request) {
+            list(&[&listed, "a\u{1b}[31m", "deep/".repeat(2000).as_str()].map(|path| (0, path, here(request, "/f"))))
+        } else {
+            file(request, b"x", "\"x\"")
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let pulled = store(&server.url()).pull(dir.path(), &Selection::default(), &NoProgress).unwrap();
+    assert_eq!((pulled.fetched, pulled.failed.len(), pulled.warnings.len()), (2, 1, 2));
+    let found: Vec<String> = texts(dir.path()).into_keys().collect();
+    assert_eq!(found[0], "0/a%1B[31m");
+    assert!(found[1].starts_with("0/xxx") && found[1].len() < 255, "{found:?}");
+    assert!(pulled.warnings[0].message.ends_with(&found[1]), "{:?}", pulled.warnings);
 }

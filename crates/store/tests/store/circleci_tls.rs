@@ -38,7 +38,7 @@ fn serve(certificate: &CertifiedKey<KeyPair>) -> String {
             // Fails where the client doesn't trust the certificate.
             if stream.read(&mut [0; 4096]).is_ok() {
                 let _ =
-                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]");
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{\"items\":[]}");
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
             }

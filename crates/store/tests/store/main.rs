@@ -7,6 +7,10 @@ mod circleci_faults;
 #[cfg(test)]
 mod circleci_hostile;
 #[cfg(test)]
+mod circleci_jobs;
+#[cfg(test)]
+mod circleci_limits;
+#[cfg(test)]
 mod circleci_tls;
 #[cfg(test)]
 mod debuginfod;

@@ -1,9 +1,9 @@
-//! A stand-in for CircleCI: its API v1.1 as documented, and artifacts with entity tags and ranges.
+//! A stand-in for CircleCI: lists as its APIs document them, and artifacts with entity tags and ranges.
 
 use std::time::Duration;
 
 use epitaph_store::{Network, Store, StoreOptions, Token};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use epitaph_testkit::server::{Reply, Request};
 
@@ -12,7 +12,8 @@ pub(crate) const TOKEN: &str = "0123456789abcdef-secret";
 /// The store URL of the job that the stand-in knows.
 pub(crate) const JOB: &str = "circleci://gh/acme/app/1234";
 
-const LIST: &str = "/api/v1.1/project/github/acme/app/1234/artifacts";
+/// Where API v2 lists that job's artifacts.
+pub(crate) const LIST: &str = "/api/v2/project/github/acme/app/1234/artifacts";
 
 /// Patience that suits a test.
 pub(crate) fn network() -> Network {
@@ -43,11 +44,32 @@ pub(crate) fn is_list(request: &Request) -> bool {
     request.path == LIST
 }
 
-/// The answer of the API. An artifact is a node, a path and a URL.
-pub(crate) fn list(artifacts: &[(u32, &str, String)]) -> Reply {
-    let item = |(node, path, url): &(u32, &str, String)| json!({ "path": path, "pretty_path": path, "node_index": node, "url": url });
-    let items: Vec<_> = artifacts.iter().map(item).collect();
-    Reply::new(200, serde_json::to_vec_pretty(&items).unwrap()).header("Content-Type", "application/json")
+/// An artifact: a node, a path and a URL.
+pub(crate) type Listed<'a> = (u32, &'a str, String);
+
+/// The answer of API v2 with all artifacts.
+pub(crate) fn list(artifacts: &[Listed<'_>]) -> Reply {
+    page(artifacts, None)
+}
+
+/// The answer of API v2 with some of the artifacts, and the token of the next page.
+pub(crate) fn page(artifacts: &[Listed<'_>], next: Option<&str>) -> Reply {
+    json(&json!({ "items": items(artifacts), "next_page_token": next }))
+}
+
+/// The answer of API v1.1.
+pub(crate) fn old_list(artifacts: &[Listed<'_>]) -> Reply {
+    json(&items(artifacts))
+}
+
+fn items(artifacts: &[Listed<'_>]) -> Value {
+    let item = |(node, path, url): &Listed<'_>| json!({ "path": path, "pretty_path": path, "node_index": node, "url": url });
+    artifacts.iter().map(item).collect()
+}
+
+/// An answer in JSON.
+pub(crate) fn json(value: &Value) -> Reply {
+    Reply::new(200, serde_json::to_vec_pretty(value).unwrap()).header("Content-Type", "application/json")
 }
 
 /// The URL of something on the server that a request came to.

@@ -1,0 +1,172 @@
+//! Reading an answer of the API, which may be longer than anybody expects, or nothing that the API documents.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use url::Url;
+
+use super::Api;
+use crate::StoreError;
+use crate::http::{Retry, shown};
+
+/// The length in bytes of a list, all its pages together. An entry of usual length takes 200 bytes.
+const LONGEST: usize = 64 << 20;
+
+/// More files than any job stores; a list of empty entries within the length above could be longer.
+const MOST_ITEMS: usize = 1_000_000;
+
+/// Pages of one list: a server may name a next page for ever. CircleCI's hold at least 20 entries.
+const MOST_PAGES: usize = 10_000;
+
+/// A list that stops being read when it is too long.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Items<T>(pub(super) Vec<T>);
+
+/// A list of API v2, or a part of it.
+#[derive(Debug, Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+struct Page<T> {
+    items: Items<T>,
+    #[serde(default)]
+    next_page_token: Option<String>,
+}
+
+/// Asks for one thing, as often as it takes; `what` it is, is told where it must be asked for again.
+pub(super) async fn one<T: DeserializeOwned>(api: &Api<'_>, url: &Url, what: &str) -> Result<T, StoreError> {
+    let mut left = LONGEST;
+    within(api, url, what, &mut left).await
+}
+
+/// Asks for a list of API v2, page by page.
+pub(super) async fn all_pages<T: DeserializeOwned>(
+    api: &Api<'_>,
+    url: &Url,
+    what: &str,
+) -> Result<Vec<T>, StoreError> {
+    let mut left = LONGEST;
+    let mut all = Vec::new();
+    let mut asked = HashSet::new();
+    let mut next = url.clone();
+    let endless = |why: String| StoreError::BadAnswer { url: shown(url), why };
+    loop {
+        let page: Page<T> = within(api, &next, what, &mut left).await?;
+        all.extend(page.items.0);
+        if all.len() > MOST_ITEMS {
+            return Err(endless(too_many()));
+        }
+        let Some(token) = page.next_page_token.filter(|token| !token.is_empty()) else { return Ok(all) };
+        next = url.clone();
+        next.query_pairs_mut().append_pair("page-token", &token);
+        if !asked.insert(token) {
+            return Err(endless("its pages go round in a circle".to_owned()));
+        }
+        if asked.len() >= MOST_PAGES {
+            return Err(endless(format!("more than {MOST_PAGES} pages")));
+        }
+    }
+}
+
+/// Asks for one thing of at most `left` bytes, and takes its length off them.
+async fn within<T: DeserializeOwned>(
+    api: &Api<'_>,
+    url: &Url,
+    what: &str,
+    left: &mut usize,
+) -> Result<T, StoreError> {
+    let mut retry = Retry::new(api.network);
+    loop {
+        match fetch(api, url, *left).await {
+            Ok(body) => {
+                *left = left.saturating_sub(body.len());
+                let bad = |error: serde_json::Error| StoreError::BadAnswer {
+                    url: shown(url),
+                    why: error.to_string(),
+                };
+                return serde_json::from_slice(&body).map_err(bad);
+            }
+            Err(error) => retry.wait(error, what, api.progress).await?,
+        }
+    }
+}
+
+async fn fetch(api: &Api<'_>, url: &Url, longest: usize) -> Result<Vec<u8>, StoreError> {
+    // Without it, the server may choose a format for people.
+    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+    let answer = api.client.get(url, &headers).await?;
+    if answer.status() == StatusCode::OK { answer.body(longest).await } else { Err(answer.refusal()) }
+}
+
+fn too_many() -> String {
+    format!("more than {MOST_ITEMS} entries")
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Items<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Items<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(entry) = entries.next_element()? {
+                    if list.len() >= MOST_ITEMS {
+                        return Err(de::Error::custom(too_many()));
+                    }
+                    list.push(entry);
+                }
+                Ok(Items(list))
+            }
+        }
+        deserializer.deserialize_seq(Entries(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ApiArtifact;
+    use super::*;
+
+    #[test]
+    fn lists() {
+        let text = r#"[{"path":"a","pretty_path":"a","node_index":1,"url":"https://h/a","new":{}}]"#;
+        let list: Items<ApiArtifact> = serde_json::from_str(text).unwrap();
+        assert_eq!(list.0, [ApiArtifact { path: "a".into(), node_index: 1, url: "https://h/a".into() }]);
+        for bad in [
+            r#"{"message":"Project not found"}"#,
+            r#"[{"path":1}]"#,
+            "[",
+            "",
+            "[[[[",
+            r#"[{"node_index":-1}]"#,
+        ] {
+            assert!(serde_json::from_str::<Items<ApiArtifact>>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pages() {
+        let page = |text: &str| serde_json::from_str::<Page<u8>>(text).map(|page| page.next_page_token);
+        assert_eq!(page(r#"{"items":[1],"next_page_token":"x"}"#).unwrap(), Some("x".into()));
+        assert_eq!(page(r#"{"items":[],"next_page_token":null,"more":1}"#).unwrap(), None);
+        assert_eq!(page(r#"{"items":[]}"#).unwrap(), None);
+        for bad in ["[]", "{}", r#"{"items":{}}"#, r#"{"items":[],"next_page_token":1}"#] {
+            assert!(page(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_too_long() {
+        let text = format!("[{}0]", "0,".repeat(MOST_ITEMS));
+        let error = serde_json::from_str::<Items<u8>>(&text).unwrap_err().to_string();
+        assert!(error.contains("more than 1000000 entries"), "{error}");
+    }
+}
