@@ -1,4 +1,7 @@
-//! A stand-in for CircleCI on loopback: API v1.1's list of artifacts as it is documented, and the artifacts.
+//! A stand-in for CircleCI on loopback: lists of artifacts and jobs as API v1.1 and v2 document them, and the artifacts.
+//!
+//! Its workflow has one job. Of API v2 it answers what CircleCI's own client asks for (`tests/circleci_peers.rs`), with the
+//! required fields of CircleCI's published OpenAPI description.
 //!
 //! It speaks just enough HTTP/1.1 for that, one request a connection, and remembers every request.
 
@@ -9,14 +12,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The token that the stand-in takes.
 pub(crate) const TOKEN: &str = "0123456789abcdef-personal";
 /// The job that it has.
 pub(crate) const JOB: &str = "circleci://github/acme/app/42";
-/// Where the API lists the job's artifacts.
-const LIST: &str = "/api/v1.1/project/github/acme/app/42/artifacts";
+/// The workflow that it has, with that job in it.
+pub(crate) const WORKFLOW: &str = "b0cd9930-1f53-4e24-9f59-b4b53b5a4645";
+/// The pipeline that it has, with that workflow in it, and its ID.
+pub(crate) const PIPELINE: (u32, &str) = (7, "5034e4b1-72bb-4c6c-8c2d-9fbb4ab0fdbe");
+/// How many artifacts it puts on a page of API v2.
+const PAGE: usize = 2;
 
 /// A request: its path with the query, and its headers by lower-case name.
 #[derive(Clone, Debug)]
@@ -29,13 +36,20 @@ impl Request {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
+
+    /// The token: in a header or, as CircleCI once documented, in the query.
+    fn token(&self) -> Option<&str> {
+        let query = self.path.split_once('?').map_or("", |(_, query)| query);
+        let in_query = query.split('&').find_map(|pair| pair.strip_prefix("circle-token="));
+        self.header("circle-token").or(in_query)
+    }
 }
 
 /// An artifact of the job.
 #[derive(Clone, Debug)]
 pub(crate) struct Artifact {
     pub(crate) node: u32,
-    pub(crate) path: &'static str,
+    pub(crate) path: String,
     pub(crate) content: Vec<u8>,
     pub(crate) how: How,
 }
@@ -56,8 +70,8 @@ pub(crate) enum How {
 }
 
 impl Artifact {
-    pub(crate) fn new(node: u32, path: &'static str, content: impl Into<Vec<u8>>) -> Artifact {
-        Artifact { node, path, content: content.into(), how: How::Plain }
+    pub(crate) fn new(node: u32, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Artifact {
+        Artifact { node, path: path.into(), content: content.into(), how: How::Plain }
     }
 
     pub(crate) fn how(mut self, how: How) -> Artifact {
@@ -65,9 +79,10 @@ impl Artifact {
         self
     }
 
-    /// The path of its URL: the public service has the node and the path in it as well.
+    /// The path of its URL: the public service has the node and the path in it as well, encoded as Java's `URLEncoder`
+    /// does, but for the slashes.
     fn url_path(&self) -> String {
-        format!("/{}/{}", self.node, self.path.replace(' ', "%20"))
+        format!("/{}/{}", self.node, self.path.replace('!', "%21").replace(' ', "+"))
     }
 }
 
@@ -142,13 +157,14 @@ impl Shared {
                 self.downloads.fetch_sub(1, Ordering::SeqCst);
                 sent
             }
-            None => match request.header("circle-token") {
-                Some(TOKEN) if path == LIST => {
-                    send(&mut stream, "200 OK", &[], self.list(address).as_bytes())
-                }
-                None | Some(TOKEN) => {
-                    send(&mut stream, "404 Not Found", &[], br#"{"message":"Project not found"}"#)
-                }
+            None => match request.token() {
+                None | Some(TOKEN) => match self.api(&request, address) {
+                    Some(answer) if request.token().is_some() => {
+                        let json = "Content-Type: application/json".to_owned();
+                        send(&mut stream, "200 OK", &[json], answer.to_string().as_bytes())
+                    }
+                    _ => send(&mut stream, "404 Not Found", &[], br#"{"message":"Project not found"}"#),
+                },
                 Some(_) => {
                     send(&mut stream, "401 Unauthorized", &[], br#"{"message":"You must log in first."}"#)
                 }
@@ -156,15 +172,61 @@ impl Shared {
         };
     }
 
-    fn list(&self, address: SocketAddr) -> String {
+    /// What the APIs answer, if they know what is asked for.
+    fn api(&self, request: &Request, address: SocketAddr) -> Option<Value> {
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let item = |artifact: &Artifact| {
             json!({
                 "path": artifact.path, "pretty_path": artifact.path, "node_index": artifact.node,
                 "url": format!("http://{address}{}", artifact.url_path()),
             })
         };
-        serde_json::to_string_pretty(&self.artifacts.iter().map(item).collect::<Vec<_>>()).unwrap()
+        let artifacts: Vec<Value> = self.artifacts.iter().map(item).collect();
+        let (old, path) = match path.strip_prefix("/api/")?.split_once('/')? {
+            ("v1.1", path) => (true, path),
+            ("v2", path) => (false, path),
+            _ => return None,
+        };
+        let project = ["project/github/acme/app/", "project/gh/acme/app/"];
+        let in_project = project.iter().find_map(|project| path.strip_prefix(project));
+        let all = |items: Value| json!({ "items": items, "next_page_token": null });
+        let (number, pipeline) = PIPELINE;
+        let started = "2026-11-22T10:00:00Z";
+        match (old, in_project) {
+            (true, Some("42/artifacts" | "latest/artifacts")) => Some(artifacts.into()),
+            (false, Some("42/artifacts")) => Some(page(artifacts, query)),
+            (false, Some(path)) if path == format!("pipeline/{number}") => Some(json!({
+                "id": pipeline, "number": number, "project_slug": "gh/acme/app", "state": "created", "errors": [],
+                "created_at": started, "updated_at": started, "trigger": {}, "vcs": {},
+            })),
+            (false, None) if path == format!("pipeline/{pipeline}/workflow") => Some(all(json!([{
+                "id": WORKFLOW, "name": "ci", "status": "failed", "created_at": started, "stopped_at": started,
+                "pipeline_number": number, "project_slug": "gh/acme/app", "pipeline_id": pipeline,
+                "started_by": "03987f6a-4c27-4dc1-b6ab-c7e83bb3e713",
+            }]))),
+            (false, None) if path == format!("workflow/{WORKFLOW}/job") => Some(all(json!([
+                {
+                    "job_number": 42, "name": "build & test", "id": "a3b8a8a4-4d2b-4e8f-9a3b-0a8a5b1d6c11",
+                    "type": "build", "status": "failed", "started_at": started, "project_slug": "gh/acme/app",
+                    "dependencies": [],
+                },
+                {
+                    "name": "hold", "id": "c1d8a8a4-4d2b-4e8f-9a3b-0a8a5b1d6c12", "type": "approval",
+                    "status": "blocked", "started_at": null, "project_slug": "gh/acme/app", "dependencies": [],
+                },
+            ]))),
+            _ => None,
+        }
     }
+}
+
+/// One page of a list of API v2: its token is where it begins.
+fn page(items: Vec<Value>, query: &str) -> Value {
+    let token = query.split('&').find_map(|pair| pair.strip_prefix("page-token="));
+    let start = token.and_then(|token| token.parse().ok()).unwrap_or(0);
+    let next = Some(start + PAGE).filter(|next| *next < items.len()).map(|next| next.to_string());
+    let items: Vec<Value> = items.into_iter().skip(start).take(PAGE).collect();
+    json!({ "items": items, "next_page_token": next })
 }
 
 fn send_artifact(

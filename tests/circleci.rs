@@ -101,7 +101,7 @@ fn a_wrong_token_and_none_are_told_apart_from_a_wrong_job() {
     let other = "circleci://github/acme/app/43";
     let answer = with_token(&server).args(["ls", other]).run().code(1).hides(&[TOKEN]);
     answer.tells(&[
-        "/api/v1.1/project/github/acme/app/43/artifacts answered 404",
+        "/api/v2/project/github/acme/app/43/artifacts answered 404",
         "hint: check organisation, project",
     ]);
     assert_eq!(pulled(target.path()), BTreeMap::new());
@@ -211,7 +211,7 @@ fn a_dead_server_is_told_in_time() {
     answer
         .code(1)
         .hides(&[TOKEN])
-        .tells(&[&format!("error: request to {url}/api/v1.1/"), "hint: check the connection"]);
+        .tells(&[&format!("error: request to {url}/api/v2/"), "hint: check the connection"]);
 }
 
 #[test]

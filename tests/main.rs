@@ -16,6 +16,8 @@ mod architectures;
 mod causes;
 mod circle_server;
 mod circleci;
+mod circleci_desk;
+mod circleci_peers;
 mod collect;
 mod collect_trouble;
 mod collectors;

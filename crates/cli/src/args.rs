@@ -177,7 +177,8 @@ pub(crate) struct KeepArgs {
     /// Overwrite the environment and the values of secrets in what is kept of a core
     #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_SCRUB")]
     pub(crate) scrub: Scrub,
-    /// Largest compressed core that is kept, in bytes (CircleCI stores files up to 3 GB)
+    /// Largest compressed core, and largest binary, that is kept, in bytes (CircleCI stores files up to 3 GB); of a larger
+    /// core what debuggers need is kept
     #[arg(long, value_name = "BYTES", default_value_t = 3_000_000_000, env = "EPITAPH_MAX_CORE_SIZE")]
     pub(crate) max_core_size: u64,
     /// End with status 3 if there were crashes
@@ -368,7 +369,7 @@ pub(crate) enum ReportFormat {
 #[derive(Debug, clap::Args)]
 pub(crate) struct GroupArgs {
     /// Summaries, folders with some, and stores: a folder, file:///absolute/path, or
-    /// circleci://github/ORG/REPO/BUILD_NUMBER; - reads summaries from standard input
+    /// circleci://github/ORG/REPO/JOB_NUMBER; - reads summaries from standard input
     #[arg(required = true, value_name = "PATH|URL")]
     pub(crate) paths: Vec<PathBuf>,
     /// Crashes that are known: tell which of the others are new, and which are gone (may be repeated)
@@ -430,7 +431,7 @@ pub(crate) struct SelectArgs {
     /// Only jobs of this repository
     #[arg(long, env = "EPITAPH_REPO")]
     pub(crate) repo: Option<String>,
-    /// Only this job
+    /// Only this job; of a workflow of CircleCI, its number or its name
     #[arg(long, env = "EPITAPH_JOB")]
     pub(crate) job: Option<String>,
     /// Only artifacts of this node of a parallel job
@@ -440,7 +441,8 @@ pub(crate) struct SelectArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PullArgs {
-    /// The store, or circleci://github/ORG/REPO/BUILD_NUMBER (token in CIRCLE_TOKEN)
+    /// The store; or CircleCI (token in CIRCLE_TOKEN): the address of a job's, workflow's or pipeline's page, or
+    /// circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or latest?branch=NAME&filter=failed
     pub(crate) url: String,
     /// The folder to copy into
     #[arg(default_value = ".", value_name = "DIR")]
@@ -454,7 +456,8 @@ pub(crate) struct PullArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LsArgs {
-    /// The store, or circleci://github/ORG/REPO/BUILD_NUMBER (token in CIRCLE_TOKEN)
+    /// The store; or CircleCI (token in CIRCLE_TOKEN): the address of a job's, workflow's or pipeline's page, or
+    /// circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or latest?branch=NAME&filter=failed
     pub(crate) url: String,
     /// Print JSON, one artifact a line
     #[arg(long, env = "EPITAPH_JSON")]

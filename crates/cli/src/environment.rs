@@ -1,14 +1,11 @@
 //! What the environment says, beyond the options that clap reads from it.
 
-use epitaph_store::{StoreOptions, Token};
+use epitaph_store::StoreOptions;
 use epitaph_summary::Masks;
 
+use crate::circleci_token;
 use crate::error::{Error, message};
 
-/// Variables that may hold a CircleCI token, in order.
-const CIRCLECI_TOKENS: [&str; 3] = ["EPITAPH_CIRCLECI_TOKEN", "CIRCLE_TOKEN", "CIRCLECI_TOKEN"];
-/// The variable that names a file with one.
-const CIRCLECI_TOKEN_FILE: &str = "EPITAPH_CIRCLECI_TOKEN_FILE";
 /// The variable with the address of another CircleCI server than the public one.
 const CIRCLECI_URL: &str = "EPITAPH_CIRCLECI_URL";
 /// Variables by which CI systems say that they are one.
@@ -37,18 +34,8 @@ pub(crate) fn masks() -> Masks {
 /// user of the machine could read them.
 pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Error> {
     let mut options = StoreOptions::default();
-    if let Some(path) = variable(CIRCLECI_TOKEN_FILE) {
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            Error::from(error).context(format!("cannot read {path} ({CIRCLECI_TOKEN_FILE})"))
-        })?;
-        options.circleci_token = Some(Token::new(&text)?);
-    } else if let Some((name, text)) = CIRCLECI_TOKENS.iter().find_map(|name| Some((*name, variable(name)?)))
-    {
-        options.circleci_token = Some(
-            Token::new(&text).map_err(|error| Error::from(error).context(format!("the token in {name}")))?,
-        );
-    }
     options.circleci_url = variable(CIRCLECI_URL);
+    options.circleci_token = circleci_token::find(options.circleci_url.as_deref())?;
     options.ca_file = variable("SSL_CERT_FILE").map(Into::into);
     if let Some(transfers) = transfers {
         if transfers == 0 {

@@ -144,7 +144,8 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs, retention: &Retenti
     if args.core != KeepCore::None {
         let most = args.max_core_size.min(room.unwrap_or(0));
         let mut smaller = Smaller::than_wanted(&opened, args, &read_for_cause);
-        request = request.with_binaries(binaries(files)).with_max_core_bytes(most);
+        request = request.with_binaries(binaries(files)).with_max_binary_bytes(args.max_core_size);
+        request = request.with_max_core_bytes(most);
         request = request.or_smaller(move || smaller.next());
     }
     match &core {

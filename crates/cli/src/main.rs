@@ -4,6 +4,7 @@
 //! other crates, printing, and exit codes. Data goes to stdout, everything else to stderr.
 
 mod args;
+mod circleci_token;
 mod collectors;
 mod commands;
 mod config;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use epitaph_elf::{BuildId, Bytes, FileKind, Object, identify};
 use walkdir::WalkDir;
 
+use crate::open::UNFINISHED;
 use crate::regular::{Links, open_regular};
 
 /// How deep a tree that came with a core is searched.
@@ -45,10 +46,10 @@ impl Heap {
             .same_file_system(true)
             .sort_by_file_name()
             .into_iter()
-            // Cores are no binaries; `buildid` is looked up by name, and it was.
+            // Cores are no binaries; `buildid` is looked up by name, and it was; half a download has no place at all.
             .filter_entry(|entry| {
                 let named = |name| entry.depth() == 1 && entry.file_name() == name;
-                !(named("crashes") || named("buildid"))
+                !(named("crashes") || named("buildid") || entry.file_name() == UNFINISHED)
             })
             .take(most)
             .filter_map(Result::ok)
@@ -81,7 +82,7 @@ impl Heap {
         self.paths(|file| file.debug_only && file.build_id.as_ref() == Some(id))
     }
 
-    /// Files without a build ID that are called `name`, or `name.1` as `wget` calls the second of that name.
+    /// Files without a build ID that are called `name`, or so that a download may have been called `name`.
     pub(super) fn named(&self, name: &str) -> Vec<PathBuf> {
         self.paths(|file| file.build_id.is_none() && is_called(&file.path, name))
     }
@@ -108,11 +109,14 @@ impl Heap {
     }
 }
 
-/// Tells whether a file is called `name`, or `name.1` as `wget` calls the second of that name.
+/// Tells whether a file is called `name`, or as `wget` calls what it downloads under that name: `name.1` where there is
+/// one already, `name?query` and `name?query.1` where the address had a query.
 fn is_called(path: &Path, name: &str) -> bool {
     let actual = path.file_name().unwrap_or_default().to_string_lossy();
-    let number = actual.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
-    actual == name
+    let Some(rest) = actual.strip_prefix(name) else { return false };
+    let number = rest.strip_prefix('.');
+    rest.is_empty()
+        || rest.starts_with('?')
         || number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 

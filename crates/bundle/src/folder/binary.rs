@@ -53,6 +53,8 @@ pub(super) enum BinaryTrouble {
     NoId,
     #[error("it is another build than the one that was mapped ({})", .0.as_ref().map_or("it has no build ID".to_owned(), |id| id.to_string()))]
     OtherBuild(Option<BuildId>),
+    #[error("it has {size} bytes, which is over the limit of {limit} bytes")]
+    TooLarge { size: u64, limit: u64 },
     #[error("no space left: it needs {needed} bytes, {space}, and some are kept for the summaries")]
     Full { needed: u64, space: Space },
     #[error("{0}")]
@@ -73,7 +75,8 @@ struct Binary {
     modified: Option<SystemTime>,
 }
 
-/// Stores `binary`, which the process knew as `name`, unless the folder has it; returns its path relative to `root`.
+/// Stores `binary`, which the process knew as `name`, unless the folder has it or it has more bytes than `limit`; returns
+/// its path relative to `root`.
 ///
 /// `workshop` is the folder of the crash that it is stored for.
 pub(super) fn store_binary(
@@ -82,8 +85,13 @@ pub(super) fn store_binary(
     workshop: &Path,
     binary: &BinaryToKeep,
     name: &[u8],
+    limit: u64,
 ) -> Result<String, BinaryTrouble> {
     let opened = open(binary)?;
+    let size = opened.bytes.size().map_err(BinaryTrouble::Read)?;
+    if size > limit {
+        return Err(BinaryTrouble::TooLarge { size, limit });
+    }
     let relative = match &opened.build_id {
         Some(id) if binary.part == ModulePart::Image => format!("buildid/{id}/executable"),
         Some(id) => format!("buildid/{id}/debuginfo"),
@@ -96,12 +104,11 @@ pub(super) fn store_binary(
     if target.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Ok(relative);
     }
-    let needed = opened.bytes.size().map_err(BinaryTrouble::Read)?;
     // A file system that doesn't say how much is free says when it is full.
     if let Ok(space) = disk.space(root)
-        && !space.has_room_for(needed, KEEP_FREE)
+        && !space.has_room_for(size, KEEP_FREE)
     {
-        return Err(BinaryTrouble::Full { needed, space });
+        return Err(BinaryTrouble::Full { needed: size, space });
     }
     make_folder(target.parent().unwrap_or(root)).map_err(BinaryTrouble::Folder)?;
     let mut file = NewFile::create(disk, workshop, &target).map_err(BinaryTrouble::Write)?;

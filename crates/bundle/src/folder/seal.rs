@@ -29,6 +29,7 @@ pub struct SealRequest<'a> {
     smaller: Smaller<'a>,
     binaries: Vec<BinaryToKeep>,
     max_core_bytes: Option<u64>,
+    max_binary_bytes: Option<u64>,
     progress: Option<Box<dyn FnMut(u64, u64) + 'a>>,
 }
 
@@ -48,6 +49,7 @@ impl<'a> SealRequest<'a> {
             smaller: Box::new(|| None),
             binaries: Vec::new(),
             max_core_bytes: None,
+            max_binary_bytes: None,
             progress: None,
         }
     }
@@ -77,6 +79,13 @@ impl<'a> SealRequest<'a> {
     #[must_use]
     pub fn with_max_core_bytes(mut self, bytes: u64) -> SealRequest<'a> {
         self.max_core_bytes = Some(bytes);
+        self
+    }
+
+    /// Leaves out binaries that are larger than `bytes`.
+    #[must_use]
+    pub fn with_max_binary_bytes(mut self, bytes: u64) -> SealRequest<'a> {
+        self.max_binary_bytes = Some(bytes);
         self
     }
 
@@ -169,7 +178,10 @@ impl OutputFolder {
 
     /// Writes the files of a crash whose folder is ours; `None` if there is nothing to add to what is there.
     fn seal_claimed(&self, claim: &Claim, request: SealRequest<'_>) -> Result<Option<Stored>, BundleError> {
-        let SealRequest { mut summary, core, smaller, binaries, max_core_bytes, progress, .. } = request;
+        let SealRequest {
+            mut summary, core, smaller, binaries, max_core_bytes, max_binary_bytes, progress, ..
+        } = request;
+        let max_binary_bytes = max_binary_bytes.unwrap_or(u64::MAX);
         let disk = &*self.disk;
         let sealed_before = is_sealed(&claim.folder);
         if sealed_before && (core.is_none() || has_core(&claim.folder)) {
@@ -192,7 +204,7 @@ impl OutputFolder {
         }
         summary.id = Some(claim.id.clone());
         for binary in &binaries {
-            self.keep_binary(&claim.folder, binary, &mut summary);
+            self.keep_binary(&claim.folder, binary, max_binary_bytes, &mut summary);
         }
 
         match self.write_summary(&claim.folder, &summary) {
@@ -228,11 +240,11 @@ impl OutputFolder {
     }
 
     /// Stores one binary and notes where, or why not.
-    fn keep_binary(&self, workshop: &Path, binary: &BinaryToKeep, summary: &mut CrashSummary) {
+    fn keep_binary(&self, workshop: &Path, binary: &BinaryToKeep, limit: u64, summary: &mut CrashSummary) {
         let Some(module) = summary.modules.get_mut(binary.module) else { return };
         let name = module.name.as_deref().or(module.path.as_deref()).unwrap_or_default();
         let name = name.rsplit('/').next().unwrap_or(name).to_owned();
-        match store_binary(&*self.disk, &self.path, workshop, binary, name.as_bytes()) {
+        match store_binary(&*self.disk, &self.path, workshop, binary, name.as_bytes(), limit) {
             Ok(relative) => match &binary.part {
                 ModulePart::Image => module.file = Some(relative),
                 ModulePart::Debug => {} // found beside the executable, by the build ID

@@ -21,6 +21,7 @@ pub use inside::holds_core;
 pub use limits::OpenLimits;
 pub use seekable::FramesRead;
 pub use stores::{StoreFacts, StoreName};
+pub(crate) use tree::UNFINISHED;
 pub use tree::{CoreInTree, CoresInTree, find_cores};
 pub(crate) use wrapper::Wrapper;
 

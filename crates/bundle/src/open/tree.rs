@@ -15,6 +15,8 @@ use crate::summaries::{Crashes, read_into};
 
 /// How deep a tree is searched.
 const DEEPEST: usize = 16;
+/// Where a pull into this folder keeps what has not arrived whole.
+pub(crate) const UNFINISHED: &str = ".epitaph-pull";
 /// How many files and folders of a tree are looked at.
 const MOST_ENTRIES: usize = 100_000;
 
@@ -52,7 +54,8 @@ pub fn find_cores(path: &Path) -> Result<CoresInTree, OpenError> {
     let root = path.canonicalize().map_err(|source| OpenError::Read { path: path.to_owned(), source })?;
     let mut search = Search::default();
     let mut entries = 0;
-    for entry in WalkDir::new(&root).max_depth(DEEPEST).same_file_system(true).sort_by_file_name() {
+    let walk = WalkDir::new(&root).max_depth(DEEPEST).same_file_system(true).sort_by_file_name();
+    for entry in walk.into_iter().filter_entry(|entry| entry.file_name() != UNFINISHED) {
         entries += 1;
         if entries > MOST_ENTRIES {
             let text = format!("{}: only the first {MOST_ENTRIES} files were searched", path.display());

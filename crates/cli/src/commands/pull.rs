@@ -9,6 +9,9 @@ use crate::exit::Exit;
 use crate::progress::Transfers;
 use crate::terminal;
 
+/// How many failures are told one by one: where the token expired, all files that are left have failed.
+const MOST_TOLD: usize = 20;
+
 /// Copies the artifacts of one job into a folder.
 pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
     let store = Store::open_with(&args.url, &store_options(Some(args.jobs))?)?;
@@ -17,8 +20,11 @@ pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));
     }
     let failed = pulled.failed.len();
-    for failure in pulled.failed {
+    for failure in pulled.failed.into_iter().take(MOST_TOLD) {
         Error::from(failure.error).context(failure.path).print();
+    }
+    if failed > MOST_TOLD {
+        terminal::warning(&format!("{} more files failed", failed - MOST_TOLD));
     }
     terminal::note(&format!(
         "job {} of {}: {} files copied ({}), {} were there already, {failed} failed",

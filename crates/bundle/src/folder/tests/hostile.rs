@@ -98,6 +98,24 @@ fn hostile_module_names_make_harmless_files() {
 }
 
 #[test]
+fn a_binary_over_the_limit_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = OutputFolder::open(&dir.path().join("out")).unwrap();
+    let bytes = program(Some(&[7; 4]), Half::Stripped);
+    let size = bytes.len() as u64;
+    let source = BinarySource::Path(put(&dir.path().join("program"), &bytes));
+    let binary = BinaryToKeep { module: 0, source, build_id: None, part: ModulePart::Image };
+    let seal = |id: &str, limit: u64| {
+        let request = SealRequest::new(id, summary(&["program"])).with_binaries(vec![binary.clone()]);
+        stored(out.seal(request.with_max_binary_bytes(limit))).summary
+    };
+    let without = seal("a", size - 1);
+    assert_eq!(without.modules[0].file, None);
+    assert!(without.warnings[0].text.contains(&format!("over the limit of {} bytes", size - 1)));
+    assert!(seal("b", size).modules[0].file.is_some());
+}
+
+#[test]
 fn only_the_right_binary_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let out = OutputFolder::open(&dir.path().join("out")).unwrap();
