@@ -186,7 +186,7 @@ fn a_second_pull_takes_only_what_is_missing() {
 #[test]
 fn paths_that_lead_out_of_the_folder_are_refused_and_the_rest_is_pulled() {
     let hostile = ["../../up", "/etc/absolute", "a/../../b", ""];
-    let mut artifacts: Vec<Artifact> = hostile.iter().map(|path| Artifact::new(0, path, "evil")).collect();
+    let mut artifacts: Vec<Artifact> = hostile.iter().map(|path| Artifact::new(0, *path, "evil")).collect();
     artifacts.push(Artifact::new(0, "good", "good"));
     let server = Server::start(artifacts);
     let outer = folder();

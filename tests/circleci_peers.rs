@@ -89,7 +89,10 @@ fn circleci_s_own_client_understands_the_stand_in() {
         for path in ["crashes/a", "crashes/c", "crashes/e"] {
             assert!(told.contains(path), "{page}: {told}");
         }
-        assert!(told.contains(&format!("{}/1/crashes/e", server.url())) && told.contains("Node index: 1"), "{told}");
+        assert!(
+            told.contains(&format!("{}/1/crashes/e", server.url())) && told.contains("Node index: 1"),
+            "{told}"
+        );
     }
     // It was told by pages, and found its way from the pipeline to the job.
     let asked: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();

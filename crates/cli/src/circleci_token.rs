@@ -6,8 +6,7 @@ use crate::environment::variable;
 use crate::error::Error;
 
 /// Variables that may hold a token, in order: ours, that of CircleCI's documentation, and that of its command line.
-const TOKENS: [&str; 4] =
-    ["EPITAPH_CIRCLECI_TOKEN", "CIRCLE_TOKEN", "CIRCLECI_TOKEN", "CIRCLECI_CLI_TOKEN"];
+const TOKENS: [&str; 4] = ["EPITAPH_CIRCLECI_TOKEN", "CIRCLE_TOKEN", "CIRCLECI_TOKEN", "CIRCLECI_CLI_TOKEN"];
 /// The variable that names a file with one.
 const TOKEN_FILE: &str = "EPITAPH_CIRCLECI_TOKEN_FILE";
 /// The settings of CircleCI's command line, in the home folder.
@@ -56,7 +55,8 @@ fn setting<'a>(settings: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    const SETTINGS: &str = "host: https://ci.example/\nendpoint: graphql-unstable\ntoken: \"abc\" # mine\n  token: no\n";
+    const SETTINGS: &str =
+        "host: https://ci.example/\nendpoint: graphql-unstable\ntoken: \"abc\" # mine\n  token: no\n";
 
     #[test]
     fn settings_are_for_one_server() {

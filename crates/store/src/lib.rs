@@ -49,7 +49,6 @@ mod target;
 mod token;
 mod warning;
 
-pub use circleci::circleci_artifact_link;
 pub use debuginfod::{
     Debuginfod, DebuginfodFile, DebuginfodOptions, DebuginfodWanted, LookUpLimits, LookUps,
 };

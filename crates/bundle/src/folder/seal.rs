@@ -179,7 +179,14 @@ impl OutputFolder {
     /// Writes the files of a crash whose folder is ours; `None` if there is nothing to add to what is there.
     fn seal_claimed(&self, claim: &Claim, request: SealRequest<'_>) -> Result<Option<Stored>, BundleError> {
         let SealRequest {
-            mut summary, core, smaller, binaries, max_core_bytes, max_binary_bytes, progress, ..
+            mut summary,
+            core,
+            smaller,
+            binaries,
+            max_core_bytes,
+            max_binary_bytes,
+            progress,
+            ..
         } = request;
         let max_binary_bytes = max_binary_bytes.unwrap_or(u64::MAX);
         let disk = &*self.disk;

@@ -270,7 +270,9 @@ mod tests {
         for page in [
             format!("{pipeline}/workflows/{ID}/jobs/456"),
             format!("{pipeline}/workflows/{ID}/jobs/456/artifacts"),
-            format!("{pipeline}/workflows/{ID}/jobs/456/parallel-runs/0/steps/0-103?invite=true#step-103-0_28"),
+            format!(
+                "{pipeline}/workflows/{ID}/jobs/456/parallel-runs/0/steps/0-103?invite=true#step-103-0_28"
+            ),
             "https://circleci.com/gh/acme/app/456".into(),
             "https://circleci.com/gh/acme/app/456#artifacts/containers/0".into(),
             "https://app.circleci.com/jobs/github/acme/app/456/".into(),
@@ -283,7 +285,8 @@ mod tests {
         assert_eq!(of_page(&format!("{pipeline}/workflows/{ID}"), None), workflow);
         assert_eq!(of_page(&format!("{pipeline}/workflows/{ID}/"), None), workflow);
         assert_eq!(of_page(pipeline, None), "circleci://github/acme/app/pipelines/123");
-        let standalone = format!("https://app.circleci.com/pipelines/circleci/GM1m/5gh9/1/workflows/{ID}/jobs/2");
+        let standalone =
+            format!("https://app.circleci.com/pipelines/circleci/GM1m/5gh9/1/workflows/{ID}/jobs/2");
         assert_eq!(of_page(&standalone, None), "circleci://circleci/GM1m/5gh9/2");
     }
 
@@ -308,24 +311,38 @@ mod tests {
 
     #[test]
     fn pages_that_name_nothing() {
-        for page in ["https://circleci.com/", "https://app.circleci.com/pipelines/github/acme", "https://circleci.com/docs/"]
-        {
+        for page in [
+            "https://circleci.com/",
+            "https://app.circleci.com/pipelines/github/acme",
+            "https://circleci.com/docs/",
+        ] {
             let error = Address::of_page(page, None).unwrap().unwrap_err();
             assert!(error.to_string().contains("no page of a job"), "{error}");
         }
-        for page in ["https://example.com/gh/acme/app/4", "https://circleci.com.evil.example/gh/a/b/4", "circleci.com/gh/a/b/4"]
-        {
+        for page in [
+            "https://example.com/gh/acme/app/4",
+            "https://circleci.com.evil.example/gh/a/b/4",
+            "circleci.com/gh/a/b/4",
+        ] {
             assert!(Address::of_page(page, None).is_none(), "{page}");
         }
     }
 
     #[test]
     fn secrets_are_not_told() {
-        for rest in ["gh/a/b/1?circle-token=secret", "token:secret@gh/a/b/1", "gh/a/b/1#secret", "gh/a/b/latest?secret=secret", "gh/a/b/latest?branch=x#secret"] {
+        for rest in [
+            "gh/a/b/1?circle-token=secret",
+            "token:secret@gh/a/b/1",
+            "gh/a/b/1#secret",
+            "gh/a/b/latest?secret=secret",
+            "gh/a/b/latest?branch=x#secret",
+        ] {
             let error = Address::of_scheme(rest).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
-        let error = Address::of_page("https://u:secret@circleci.com/x?circle-token=secret#secret", None).unwrap().unwrap_err();
+        let error = Address::of_page("https://u:secret@circleci.com/x?circle-token=secret#secret", None)
+            .unwrap()
+            .unwrap_err();
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
     }
 }

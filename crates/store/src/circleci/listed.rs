@@ -95,7 +95,11 @@ impl Listed {
         while let Some((job, folder, artifacts)) = lists.next().await {
             match artifacts {
                 Ok(artifacts) => {
-                    listed.jobs.push(JobList { job: job.number.to_string(), folder: Some(folder), artifacts });
+                    listed.jobs.push(JobList {
+                        job: job.number.to_string(),
+                        folder: Some(folder),
+                        artifacts,
+                    });
                 }
                 Err(error) => listed.failed.push(Failed { path: folder, error }),
             }

@@ -2,14 +2,13 @@
 //!
 //! `address` understands what a person pastes, `api` asks what there is, `listed` puts the answers together job by job,
 //! and `plan` finds a place for each artifact. `pull` then has `download` fetch them one by one, `part` and `done`
-//! remember what has arrived, and `fuse` says when to stop. `link` knows where an artifact will be.
+//! remember what has arrived, and `fuse` says when to stop.
 
 mod address;
 mod api;
 mod done;
 mod download;
 mod fuse;
-mod link;
 mod listed;
 mod open;
 mod part;
@@ -32,7 +31,6 @@ use listed::{JobList, Listed};
 use plan::Plan;
 
 pub(crate) use address::Address;
-pub use link::circleci_artifact_link;
 
 use crate::http::{Client, Credential, Retry, shown};
 use crate::listing::{Artifact, Listing, Run};
@@ -229,7 +227,8 @@ mod tests {
     #[test]
     fn jobs_are_named_or_counted() {
         let jobs = |count: usize| -> Vec<JobList> {
-            let job = |number: usize| JobList { job: number.to_string(), folder: None, artifacts: Vec::new() };
+            let job =
+                |number: usize| JobList { job: number.to_string(), folder: None, artifacts: Vec::new() };
             (1..=count).map(job).collect()
         };
         assert_eq!(named(&jobs(1)), "1");

@@ -176,10 +176,16 @@ mod tests {
     fn names_that_are_changed() {
         assert_eq!(harmless("a\u{1b}[31m\n/b\\c\u{85}"), ("a%1B[31m%0A/b%5Cc%C2%85".to_owned(), true));
         let (long, _) = harmless(&"\u{e4}".repeat(2500));
-        assert!(long.len() <= LONGEST_NAME && long.starts_with("\u{e4}\u{e4}") && long.contains('~'), "{long}");
+        assert!(
+            long.len() <= LONGEST_NAME && long.starts_with("\u{e4}\u{e4}") && long.contains('~'),
+            "{long}"
+        );
         assert_ne!(long, harmless(&"\u{e4}".repeat(2501)).0, "two long names are two files");
         let plan = Plan::of(vec![job(None, &[(0, "a\nb", "u")])]);
-        assert_eq!((paths(&plan), plan.warnings[0].message.as_str()), (vec!["0/a%0Ab"], "it is kept as 0/a%0Ab"));
+        assert_eq!(
+            (paths(&plan), plan.warnings[0].message.as_str()),
+            (vec!["0/a%0Ab"], "it is kept as 0/a%0Ab")
+        );
     }
 
     #[test]

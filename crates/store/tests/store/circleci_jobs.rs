@@ -28,20 +28,25 @@ fn pipeline() -> Server {
                 Some(number) => json!({ "job_number": number, "name": name, "type": "build", "id": "x" }),
                 None => json!({ "name": name, "type": "approval", "id": "y" }),
             };
-            circle::json(&json!({ "items": jobs.iter().map(item).collect::<Vec<_>>(), "next_page_token": null }))
+            circle::json(
+                &json!({ "items": jobs.iter().map(item).collect::<Vec<_>>(), "next_page_token": null }),
+            )
         };
-        let file_of = |name: &str| list(&[(0, "core.17", here(request, name)), (1, "core.17", here(request, name))]);
+        let file_of =
+            |name: &str| list(&[(0, "core.17", here(request, name)), (1, "core.17", here(request, name))]);
         match request.path.as_str() {
             "/api/v2/project/github/acme/app/pipeline/7" => {
                 circle::json(&json!({ "id": PIPELINE, "number": 7 }))
             }
-            path if path == format!("/api/v2/pipeline/{PIPELINE}/workflow") => {
-                circle::json(&json!({ "items": [{ "id": WORKFLOW }, { "id": AGAIN }], "next_page_token": null }))
-            }
+            path if path == format!("/api/v2/pipeline/{PIPELINE}/workflow") => circle::json(
+                &json!({ "items": [{ "id": WORKFLOW }, { "id": AGAIN }], "next_page_token": null }),
+            ),
             path if path == format!("/api/v2/workflow/{WORKFLOW}/job") => {
                 jobs(&[(Some(42), "test: x/y"), (Some(41), "build"), (None, "hold")])
             }
-            path if path == format!("/api/v2/workflow/{AGAIN}/job") => jobs(&[(Some(41), "build"), (Some(43), "test")]),
+            path if path == format!("/api/v2/workflow/{AGAIN}/job") => {
+                jobs(&[(Some(41), "build"), (Some(43), "test")])
+            }
             path if path == job(41) => file_of("/of-41"),
             path if path == job(42) => file_of("/of-42"),
             path if path == job(43) => file_of("/of-43"),
@@ -82,11 +87,26 @@ fn a_server_of_old_is_asked_in_its_own_way() {
     assert_eq!(pulled.fetched, 1);
 
     let error = open("circleci://gh/acme/app/99", &server).ls(&Selection::default()).unwrap_err();
-    assert!(matches!(&error, StoreError::Status { url, status: 404, .. } if url.contains("/api/v2/")), "{error}");
+    assert!(
+        matches!(&error, StoreError::Status { url, status: 404, .. } if url.contains("/api/v2/")),
+        "{error}"
+    );
     // A project of no VCS is unknown to the older API.
     let before = server.requests().len();
     open("circleci://circleci/GM1m/5gh9/1", &server).ls(&Selection::default()).unwrap_err();
     assert_eq!(server.requests().len(), before + 1);
+}
+
+#[test]
+fn a_token_of_one_project_is_known_to_the_older_api_only() {
+    for status in [401, 403] {
+        let server = Server::start(move |request: &Request| match request.path.as_str() {
+            "/api/v1.1/project/github/acme/app/1234/artifacts" => old_list(&[(0, "a", here(request, "/f"))]),
+            _ => Reply::new(status, r#"{"message":"Permission denied"}"#),
+        });
+        let listing = open(circle::JOB, &server).ls(&Selection::default()).unwrap();
+        assert_eq!(listing.runs[0].artifacts.len(), 1);
+    }
 }
 
 #[test]
@@ -164,10 +184,13 @@ fn ids_of_a_hostile_server_lead_nowhere_else() {
 
 #[test]
 fn the_latest_job_by_branch_and_outcome() {
-    let server = Server::start(|request: &Request| match request.path.split('?').next().unwrap_or_default() {
-        "/api/v1.1/project/github/acme/app/latest/artifacts" => old_list(&[(0, "a", here(request, "/f"))]),
-        _ => file(request, b"x", "\"x\""),
-    });
+    let server =
+        Server::start(|request: &Request| match request.path.split('?').next().unwrap_or_default() {
+            "/api/v1.1/project/github/acme/app/latest/artifacts" => {
+                old_list(&[(0, "a", here(request, "/f"))])
+            }
+            _ => file(request, b"x", "\"x\""),
+        });
     let dir = tempfile::tempdir().unwrap();
     let store = open("circleci://gh/acme/app/latest?branch=fix/a%20b&filter=failed", &server);
     let pulled = store.pull(dir.path(), &Selection::default(), &NoProgress).unwrap();
@@ -182,7 +205,8 @@ fn the_latest_job_by_branch_and_outcome() {
 #[test]
 fn what_is_pasted_does_not_choose_whom_to_ask() {
     let server = Server::start(|_| list(&[]));
-    for url in ["https://app.circleci.com/jobs/github/acme/app/1234", "https://circleci.com/gh/acme/app/1234"] {
+    for url in ["https://app.circleci.com/jobs/github/acme/app/1234", "https://circleci.com/gh/acme/app/1234"]
+    {
         open(url, &server).ls(&Selection::default()).unwrap();
     }
     assert_eq!(server.requests_for(LIST).len(), 2);

@@ -72,10 +72,12 @@ fn a_token_that_expires_halfway() {
     let dir = tempfile::tempdir().unwrap();
     let first = pull(&server, circle::options(""), dir.path());
     assert_eq!((first.fetched, first.failed.len()), (10, 30));
-    let refused = first.failed.iter().filter(|failed| matches!(failed.error, StoreError::Status { .. })).count();
+    let refused =
+        first.failed.iter().filter(|failed| matches!(failed.error, StoreError::Status { .. })).count();
     assert!((1..=4).contains(&refused), "{refused}");
     assert!(server.requests_for("/f/").len() <= 14, "what is refused once is not asked for thirty times");
-    let left = first.failed.iter().find(|failed| matches!(failed.error, StoreError::NotAskedFor { .. })).unwrap();
+    let left =
+        first.failed.iter().find(|failed| matches!(failed.error, StoreError::NotAskedFor { .. })).unwrap();
     assert!(left.error.to_string().contains("the token was refused before"));
 
     let options = StoreOptions { circleci_token: Some(Token::new(fresh).unwrap()), ..circle::options("") };
@@ -141,7 +143,8 @@ fn a_server_that_drips_is_left() {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             thread::spawn(move || {
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\nETag: \"d\"\r\n\r\n");
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\nETag: \"d\"\r\n\r\n");
                 while stream.write_all(b"x").is_ok() {
                     thread::sleep(Duration::from_millis(30));
                 }
@@ -149,8 +152,7 @@ fn a_server_that_drips_is_left() {
         }
     });
     let server = Server::start(move |_| list(&[(0, "core", drip.clone())]));
-    let network =
-        Network { attempts: 2, stall_timeout: Duration::from_millis(200), ..circle::network() };
+    let network = Network { attempts: 2, stall_timeout: Duration::from_millis(200), ..circle::network() };
     let options = StoreOptions { network, ..circle::options(&server.url()) };
     let (log, dir) = (Log::default(), tempfile::tempdir().unwrap());
     let start = Instant::now();

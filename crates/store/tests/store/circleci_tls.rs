@@ -37,8 +37,9 @@ fn serve(certificate: &CertifiedKey<KeyPair>) -> String {
                 StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), socket.unwrap());
             // Fails where the client doesn't trust the certificate.
             if stream.read(&mut [0; 4096]).is_ok() {
-                let _ =
-                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{\"items\":[]}");
+                let _ = stream.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{\"items\":[]}",
+                );
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
             }

@@ -7,7 +7,6 @@ mod answer;
 mod v1;
 mod v2;
 
-use reqwest::StatusCode;
 use serde::Deserialize;
 use url::Url;
 
@@ -16,7 +15,7 @@ use crate::http::Client;
 use crate::options::Network;
 use crate::{Progress, StoreError};
 
-/// How many jobs a workflow or a pipeline may have; the largest known ones have some hundreds.
+/// How many jobs a workflow or a pipeline may have, and how many workflows that; the largest known have some hundreds.
 const MOST_JOBS: usize = 1000;
 
 /// One artifact, as both APIs describe it.
@@ -52,7 +51,7 @@ impl Api<'_> {
             Err(error) if self.may_be_older(&error) => error,
             answer => return answer,
         };
-        v1::artifacts(self, job).await.map_err(|older| if is_not_found(&older) { newer } else { older })
+        v1::artifacts(self, job).await.map_err(|older| if is_refusal(&older) { newer } else { older })
     }
 
     /// Lists the artifacts of the latest job.
@@ -69,10 +68,12 @@ impl Api<'_> {
         let mut jobs = match what {
             What::Workflow(id) => v2::jobs(self, id).await?,
             What::Pipeline(number) => {
+                let workflows = v2::workflows(self, *number).await?;
+                self.check_count("workflows", workflows.len())?;
                 let mut jobs = Vec::new();
-                for workflow in v2::workflows(self, *number).await? {
+                for workflow in workflows {
                     jobs.extend(v2::jobs(self, &workflow).await?);
-                    self.check_count(&jobs)?;
+                    self.check_count("jobs", jobs.len())?;
                 }
                 jobs
             }
@@ -81,22 +82,22 @@ impl Api<'_> {
         // A workflow that was run again from where it failed lists the jobs that had passed a second time.
         jobs.sort_by_key(|job| job.number);
         jobs.dedup_by_key(|job| job.number);
-        self.check_count(&jobs)?;
+        self.check_count("jobs", jobs.len())?;
         Ok(jobs)
     }
 
-    fn check_count(&self, jobs: &[ApiJob]) -> Result<(), StoreError> {
-        if jobs.len() <= MOST_JOBS {
+    fn check_count(&self, of: &str, count: usize) -> Result<(), StoreError> {
+        if count <= MOST_JOBS {
             return Ok(());
         }
-        let why = format!("it lists more than {MOST_JOBS} jobs");
+        let why = format!("it lists more than {MOST_JOBS} {of}");
         Err(StoreError::BadAnswer { url: crate::http::shown(self.base), why })
     }
 
-    /// Whether an error may mean that the server has no API v2, which a server of the time before it says as it says
-    /// that there is no such job. Projects that are of no VCS are not known to API v1.1.
+    /// Whether an error may mean that API v2 is not for this server or this token: a server of the time before it doesn't
+    /// find it, and tokens of one project are known to API v1.1 only. Projects that are of no VCS are unknown to that.
     fn may_be_older(&self, error: &StoreError) -> bool {
-        is_not_found(error) && self.project.vcs != "circleci"
+        is_refusal(error) && self.project.vcs != "circleci"
     }
 
     /// `{base}/api/{segments}`.
@@ -117,6 +118,6 @@ impl Api<'_> {
     }
 }
 
-fn is_not_found(error: &StoreError) -> bool {
-    matches!(error, StoreError::Status { status, .. } if *status == StatusCode::NOT_FOUND)
+fn is_refusal(error: &StoreError) -> bool {
+    matches!(error, StoreError::Status { status: 401 | 403 | 404, .. })
 }
