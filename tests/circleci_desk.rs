@@ -147,3 +147,25 @@ fn the_token_of_circleci_s_own_command_line_is_for_its_server_only() {
     // A variable comes first.
     ls().env("CIRCLECI_CLI_TOKEN", TOKEN).run().code(0).says(&["0/a"]);
 }
+
+#[test]
+fn no_file_is_larger_than_what_is_stored() {
+    // As CircleCI's limit of 3 GB for a file, in small.
+    const LIMIT: u64 = 1_000_000;
+    let Some(crash) = Crash::of_or_skip(program("big_heap")) else { return };
+    let out = folder();
+    let collect = epitaph().env("CIRCLECI", "true").args(["collect", "--core", "full"]);
+    let answer =
+        collect.args(["--max-core-size", "1000000", "--out"]).arg(out.path()).arg(&crash.core).run().code(0);
+    answer.tells(&[
+        "no more is kept of the core than what debuggers need",
+        "larger than the limit of 1000000 bytes",
+        "over the limit of 1000000 bytes",
+    ]);
+    let kept = files(out.path());
+    assert!(kept.values().all(|bytes| bytes.len() as u64 <= LIMIT));
+    assert!(kept.keys().any(|path| path.ends_with("/core.zst")));
+    drop(crash);
+    let summary = show(out.path()).json();
+    assert_chain(&functions(&summary), &["sum_of", "sum_of", "sum_of", "tally", "main"]);
+}

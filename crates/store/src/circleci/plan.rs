@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use percent_encoding::percent_encode_byte;
+
 use super::listed::JobList;
 use crate::StoreError;
 use crate::hash::sha256_of;
@@ -110,7 +112,7 @@ fn component(name: &str) -> String {
         if (char.is_control() && char != '\0') || char == '\\' {
             let mut bytes = [0; 4];
             for byte in char.encode_utf8(&mut bytes).bytes() {
-                local.push_str(&format!("%{byte:02X}"));
+                local.push_str(percent_encode_byte(byte));
             }
         } else {
             local.push(char);
