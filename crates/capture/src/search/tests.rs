@@ -301,8 +301,6 @@ fn older_cores_are_counted_but_not_taken_unless_given() {
     assert_eq!((job.names(&found), found.older), (vec!["core.3".to_owned()], 2));
     let found = job.search().newer_than(since).given(old).run();
     assert_eq!(job.names(&found), ["core.1", "core.3"]);
-    // Times of files may lag behind the clock.
-    assert_eq!(job.search().newer_than(since + Duration::from_secs(2)).run().candidates.len(), 1);
 }
 
 #[test]
