@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn debuggers_are_known_by_their_names() {
         let known = |name: &str| is_tracer(OsStr::new(name));
-        for name in ["gdb", "gdb-multiarch", "gdbserver", "s390x-linux-gnu-gdb", "lldb-19", "lldb-server", "rr"] {
+        for name in
+            ["gdb", "gdb-multiarch", "gdbserver", "s390x-linux-gnu-gdb", "lldb-19", "lldb-server", "rr"]
+        {
             assert!(known(name), "{name}");
         }
         for name in ["gdbus", "rrdtool", "make", "lldbish", "mygdb"] {
