@@ -118,9 +118,10 @@ fn not_ignored(signals: &[i32]) -> Vec<i32> {
     signals.iter().copied().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect()
 }
 
-/// Returns the signals that this process ignores, and what it starts will as well: a bit each, from that of signal 1 on.
+/// Returns the signals that this process was started to ignore, as what it starts is: a bit each, from that of signal 1 on.
 pub(crate) fn ignored() -> u64 {
-    Status::of(getpid()).map_or(0, |status| status.signals("SigIgn"))
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    *IGNORED.get_or_init(|| Status::of(getpid()).map_or(0, |status| status.signals("SigIgn")))
 }
 
 /// Makes these signals act by their defaults while the returned flag is set; registers that once per process.

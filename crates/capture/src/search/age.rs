@@ -72,7 +72,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("core");
         let file = File::create(&path).unwrap();
-        let written = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_700_000_000_500_000_000);
+        let written = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
         let is_after = |file: &File, later: Duration| {
             Oldest::new(written + later).is_after(&path, &file.metadata().unwrap())
         };

@@ -110,6 +110,7 @@ impl Situation {
             situation.receiver == Receiver::Usable && host.settings().pipes_into("systemd-coredump");
         let situation = Situation {
             gvisor: host.is_gvisor(),
+            limit: own::core_limit(host),
             inherited: Inherited::of(host),
             systemd: if systemd { Systemd::of(host) } else { Systemd::default() },
             oom_kills: evidence::oom_kills(host).unwrap_or(0),
@@ -143,7 +144,7 @@ impl Situation {
             gvisor: false,
             pipe_limit: settings.pipe_limit.unwrap_or(0),
             suid_dumpable: settings.suid_dumpable.unwrap_or(0),
-            limit: own::core_limit(host),
+            limit: CoreLimit::current(),
             inherited: Inherited::default(),
             container,
             systemd: Systemd::default(),

@@ -148,7 +148,7 @@ impl<'a> Aftermath<'a> {
             let patience = if self.died() { Patience::default() } else { JUST_A_LOOK };
             collectors::wait(self.host, &self.dead, self.outcome.started, patience);
         }
-        search(self.host, self.args, self.outcome, &Expected { died: self.died(), traced: self.traced })
+        search(self.host, self.args, self.outcome, Expected { died: self.died(), traced: self.traced })
     }
 
     /// Whether the command seems to have died, or a process of it was seen to.

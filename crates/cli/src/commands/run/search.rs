@@ -23,7 +23,7 @@ pub(super) struct Expected {
 }
 
 /// Searches for the cores that the command left.
-pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected: &Expected) -> Found {
+pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected: Expected) -> Found {
     let mut found = search_places(host, args, outcome, expected);
     let mut others = 0;
     found.candidates.retain(|candidate| {
@@ -51,7 +51,7 @@ pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected
 /// command's folder is searched then, but all places that there are only if the command failed or a crash was seen.
 ///
 /// Where it makes no files, those of a command that was traced are nowhere but in stores.
-fn search_places(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected: &Expected) -> Found {
+fn search_places(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected: Expected) -> Found {
     let is_well = outcome.exit == Ended::Code(0) && !outcome.timed_out && !expected.died;
     let limits = SearchLimits { time: args.search_budget, ..SearchLimits::default() };
     let search = Search::new(host).newer_than(outcome.started);
