@@ -223,18 +223,22 @@ fn what_a_traced_command_leaves_behind_goes_on() {
     let starter = ["sh", "-c", r#"kill -STOP $$; exec "$@""#, "sh"].map(OsString::from).to_vec();
     let trace = Trace { starter, folder: folder.path().to_owned(), full_below: 0 };
     let script = format!(
-        "cd '{}'; while ! [ -e stop ]; do : >tick; sleep 0.01; done & while ! [ -e tick ]; do :; done",
+        "cd '{}'; (while ! [ -e stop ]; do : >tick; sleep 0.01; done; : >stopped) & while ! [ -e tick ]; do :; done",
         folder.path().display()
     );
     let options = RunOptions { trace: Some(trace), ..RunOptions::default() };
     let outcome = run(&RunCommand::new("sh", ["-c", &script]), &options).unwrap();
     std::fs::remove_file(path("tick")).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !path("tick").exists() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let goes_on = path("tick").exists();
+    let appears = |name: &str| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !path(name).exists() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        path(name).exists()
+    };
+    let goes_on = appears("tick");
     std::fs::write(path("stop"), "").unwrap();
+    let goes_on = goes_on && appears("stopped");
     if outcome.untraced.is_some() {
         return epitaph_testkit::skip::skipped("processes can't be traced here");
     }
