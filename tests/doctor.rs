@@ -355,7 +355,7 @@ fn reason_after(root: &Path, program: &Path, status: i32) -> &'static str {
         executable: Some(program.to_owned()),
         started: SystemTime::now(),
         ended: SystemTime::now(),
-        cwd: root.to_owned(),
+        cwd: Some(root.to_owned()),
         core_limit: CoreLimit::UNLIMITED,
         orphans: Vec::new(),
         orphan_count: 0,

@@ -352,3 +352,74 @@ fn a_terminal_stays_the_commands() {
     let output = script.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+/// Starts epitaph by a shell, which prepares what it inherits and has it as `$0`, in `folder`.
+fn prepared_by(folder: &Path, script: &str) -> std::process::Output {
+    let mut shell = Command::new("sh");
+    plain_environment(&mut shell).args(["-c", script]).arg(program_path()).current_dir(folder);
+    shell.output().unwrap()
+}
+
+#[test]
+fn a_limit_on_file_sizes_ends_only_what_it_is_for() {
+    let folder = folder();
+    let output =
+        prepared_by(folder.path(), r#"ulimit -f 512; exec "$0" run --out out -- sh -c 'echo ran; exit 3'"#);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(3), &b"ran\n"[..]));
+    // What the command itself writes ends it as ever.
+    let script = r#"ulimit -f 1; exec "$0" run --out out -- sh -c 'head -c 9000 /dev/zero >big; exit $?'"#;
+    let output = prepared_by(folder.path(), script);
+    assert_eq!(output.status.code(), Some(153), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Whoever ignores SIGCHLD is not told how its children ended.
+#[test]
+fn the_status_is_the_commands_own_whatever_signals_are_ignored() {
+    let folder = folder();
+    for options in ["", "--timeout 60", "--capture ptrace"] {
+        let script = format!(r#"trap '' CHLD; exec "$0" run {options} --out out -- sh -c 'exit 7'"#);
+        let started = Instant::now();
+        let output = prepared_by(folder.path(), &script);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{options}: {said}");
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+}
+
+#[test]
+fn a_full_disk_behind_stderr_ends_no_command() {
+    let folder = folder();
+    let script = r#"exec "$0" run --output-tail --out out -- sh -c 'echo a >&2; sleep 0.1; echo b >&2; exit 5' 2>/dev/full"#;
+    assert_eq!(prepared_by(folder.path(), script).status.code(), Some(5));
+}
+
+#[test]
+fn an_earlier_commands_crash_is_none_of_the_next() {
+    let Some(job) = Job::new() else { return };
+    job.run().arg("--").arg(job.exe()).run().code(139);
+    let answer = job.run().args(["--fail-on-crash", "--", "true"]).run().code(0);
+    assert!(!answer.stderr().contains("died of SIGSEGV"), "{answer}");
+    assert_eq!(job.crashes().len(), 1);
+}
+
+#[test]
+fn a_crash_that_was_only_seen_is_told_and_counts() {
+    let Some(job) = Job::new() else { return };
+    // An orphan, whose end comes to us; the shell waits for it by the pipe that it holds.
+    let script = r#"ulimit -c 0; (sh -c '"$0"; kill -SEGV $$' "$0" &) | cat; exit 0"#;
+    let answer = job.run().args(["--fail-on-crash", "--", "sh", "-c", script]).arg(job.exe()).run().code(3);
+    assert_eq!(job.crashes().len(), 0, "{answer}");
+    answer.tells(&["warning: a process of the command died without a core: "]);
+}
+
+#[test]
+fn a_folder_that_was_removed_is_nobodys() {
+    let Some(job) = Job::new() else { return };
+    let script = format!(
+        r#"mkdir gone; cd gone; rmdir ../gone; exec "$0" run --out '{}' -- sh -c 'exit 4'"#,
+        job.out().display()
+    );
+    let output = prepared_by(&job.folder.path().join("work"), &script);
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(sealed(&job.out()).len(), 0);
+}

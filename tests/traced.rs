@@ -272,3 +272,53 @@ fn a_command_that_is_in_time_is_left_alone() {
     let left = fs::read_dir(job.path()).unwrap().count();
     assert_eq!(left, 1, "only the output folder is left: {}", text(job.path()));
 }
+
+/// What has stopped itself to be traced, and whose tracer dies before it comes to that, goes on.
+#[test]
+fn a_command_goes_on_where_its_tracer_dies_before_it_begins() {
+    let Some(job) = Job::new() else { return };
+    // The shell stands for the tracer.
+    let script = r#"
+        "$0" start-stopped $$ -- sh -c ': >alive' &
+        while ! grep -q 'State:.T' /proc/$!/status; do sleep 0.01; done
+        kill -KILL $$"#;
+    let mut shell = Command::new("sh");
+    plain_environment(&mut shell).args(["-c", script]).arg(program_path()).current_dir(job.path());
+    assert_eq!(shell.status().unwrap().code(), None);
+    wait_for(&job.path().join("alive"));
+
+    // Whose tracer is gone already, nobody would continue.
+    let mut alone = Command::new(program_path());
+    plain_environment(&mut alone).args(["start-stopped", "1", "--", "sh", "-c", "exit 6"]);
+    assert_eq!(alone.status().unwrap().code(), Some(6));
+}
+
+#[test]
+fn a_time_limit_holds_where_nothing_can_be_dumped() {
+    let Some(job) = Job::with("null_deref") else { return };
+    let started = Instant::now();
+    let run = job.run().env("TMPDIR", "/nowhere").args(["--timeout", "1s", "--", "sleep", "60"]);
+    run.run().code(124);
+    assert!(started.elapsed() < Duration::from_secs(40));
+    // Beside the output folder there is room for what the system's temporary folder can't take.
+    let traced = job.traced().env("TMPDIR", "/nowhere").arg("--").arg(job.exe()).run().code(139);
+    assert!(!traced.stderr().contains("traced_not_dumped"), "{traced}");
+    assert_eq!(
+        job.dumped().iter().filter(|summary| summary["process"]["name"] == "exe").count(),
+        1,
+        "{traced}"
+    );
+}
+
+#[test]
+fn a_core_beyond_the_limit_on_file_sizes_costs_no_job() {
+    let Some(job) = Job::with("null_deref") else { return };
+    let script = r#"ulimit -f 8; exec "$0" run --capture ptrace --out out -- sh -c '"$0"; exit 4' "$1""#;
+    let mut shell = Command::new("sh");
+    plain_environment(&mut shell)
+        .args(["-c", script])
+        .arg(program_path())
+        .arg(job.exe())
+        .current_dir(job.path());
+    assert_eq!(shell.output().unwrap().status.code(), Some(4));
+}

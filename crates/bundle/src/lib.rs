@@ -67,5 +67,5 @@ pub use open::{
     CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts, StoreName,
     find_cores, holds_core, open_core, open_core_file, open_core_pipe, open_core_within,
 };
-pub use save::{SaveError, compress_stream, save_core, write_core};
+pub use save::{SaveError, compress_stream, save_core, spool_core, write_core};
 pub use summaries::{Crashes, read_summaries};

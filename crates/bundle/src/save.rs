@@ -59,6 +59,30 @@ impl SaveError {
 /// when it is complete, in the place of any other, and says that it was written at `modified`. Returns its size in
 /// bytes.
 pub fn save_core(core: &dyn ReadAt, target: &Path, modified: Option<SystemTime>) -> Result<u64, SaveError> {
+    save(core, target, modified, Durability::Synced)
+}
+
+/// Writes a core as [`save_core`] does, without waiting for the disk: it is kept elsewhere soon, and need not outlive the
+/// machine.
+pub fn spool_core(core: &dyn ReadAt, target: &Path) -> Result<u64, SaveError> {
+    save(core, target, None, Durability::Cached)
+}
+
+/// When a file is taken for written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// When the disk has it.
+    Synced,
+    /// When the kernel has it.
+    Cached,
+}
+
+fn save(
+    core: &dyn ReadAt,
+    target: &Path,
+    modified: Option<SystemTime>,
+    durability: Durability,
+) -> Result<u64, SaveError> {
     let needed = core.size().map_err(SaveError::Read)?;
     let unwritten = |source| {
         let path = target.to_owned();
@@ -85,7 +109,9 @@ pub fn save_core(core: &dyn ReadAt, target: &Path, modified: Option<SystemTime>)
         let _ = file.set_modified(modified);
     }
     let size = file.metadata().map_err(unwritten)?.len();
-    file.sync_all().map_err(unwritten)?;
+    if durability == Durability::Synced {
+        file.sync_all().map_err(unwritten)?;
+    }
     temporary.persist(target).map_err(|error| unwritten(error.error))?;
     Ok(size)
 }

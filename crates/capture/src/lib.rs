@@ -56,7 +56,7 @@ pub use canary::{CANARY_NAME, Canary, CanaryError, Fate, Flight};
 pub use doctor::{Diagnosis, FixError, Fixed, diagnose, fix};
 pub use error::CaptureError;
 pub use host::{Host, Settings};
-pub use kernel_log::{FilePlaces, KernelCrash, KernelLog, find_code, kernel_crashes, kernel_crashes_since};
+pub use kernel_log::{CodeSearch, FilePlaces, KernelCrash, KernelLog, kernel_crashes, kernel_crashes_since};
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, raise_open_files, survive_file_size_limit};
 pub use live::LiveCoreError;
 pub use mode::CaptureMode;
@@ -68,7 +68,7 @@ pub use run::{
     Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Tail, Timeout, Trace, dumps_core, run,
 };
 pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
-pub use stores::{Collector, Patience, Waited, wait_for_dumps, why_not_kept};
+pub use stores::{Collector, Patience, Waited, sends_to_one_place, wait_for_dumps, why_not_kept};
 pub use trace::{Dumped, Dumps, start_stopped};
 pub use why::{
     CommandFacts, Folder, FolderTrouble, Guarded, Inherited, LastWords, LostCore, NoCore, OwnReport, Program,

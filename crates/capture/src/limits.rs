@@ -4,7 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use procfs::process::{LimitValue, Limits};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use signal_hook::consts::signal::SIGXFSZ;
+
+use crate::run::ignored;
 
 /// The least limit that makes the kernel write a core to a file (`min_coredump` of its ELF loader).
 pub const LEAST_FOR_A_CORE: u64 = 4096;
@@ -57,9 +60,21 @@ pub(crate) fn bytes(limit: LimitValue) -> Option<u64> {
 /// Makes a write beyond the limit on file sizes (`ulimit -f`) fail with an error, instead of ending this process by
 /// SIGXFSZ: what can't be stored is then told, and the rest is kept.
 ///
-/// By a handler that does nothing, so that programs which are started later have the signal's default again.
+/// By a handler that does nothing, so that programs which are started later have the signal's default again. Where the
+/// signal is ignored, which does as well, that is left as it is: what is started later is to ignore it, too.
 pub fn survive_file_size_limit() -> io::Result<()> {
-    signal_hook::flag::register(signal_hook::consts::signal::SIGXFSZ, Arc::default()).map(drop)
+    if getrlimit(Resource::Fsize).current.is_none() || ignored() & (1 << (SIGXFSZ - 1)) != 0 {
+        return Ok(());
+    }
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
+}
+
+/// Raises the soft limit of the core's size of a process that was just started here to the hard one.
+pub(crate) fn raise_of(process: Pid) -> io::Result<()> {
+    // It has been started with this process's own.
+    let raised = CoreLimit::current().raised();
+    prlimit(Some(process), Resource::Core, Rlimit { current: raised.soft, maximum: raised.hard })?;
+    Ok(())
 }
 
 /// Lets this process open as many files as it may (`RLIMIT_NOFILE`), up to some thousands; returns how many that are.

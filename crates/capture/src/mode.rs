@@ -1,16 +1,24 @@
 //! How the cores of a command are best had on this host.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
-use crate::handler::OwnPattern;
+use rustix::fs::{Access, access};
+use rustix::system::uname;
+
 use crate::host::Host;
 use crate::limits::LEAST_FOR_A_CORE;
 use crate::live::can_dump;
-use crate::pattern::Target;
+use crate::pattern::{Facts, FilePattern, Target};
+use crate::stores::Collector;
 use crate::why::{Receiver, Situation};
 
-/// Programs that keep the cores they are given where a search finds them.
-const COLLECTORS: [&[u8]; 2] = [b"systemd-coredump", b"apport"];
+/// Most bytes of a part of a path (`NAME_MAX`).
+const LONGEST_PART: usize = 255;
+/// The longest name of a thread that the kernel keeps (`TASK_COMM_LEN` without its NUL).
+const LONGEST_COMM: usize = 15;
 
 /// How cores are had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +37,12 @@ impl CaptureMode {
     ///
     /// Nor where the command may need rights that a traced process doesn't get: this user isn't root, and `host` has
     /// programs by which jobs become root.
-    pub fn best(host: &Host, situation: &Situation) -> CaptureMode {
+    ///
+    /// Nothing is proven here: before every command, a crash on purpose would cost more than it tells. A crasher that stands
+    /// elsewhere than in `cwd`, where the command does, may fare otherwise.
+    pub fn best(host: &Host, situation: &Situation, cwd: Option<&Path>) -> CaptureMode {
         let needs_rights = || !rustix::process::geteuid().is_root() && gives_rights(host);
-        if arrive(situation) || !can_dump() || needs_rights() {
+        if arrive(host, situation, cwd) || !can_dump() || needs_rights() {
             CaptureMode::File
         } else {
             CaptureMode::Ptrace
@@ -50,22 +61,49 @@ fn gives_rights(host: &Host) -> bool {
     })
 }
 
-/// Tells whether the kernel's cores arrive where a search finds them.
-fn arrive(situation: &Situation) -> bool {
+/// Tells whether the kernel's cores arrive where a search finds them, of processes that stand in `cwd`.
+fn arrive(host: &Host, situation: &Situation, cwd: Option<&Path>) -> bool {
     let Ok(pattern) = &situation.pattern else { return false };
     let is_here = situation.container.is_none() && situation.receiver == Receiver::Usable;
     match pattern.target() {
         Target::File(file) => {
             let may_be_written = situation.limit.hard.is_none_or(|hard| hard >= LEAST_FOR_A_CORE);
             let trouble = situation.folder.as_ref().is_some_and(|folder| folder.trouble.is_some());
-            !file.is_empty() && may_be_written && !trouble
+            !file.is_empty() && may_be_written && !trouble && can_be_made(host, file, cwd)
         }
-        Target::Pipe(pipe) => {
-            let name = pipe.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            is_here && (COLLECTORS.contains(&name) || OwnPattern::of(pattern).is_some())
+        Target::Pipe(_) | Target::Socket(_) => {
+            is_here && Collector::of_pattern(pattern).is_some_and(Collector::keeps_any_program)
         }
-        Target::Socket(_) => is_here && OwnPattern::of(pattern).is_some(),
     }
+}
+
+/// Tells whether a file can be made by the name that a pattern gives it, by a process that stands in `cwd`: not in a folder
+/// that is gone or not to be written into, where a folder has the name, or where that is too long.
+fn can_be_made(host: &Host, file: &FilePattern, cwd: Option<&Path>) -> bool {
+    let Some(cwd) = cwd else { return file.is_absolute() };
+    let name = expected_name(file, cwd);
+    let fits = name.split(|byte| *byte == b'/').all(|part| part.len() <= LONGEST_PART);
+    let reached = |name: &[u8]| host.path(cwd.join(OsStr::from_bytes(name)));
+    let taken = file.fixed().is_some_and(|name| reached(name).is_dir());
+    let folder = file.relative_folder().map(|folder| host.path(cwd.join(folder)));
+    let writable = folder.is_none_or(|folder| access(&folder, Access::WRITE_OK | Access::EXEC_OK).is_ok());
+    fits && !taken && writable
+}
+
+/// Returns the name of a core of a program in `cwd`, as long as names of programs mostly are at most.
+fn expected_name(file: &FilePattern, cwd: &Path) -> Vec<u8> {
+    const MOST: u32 = 4 << 20; // `PID_MAX_LIMIT`
+    file.expand(&Facts {
+        pid: MOST,
+        host_pid: MOST,
+        tid: MOST,
+        host_tid: MOST,
+        time: u64::from(u32::MAX),
+        host_name: uname().nodename().to_bytes().to_vec(),
+        thread_name: vec![b'x'; LONGEST_COMM],
+        executable: Some(cwd.join("x".repeat(LONGEST_COMM)).into_os_string().into_encoded_bytes()),
+        ..Facts::default()
+    })
 }
 
 #[cfg(test)]
@@ -84,7 +122,7 @@ mod tests {
             let mut situation = Situation::in_brief(&host);
             (situation.limit, situation.container) = (CoreLimit::UNLIMITED, None);
             change(&mut situation);
-            CaptureMode::best(&host, &situation)
+            CaptureMode::best(&host, &situation, Some(Path::new("/tmp")))
         };
         let (file, traced) =
             (CaptureMode::File, if can_dump() { CaptureMode::Ptrace } else { CaptureMode::File });
@@ -107,6 +145,24 @@ mod tests {
         ] {
             assert_eq!(best(pattern, change), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_core_must_find_room_where_the_command_stands() {
+        let can_be_made = |pattern: &str, cwd: Option<&Path>| {
+            let (root, host) = fake(&[("kernel/core_pattern", pattern)]);
+            std::fs::create_dir_all(root.path().join("job/core")).unwrap();
+            let pattern = host.settings().pattern.clone().unwrap();
+            super::can_be_made(&host, pattern.file().unwrap(), cwd)
+        };
+        let job = Some(Path::new("/job"));
+        assert!(can_be_made("core.%p", job) && can_be_made("core.%p.%E", job));
+        assert!(!can_be_made("core", job), "a folder has its name");
+        assert!(!can_be_made("core.%p", Some(Path::new("/gone"))) && !can_be_made("core.%p", None));
+        assert!(!can_be_made("sub/core.%p", job) && can_be_made("/tmp/core.%p", None));
+        let deep = format!("/job/{}", "x".repeat(240));
+        assert!(can_be_made("/tmp/core.%p", Some(Path::new(&deep))));
+        assert!(!can_be_made("/tmp/core.%p.%E", Some(Path::new(&deep))), "its name is too long");
     }
 
     #[test]

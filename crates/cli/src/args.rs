@@ -305,6 +305,9 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StartStoppedArgs {
+    /// The process that is to trace it: this one's parent
+    #[arg(value_name = "PID")]
+    pub(crate) tracer: u32,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use epitaph_bundle::{Identity, OutputFolder, SealRequest, Sealed};
 use epitaph_capture::{
-    FilePlaces, Host, KernelCrash, KernelLog, RunOutcome, find_code, kernel_crashes, kernel_crashes_since,
+    CodeSearch, FilePlaces, Host, KernelCrash, KernelLog, RunOutcome, SearchLimits, kernel_crashes,
+    kernel_crashes_since,
 };
 use epitaph_report::{Options, text};
 use epitaph_summary::{Collection, CrashSummary, Process, Warning};
 use epitaph_triage::{Silent, Triaged};
 
-use crate::args::{KeepArgs, KeepCore, SearchArgs};
+use crate::args::{KeepArgs, KeepCore, RunArgs, SearchArgs};
 use crate::config;
 use crate::environment;
 use crate::error::{Error, message};
@@ -126,37 +127,34 @@ pub(crate) struct Found {
 /// Finds what the kernel logged of processes of the command that left no core.
 ///
 /// The log says neither whose process it was nor whose child. It was the command's if that was seen to end by a signal.
-/// Where none was seen, it may be one that crashed in the command's program or in a file beneath its folder; or the only one
-/// that died meanwhile of the signal which the command's shell passed on. In these cases, the code that the kernel logged
-/// has to be that of the file: names and sizes are soon alike.
-pub(crate) fn of_command(
-    host: &Host,
-    log: KernelLog,
-    search: &SearchArgs,
-    outcome: &RunOutcome,
-) -> Vec<Found> {
-    let mut places = places(search, Some(outcome.cwd.clone()));
+/// Where none was seen, it may be one that died of the signal which the command's shell passed on: in the command's program,
+/// in a file beneath its folder, or as the only one meanwhile. The code that the kernel logged has to be that of the file
+/// then: names and sizes are soon alike.
+pub(crate) fn of_command(host: &Host, log: KernelLog, args: &RunArgs, outcome: &RunOutcome) -> Vec<Found> {
+    let mut places = places(&args.keep.search, outcome.own_folder().map(Path::to_owned));
     places.files.extend(outcome.executable.clone());
+    let mut code = CodeSearch::new(host, places, args.search_budget);
     let mut crashes = log.crashes();
-    let files: Vec<Option<PathBuf>> =
-        crashes.iter_mut().map(|crash| find_code(host, crash, &places)).collect();
     let seen = |crash: &KernelCrash| outcome.crashed().any(|crashed| crashed.pid == crash.remains.tid);
     let any_seen = crashes.iter().any(seen);
     let passed_on = outcome.exit.probable_signal();
     let of_signal = |crash: &KernelCrash| Some(crash.remains.signal.number) == passed_on;
     let is_only_one = crashes.iter().filter(|crash| of_signal(crash)).count() == 1;
-    let found = crashes.iter().zip(files).filter_map(|(crash, file)| {
+    // Whose others are is soon said: their files are not looked for.
+    crashes.retain(
+        |crash| {
+            if any_seen { seen(crash) } else { of_signal(crash) && crash.remains.bytes.is_some() }
+        },
+    );
+    let found = crashes.into_iter().filter_map(|mut crash| {
+        let file = code.find(&mut crash);
+        let pid = any_seen.then_some(crash.remains.tid);
         let likely = || {
-            let file = file.filter(|_| !any_seen && crash.remains.bytes.is_some())?;
-            let in_its_file = Some(&file) == outcome.executable.as_ref() || file.starts_with(&outcome.cwd);
-            (in_its_file || (is_only_one && of_signal(crash))).then_some(())
+            file.is_some_and(|file| {
+                is_only_one || Some(&file) == outcome.executable.as_ref() || outcome.has_in_its_folder(&file)
+            })
         };
-        let pid = seen(crash).then_some(crash.remains.tid);
-        (pid.is_some() || likely().is_some()).then(|| Found {
-            died: outcome.ended,
-            pid,
-            crash: crash.clone(),
-        })
+        (pid.is_some() || likely()).then_some(Found { died: outcome.ended, pid, crash })
     });
     found.collect()
 }
@@ -174,9 +172,10 @@ fn is_younger(file: &Path, time: SystemTime) -> bool {
 /// logged is that of the file.
 pub(crate) fn beneath(host: &Host, search: &SearchArgs, tree: &Path, since: SystemTime) -> Vec<Found> {
     let places = FilePlaces { folders: Vec::new(), ..places(search, Some(tree.to_owned())) };
+    let mut code = CodeSearch::new(host, places, SearchLimits::default().time);
     let crashes = kernel_crashes_since(host, since).into_iter();
     let found = crashes.filter(|(_, crash)| crash.remains.bytes.is_some()).filter_map(|(died, mut crash)| {
-        let file = find_code(host, &mut crash, &places)?;
+        let file = code.find(&mut crash)?;
         let ours = file.starts_with(tree) && !is_younger(&file, died);
         ours.then_some(Found { died, pid: None, crash })
     });

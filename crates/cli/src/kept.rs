@@ -16,6 +16,8 @@ pub(crate) struct Kept {
     pub(crate) new: usize,
     /// Crashes that were there already.
     pub(crate) known: usize,
+    /// Cores that tell of no crash of their own: copies of others, and those of `doctor`'s canaries.
+    pub(crate) passed_over: usize,
     /// Cores that could not be read, or crashes that could not be kept.
     pub(crate) failed: usize,
     /// The least that tells of the crashes that are not kept, because there are enough.
@@ -30,7 +32,15 @@ impl Kept {
     /// Begins with nothing, in a folder that is taken for empty.
     pub(crate) fn new(args: &KeepArgs) -> Kept {
         let retention = Retention::new(&args.retention, None);
-        Kept { new: 0, known: 0, failed: 0, left_out: Vec::new(), safe: Vec::new(), retention }
+        Kept {
+            new: 0,
+            known: 0,
+            passed_over: 0,
+            failed: 0,
+            left_out: Vec::new(),
+            safe: Vec::new(),
+            retention,
+        }
     }
 
     /// Counts what is in the folder that crashes are to be kept in; the time for keeping them begins now.

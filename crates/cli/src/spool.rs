@@ -3,34 +3,42 @@
 use std::path::{Path, PathBuf};
 
 use epitaph_capture::{Candidate, Dumps};
-use tempfile::TempDir;
 
 use crate::error::{Error, message, with_causes};
 use crate::terminal;
 
 /// A folder that only this user can enter, among the system's temporary files: it may not lie in the folder that a CI
 /// system stores, for what is in it is whole and has its secrets.
+///
+/// It stays where it is, whatever becomes of us, until it is [closed](Spool::close): it may hold the only copies.
 pub(crate) struct Spool {
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Spool {
-    /// Makes the folder.
-    pub(crate) fn new() -> Result<Spool, Error> {
-        let folder = tempfile::Builder::new().prefix("epitaph-run-").tempdir();
+    /// Makes the folder; beside `out`, where the system's temporary files can't be had.
+    pub(crate) fn new(out: &Path) -> Result<Spool, Error> {
+        let mut builder = tempfile::Builder::new();
+        let builder = builder.prefix("epitaph-run-");
+        let beside = || {
+            let out = std::path::absolute(out).ok()?;
+            builder.tempdir_in(out.parent()?).ok()
+        };
+        let folder = builder.tempdir().or_else(|error| beside().ok_or(error));
         let folder = folder.map_err(|error| {
-            Error::from(error).context("there is no temporary folder for cores, so none are written")
+            Error::from(error)
+                .context("there is no temporary folder for cores, so epitaph writes none itself")
         })?;
-        Ok(Spool { folder })
+        Ok(Spool { folder: folder.keep() })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// Removes the cores that are `safe` elsewhere, and the folder unless there are others.
     pub(crate) fn close(self, safe: &[PathBuf]) {
-        let folder = self.folder.keep();
+        let folder = self.folder;
         for core in safe.iter().filter(|core| core.starts_with(&folder)) {
             // What can't be removed is told below.
             let _ = std::fs::remove_file(core);

@@ -83,11 +83,13 @@ pub(crate) fn tell(
         };
         if let Some(first) = copies.is_one(&opened) {
             terminal::note(&format!("{} is the same core as {}", opened.path.display(), first.display()));
+            kept.passed_over += 1;
             opened.release();
             continue;
         }
         if is_canarys(&opened) {
             terminal::note(&format!("{} is of `epitaph doctor`'s own crash", opened.path.display()));
+            kept.passed_over += 1;
             opened.release();
             continue;
         }

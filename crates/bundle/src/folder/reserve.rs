@@ -1,11 +1,9 @@
 //! Room that is kept for the summaries, whatever fills the disk meanwhile.
 
 use std::fs::File;
-use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::space::Space;
@@ -14,8 +12,10 @@ use super::space::Space;
 const MOST_BYTES: u64 = 1 << 20;
 /// The part of the free space that is kept at most: on a small disk, cores need some too.
 const PART: u64 = 4;
-/// Files that are kept, for a crash's folder, its summary and the reports.
+/// Files that are kept, for a crash's folder, its summary and the reports, where a file system has few left.
 const FILES: usize = 4;
+/// So many files are enough for whatever the command makes.
+const MANY: u64 = 10_000;
 
 /// Disk space that is held from the start, and given up for what must be written when the disk is full.
 ///
@@ -47,28 +47,21 @@ impl Reserve {
 fn hold(folder: &Path) -> Vec<File> {
     let Ok(space) = Space::of(folder) else { return Vec::new() };
     let bytes = MOST_BYTES.min(space.bytes / PART);
-    let files = space.files.map_or(1, |files| FILES.min(usize::try_from(files / PART).unwrap_or(FILES)));
+    let files = match space.files {
+        Some(files) if files < MANY => FILES.min(usize::try_from(files / PART).unwrap_or(FILES)),
+        _ => 1,
+    };
     let mut held = Vec::new();
     for _ in 0..files {
         let Ok(file) = tempfile::tempfile_in(folder) else { break };
         held.push(file);
     }
-    // Without its bytes, a file still holds the right to make one.
-    if let Some(first) = held.first_mut() {
-        let _ = fill(first, bytes);
+    // Without its bytes, as where file systems can't promise any, a file still holds the right to make one. To write them
+    // would cost each command more than it is worth.
+    if let (Some(first), Ok(length)) = (held.first(), i64::try_from(bytes)) {
+        let _ = fallocate(first, FallocateFlags::empty(), 0, length);
     }
     held
-}
-
-/// Makes a file occupy so many bytes of the disk.
-fn fill(file: &mut File, bytes: u64) -> io::Result<()> {
-    let length = i64::try_from(bytes).map_err(io::Error::other)?;
-    match fallocate(&*file, FallocateFlags::empty(), 0, length) {
-        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
-            file.write_all(&vec![0; usize::try_from(bytes).map_err(io::Error::other)?])
-        }
-        done => Ok(done?),
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Finds the file that a crash was in: the kernel logs its name, without its folders.
 
-use std::ffi::OsStr;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use epitaph_elf::{Bytes, Object, Remains};
 use rustix::fs::OFlags;
@@ -30,37 +32,71 @@ pub struct FilePlaces {
     pub folders: Vec<PathBuf>,
 }
 
-/// Finds the file whose code the program counter was in, and where the code lies in it: of the files of that name, the
-/// first that fits. Puts both into `crash`, and returns the file.
-pub fn find_code(host: &Host, crash: &mut KernelCrash, places: &FilePlaces) -> Option<PathBuf> {
-    let name = crash.remains.code.as_ref()?.file.clone();
-    // The name is that of a folder's entry; anything else is crafted.
-    if Path::new(&name).file_name() != Some(&name) {
-        return None;
-    }
-    let (path, offset) = find(host, &name, &crash.remains, places)?;
-    let code = crash.remains.code.as_mut()?;
-    code.offset = Some(offset);
-    code.file = path.clone().into_os_string();
-    Some(path)
+/// Finds the files of crashes, of which a storm may have logged many: each name is looked for once, and all together for a
+/// limited time.
+#[derive(Debug)]
+pub struct CodeSearch {
+    host: Host,
+    places: FilePlaces,
+    /// How long trees may still be searched.
+    left: Duration,
+    /// Files by folder and name, as far as they were looked for.
+    named: HashMap<(PathBuf, OsString), Vec<PathBuf>>,
 }
 
-fn find(host: &Host, name: &OsStr, remains: &Remains, places: &FilePlaces) -> Option<(PathBuf, u64)> {
-    let fits = |path: PathBuf| {
-        let path = std::path::absolute(path).ok()?;
-        let offset = remains.offset_in(&open(&path)?)?;
-        Some((path, offset))
-    };
-    let given = places.files.iter().cloned();
-    let in_folders = places.folders.iter().map(|folder| folder.join(name));
-    given.chain(in_folders).find_map(fits).or_else(|| {
-        let libraries = LIBRARIES.iter().map(|folder| (host.path(folder), LIBRARY_DEPTH));
-        let limits = SearchLimits::default();
-        let trees = places.trees.iter().map(|tree| (tree.clone(), limits.depth));
-        trees.chain(libraries).find_map(|(folder, depth)| {
-            named(host, &folder, name, depth, limits).into_iter().take(MOST_FILES).find_map(fits)
+impl CodeSearch {
+    /// Prepares to look in `places`, and in trees for as long as `time`.
+    pub fn new(host: &Host, places: FilePlaces, time: Duration) -> CodeSearch {
+        CodeSearch { host: host.clone(), places, left: time, named: HashMap::new() }
+    }
+
+    /// Finds the file whose code the program counter was in, and where the code lies in it: of the files of that name, the
+    /// first that fits. Puts both into `crash`, and returns the file.
+    pub fn find(&mut self, crash: &mut KernelCrash) -> Option<PathBuf> {
+        let name = crash.remains.code.as_ref()?.file.clone();
+        // The name is that of a folder's entry; anything else is crafted.
+        if Path::new(&name).file_name() != Some(&name) {
+            return None;
+        }
+        let (path, offset) = self.fitting(&name, &crash.remains)?;
+        let code = crash.remains.code.as_mut()?;
+        code.offset = Some(offset);
+        code.file = path.clone().into_os_string();
+        Some(path)
+    }
+
+    fn fitting(&mut self, name: &OsStr, remains: &Remains) -> Option<(PathBuf, u64)> {
+        let fits = |path: &PathBuf| {
+            let path = std::path::absolute(path).ok()?;
+            let offset = remains.offset_in(&open(&path)?)?;
+            Some((path, offset))
+        };
+        if let Some(given) = self.places.files.iter().find_map(fits) {
+            return Some(given);
+        }
+        if let Some(found) = self.places.folders.iter().find_map(|folder| fits(&folder.join(name))) {
+            return Some(found);
+        }
+        let libraries = LIBRARIES.iter().map(|folder| (self.host.path(folder), LIBRARY_DEPTH));
+        let trees = self.places.trees.iter().map(|tree| (tree.clone(), SearchLimits::default().depth));
+        let folders: Vec<(PathBuf, usize)> = trees.chain(libraries).collect();
+        folders
+            .into_iter()
+            .find_map(|(folder, depth)| self.in_tree(folder, name, depth).iter().find_map(fits))
+    }
+
+    /// Returns the files of a name beneath a folder.
+    fn in_tree(&mut self, folder: PathBuf, name: &OsStr, depth: usize) -> &[PathBuf] {
+        let (host, left) = (&self.host, &mut self.left);
+        self.named.entry((folder, name.to_owned())).or_insert_with_key(|(folder, name)| {
+            let limits = SearchLimits { time: *left, ..SearchLimits::default() };
+            let started = Instant::now();
+            let mut files = named(host, folder, name, depth, limits);
+            files.truncate(MOST_FILES);
+            *left = left.saturating_sub(started.elapsed());
+            files
         })
-    })
+    }
 }
 
 fn open(path: &Path) -> Option<Object> {

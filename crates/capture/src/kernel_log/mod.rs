@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use epitaph_elf::Remains;
 
-pub use file::{FilePlaces, find_code};
+pub use file::{CodeSearch, FilePlaces};
 pub use live::{KernelLog, kernel_crashes_since};
 
 /// Most lines of a log that are read.

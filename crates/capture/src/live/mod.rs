@@ -81,6 +81,12 @@ pub enum LiveCoreError {
         #[source]
         source: epitaph_bundle::SaveError,
     },
+    /// A bug of this program.
+    #[error("a bug of epitaph: no core can be written of process {pid}")]
+    Bug {
+        /// Its process id.
+        pid: i32,
+    },
     /// The core could not be made slim.
     #[error("cannot make a slim core of process {pid}")]
     Slim {

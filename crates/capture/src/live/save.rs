@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use epitaph_bundle::{SaveError, save_core};
+use epitaph_bundle::{SaveError, spool_core};
 use epitaph_elf::{CoreError, CoreFile, LiveCore, ReadAt, SlimCore, SlimOptions};
 use rustix::process::Pid;
 
@@ -18,14 +18,14 @@ pub(crate) enum SaveAs {
     FullBelow(u64),
 }
 
-/// Writes the core of a process to a file, which appears when it is complete.
+/// Writes the core of a process, which stands still meanwhile, to a file that appears when it is complete.
 pub(crate) fn save(process: Pid, core: LiveCore, target: &Path, how: SaveAs) -> Result<(), LiveCoreError> {
     let pid = process.as_raw_pid();
     let failed = |source| LiveCoreError::Save { pid, source };
     if let SaveAs::FullBelow(most) = how
         && data_of(&core, most) <= most
     {
-        match save_core(&core, target, None) {
+        match spool_core(&core, target) {
             Ok(_) => return Ok(()),
             Err(SaveError::Full { .. }) => {}
             Err(error) => return Err(failed(error)),
@@ -35,7 +35,7 @@ pub(crate) fn save(process: Pid, core: LiveCore, target: &Path, how: SaveAs) -> 
     let core = CoreFile::open(Arc::new(core)).map_err(unread)?;
     let slim = SlimCore::new(&core, &SlimOptions::default())
         .map_err(|source| LiveCoreError::Slim { pid, source })?;
-    save_core(&slim, target, None).map(drop).map_err(failed)
+    spool_core(&slim, target).map(drop).map_err(failed)
 }
 
 /// How much data a core has, untouched memory left out; beyond `most`, counting ends.

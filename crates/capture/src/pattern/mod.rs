@@ -110,17 +110,6 @@ impl CorePattern {
         }
     }
 
-    /// Returns whether every core goes to a place that can be known: the folder of an absolute path, or the store of a
-    /// collector that has one.
-    pub fn sends_to_one_place(&self) -> bool {
-        const WITH_A_STORE: [&[u8]; 3] = [b"/systemd-coredump", b"/apport", b"/abrt-hook-ccpp"];
-        match &self.target {
-            Target::File(file) => file.is_absolute(),
-            Target::Pipe(pipe) => WITH_A_STORE.iter().any(|name| pipe.program.ends_with(name)),
-            Target::Socket(_) => false,
-        }
-    }
-
     /// Returns the path that the core of a crash gets: relative to the crasher's working folder, or absolute.
     ///
     /// `None` where cores don't become files.
@@ -203,22 +192,6 @@ mod tests {
             ("/tmp/core", None),
         ] {
             assert_eq!(file(pattern).relative_folder(), folder.map(PathBuf::from), "{pattern}");
-        }
-    }
-
-    #[test]
-    fn some_patterns_send_all_cores_to_one_place() {
-        for (pattern, expected) in [
-            ("/cores/core.%p", true),
-            ("core.%p", false),
-            ("", false),
-            ("|/lib/systemd/systemd-coredump %P", true),
-            ("|/usr/share/apport/apport -p%p", true),
-            ("|/opt/handler %p", false),
-            ("@/run/coredump.socket", false),
-        ] {
-            let parsed = CorePattern::parse(pattern, Rules::default());
-            assert_eq!(parsed.sends_to_one_place(), expected, "{pattern}");
         }
     }
 }

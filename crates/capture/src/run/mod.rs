@@ -10,20 +10,19 @@ mod program;
 mod reap;
 mod runtimes;
 mod signals;
+mod start;
 mod tail;
 mod timeout;
 mod waiting;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
-use procfs::process::Process;
+use nix::unistd::getsid;
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid, set_child_subreaper};
 
@@ -31,12 +30,17 @@ pub use error::RunError;
 pub(crate) use exit::of_status;
 pub use exit::{Exit, dumps_core};
 pub use reap::Reaped;
+pub(crate) use signals::ignored;
+pub(crate) use start::become_command;
 pub use tail::Tail;
 
-use self::program::{exists, resolve};
+use self::program::resolve;
 use self::runtimes::additions;
 use self::signals::Forwarding;
+use self::start::{explain, spawn, through};
 use self::tail::Copying;
+use self::timeout::{Watched, watch};
+use self::waiting::{Waiting, keep_ends};
 use crate::limits::{CoreLimit, Raised};
 use crate::trace::{Dumper, Dumps, Tracer, begin};
 
@@ -89,8 +93,8 @@ impl Default for RunOptions {
 /// How cores are written by ptrace(2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// A program and its first arguments that calls [`start_stopped`](crate::start_stopped) with the arguments that
-    /// follow: the command.
+    /// A program and its first arguments that calls [`start_stopped`](crate::start_stopped), to be traced by this process,
+    /// with the arguments that follow: the command.
     pub starter: Vec<OsString>,
     /// An existing folder for the cores, which nobody else writes to.
     pub folder: PathBuf,
@@ -103,8 +107,8 @@ pub struct Trace {
 pub struct Timeout {
     /// How long it may take.
     pub after: Duration,
-    /// An existing folder for the (slim) cores, which nobody else writes to.
-    pub folder: PathBuf,
+    /// An existing folder for the (slim) cores, which nobody else writes to; without one, nothing is dumped.
+    pub folder: Option<PathBuf>,
 }
 
 /// What became of a command.
@@ -125,8 +129,8 @@ pub struct RunOutcome {
     pub started: SystemTime,
     /// When it had ended.
     pub ended: SystemTime,
-    /// The folder that it was started in.
-    pub cwd: PathBuf,
+    /// The folder that it was started in; `None` where that was removed.
+    pub cwd: Option<PathBuf>,
     /// The limit of the core's size that it was started with.
     pub core_limit: CoreLimit,
     /// Orphans of the command that a signal ended before the command did: at most 1024. Where the command is traced, these
@@ -145,6 +149,17 @@ pub struct RunOutcome {
 }
 
 impl RunOutcome {
+    /// Returns the folder that the command was started in, where what lies beneath it is its own: what lies beneath `/` is
+    /// everybody's.
+    pub fn own_folder(&self) -> Option<&Path> {
+        self.cwd.as_deref().filter(|folder| folder.parent().is_some())
+    }
+
+    /// Tells whether a file lies in the command's own folder.
+    pub fn has_in_its_folder(&self, file: &Path) -> bool {
+        self.own_folder().is_some_and(|folder| file.starts_with(folder))
+    }
+
     /// Returns the processes, the command included, that were ended by a signal which makes the kernel write
     /// a core.
     ///
@@ -156,61 +171,70 @@ impl RunOutcome {
     }
 }
 
-/// Returns this process's session as its own PID namespace has it, 0 if there is none or `/proc` doesn't tell.
+/// Returns this process's session as its own PID namespace has it, 0 if its leader is outside of that.
 ///
-/// Asked of `/proc` because rustix's `getsid` takes 0 for impossible.
+/// Not by rustix's `getsid`, which takes 0 for impossible.
 fn session() -> u32 {
-    let stat = Process::myself().and_then(|this| this.stat());
-    stat.map_or(0, |stat| u32::try_from(stat.session).unwrap_or(0))
+    getsid(None).map_or(0, |session| session.as_raw().cast_unsigned())
 }
 
 /// Runs `command` and waits for its end.
 ///
 /// While it runs, *every* child of this process is reaped here: nothing else may start processes meanwhile.
+///
+/// All that can fail for want of memory, files or threads is made before the command is started: from then on, somebody
+/// watches over it.
 pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, RunError> {
     let failed = |source: io::Error| RunError::Start { program: command.program.clone().into(), source };
-    let cwd = std::env::current_dir().unwrap_or_default();
+    let cwd = std::env::current_dir().ok();
     let path = std::env::var_os("PATH");
     let executable =
         resolve(&command.program, path.as_deref()).map(|file| file.canonicalize().unwrap_or(file));
     // Where this is refused, only crashes of orphans go unseen.
     let _ = set_child_subreaper(Some(getpid()));
+    keep_ends().map_err(failed)?;
     let mut forwarding = Forwarding::install().map_err(failed)?;
     let copying = if options.keep_stderr { Copying::begin().map_err(failed)? } else { None };
     let (copying, stderr) = copying.unzip();
+    let waiting = Waiting::up_to(options.timeout.as_ref().map(|timeout| timeout.after)).map_err(failed)?;
 
     let limit = CoreLimit::current();
-    let raised = options.raise_core_limit.then(Raised::for_a_start).and_then(Result::ok);
-    let core_limit = if raised.is_some() { limit.raised() } else { limit };
-    let started = SystemTime::now();
     let runtimes = if options.ask_runtimes { additions(|name| std::env::var_os(name)) } else { Vec::new() };
-    let prepare = |start: &mut Command| -> io::Result<()> {
-        start.envs(runtimes.iter().cloned());
-        if let Some(stderr) = &stderr {
-            start.stderr(stderr.try_clone()?);
+    let started = SystemTime::now();
+    let start = || {
+        let _raised = options.raise_core_limit.then(Raised::for_a_start);
+        // Dropped with this function: it is the command's alone from here on.
+        let stderr = stderr;
+        let prepare = |start: &mut Command| -> io::Result<()> {
+            start.envs(runtimes.iter().cloned());
+            if let Some(stderr) = &stderr {
+                start.stderr(stderr.try_clone()?);
+            }
+            Ok(())
+        };
+        let spawned = match &options.trace {
+            Some(trace) => {
+                let mut start = through(&trace.starter, command);
+                prepare(&mut start).and_then(|()| start.spawn()).map(|child| Pid::from_child(&child))
+            }
+            None => spawn(command, &prepare, executable.as_deref().map(AsRef::as_ref)),
+        };
+        spawned.map_err(|source| explain(&command.program, path.as_deref(), source))
+    };
+    let addressee = forwarding.addressee();
+    let watch = |pid: Pid, tracer: Option<Tracer>| {
+        watch(pid, &addressee, tracer, waiting, options.timeout.as_ref())
+            .map_err(|source| wait_failed(pid, source))
+    };
+    let start = || start().inspect(|pid| forwarding.begin(*pid));
+    let (pid, watched, untraced) = match &options.trace {
+        Some(trace) => run_traced(trace, start, watch).map_err(failed)??,
+        None => {
+            let pid = start()?;
+            (pid, watch(pid, None)?, None)
         }
-        Ok(())
     };
-    let spawned = match &options.trace {
-        Some(trace) => {
-            let mut start = through(&trace.starter, command);
-            prepare(&mut start).and_then(|()| start.spawn()).map(|child| Pid::from_child(&child))
-        }
-        None => spawn(command, &prepare, executable.as_deref().map(AsRef::as_ref)),
-    };
-    drop(stderr);
-    drop(raised);
-    let pid = spawned.map_err(|source| explain(&command.program, path.as_deref(), source))?;
-
-    let wait_failed = |source| RunError::Wait { pid: pid.as_raw_pid().cast_unsigned(), source };
-    let addressee = forwarding.begin(pid).map_err(wait_failed)?;
-    let traced = options.trace.as_ref().map(|trace| begin(pid).map(|()| Tracer::new(Dumper::of(trace))));
-    let (tracer, untraced) = match traced.transpose() {
-        Ok(tracer) => (tracer, None),
-        Err(refused) => (None, Some(Arc::new(refused))),
-    };
-    let watched = timeout::watch(pid, &addressee, tracer, options.timeout.as_ref()).map_err(wait_failed)?;
-    let Some(own) = watched.ended.command else { return Err(wait_failed(Errno::CHILD.into())) };
+    let Some(own) = watched.ended.command else { return Err(wait_failed(pid, Errno::CHILD.into())) };
     Ok(RunOutcome {
         exit: own.exit,
         core_dumped: own.core_dumped,
@@ -220,7 +244,7 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
         started,
         ended: SystemTime::now(),
         cwd,
-        core_limit,
+        core_limit: if options.raise_core_limit || untraced.is_some() { limit.raised() } else { limit },
         orphans: watched.ended.orphans,
         orphan_count: watched.ended.orphan_count,
         dumps: watched.dumps,
@@ -230,78 +254,41 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
     })
 }
 
-/// Makes the start of a command; one of a file that is neither ELF nor has a `#!` line fails.
-fn start_of(command: &RunCommand) -> Command {
-    let mut start = Command::new(&command.program);
-    start.args(&command.arguments);
-    start
+/// What came of a command that was to be traced; why it wasn't, if so.
+type RunTraced = (Pid, Watched, Option<Arc<io::Error>>);
+
+/// Starts a command and watches over it in a thread of its own, which is the tracer: with that thread's end, the kernel
+/// lets go all that the command left behind, whatever is done here afterwards.
+fn run_traced(
+    trace: &Trace,
+    start: impl FnOnce() -> Result<Pid, RunError>,
+    watch: impl FnOnce(Pid, Option<Tracer>) -> Result<Watched, RunError> + Send,
+) -> io::Result<Result<RunTraced, RunError>> {
+    std::thread::scope(|scope| {
+        let (send, started) = mpsc::channel();
+        let tracer =
+            std::thread::Builder::new().name("tracer".to_owned()).spawn_scoped(scope, move || {
+                // Nothing comes where the start failed.
+                let pid = started.recv().ok()?;
+                let (tracer, untraced) = match begin(pid) {
+                    Ok(()) => (Some(Tracer::new(Dumper::of(trace))), None),
+                    Err(refused) => (None, Some(Arc::new(refused))),
+                };
+                Some(watch(pid, tracer).map(|watched| (pid, watched, untraced)))
+            })?;
+        let pid = match start() {
+            Ok(pid) => pid,
+            Err(error) => return Ok(Err(error)),
+        };
+        // The thread waits for it.
+        let _ = send.send(pid);
+        let lost = || wait_failed(pid, io::Error::other("the thread that traces it ended early"));
+        Ok(tracer.join().ok().flatten().unwrap_or_else(|| Err(lost())))
+    })
 }
 
-/// Makes the start of a command through a program that it is given to.
-fn through(starter: &[OsString], command: &RunCommand) -> Command {
-    let mut words = starter.iter().chain([&command.program]).chain(&command.arguments);
-    let mut start = Command::new(words.next().unwrap_or(&command.program));
-    start.args(words);
-    start
-}
-
-/// Starts the command; as execvp(3) does, a file that is neither ELF nor has a `#!` line is given to the
-/// shell.
-fn spawn(
-    command: &RunCommand,
-    prepare: &impl Fn(&mut Command) -> io::Result<()>,
-    executable: Option<&OsStr>,
-) -> io::Result<Pid> {
-    let start = |mut start: Command| {
-        prepare(&mut start)?;
-        start.spawn()
-    };
-    let spawned = start(start_of(command));
-    let child = match (spawned, executable) {
-        (Err(error), Some(script)) if is_no_program(&error) => start(by_shell(command, script))?,
-        (spawned, _) => spawned?,
-    };
-    // Dropping the handle neither waits for the child nor ends it.
-    Ok(Pid::from_child(&child))
-}
-
-/// Executes the command in the place of this program, as [`spawn`] does in a new process. Returns only if that fails.
-pub(crate) fn become_command(command: &RunCommand) -> RunError {
-    let path = std::env::var_os("PATH");
-    let mut error = start_of(command).exec();
-    if is_no_program(&error)
-        && let Some(script) = resolve(&command.program, path.as_deref())
-    {
-        error = by_shell(command, script.as_os_str()).exec();
-    }
-    explain(&command.program, path.as_deref(), error)
-}
-
-fn is_no_program(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error())
-}
-
-fn by_shell(command: &RunCommand, script: &OsStr) -> Command {
-    let mut start = Command::new("/bin/sh");
-    start.arg(script).args(&command.arguments);
-    start
-}
-
-/// Sorts a failed start the way env(1) does.
-fn explain(program: &OsStr, path: Option<&OsStr>, source: io::Error) -> RunError {
-    let exists = exists(program, path);
-    let looked_up = !program.as_bytes().contains(&b'/');
-    let program = PathBuf::from(program);
-    match source.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOENT) => RunError::NotFound { program, exists, source },
-        // One folder of PATH that we may not enter makes the system say this of any name that no folder has.
-        Some(Errno::ACCESS) if looked_up && !exists => RunError::NotFound { program, exists, source },
-        // The fork failed, not the program.
-        Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) | None => {
-            RunError::Start { program, source }
-        }
-        Some(_) => RunError::NotExecutable { program, source },
-    }
+fn wait_failed(pid: Pid, source: io::Error) -> RunError {
+    RunError::Wait { pid: pid.as_raw_pid().cast_unsigned(), source }
 }
 
 #[cfg(test)]

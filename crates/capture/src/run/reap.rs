@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, wait};
@@ -9,8 +10,11 @@ use rustix::process::{Pid, WaitOptions, wait};
 use super::exit::{Exit, of_wait};
 use super::signals::Addressee;
 use super::waiting::Waiting;
-use crate::trace::{Tracer, let_go};
+use crate::trace::{Stop, Tracer, let_go};
 
+/// How long what has happened until the command's end, and still happens, is dealt with after it: a tree that is busy
+/// would never let us go.
+const AFTER_THE_END: Duration = Duration::from_millis(500);
 /// The most ended processes that are remembered one by one.
 const MOST_REMEMBERED: usize = 1024;
 
@@ -46,7 +50,16 @@ pub(super) fn until_the_end_of(
     ended: &mut Ended,
 ) -> io::Result<bool> {
     loop {
-        while reap_one(command, addressee, tracer.as_deref_mut(), ended)? {}
+        let mut end = None;
+        while reap_one(command, addressee, tracer.as_deref_mut(), ended)? {
+            if ended.command.is_some() {
+                if end.get_or_insert_with(Instant::now).elapsed() > AFTER_THE_END {
+                    break;
+                }
+            } else if waiting.is_too_late() {
+                return Ok(false);
+            }
+        }
         if ended.command.is_some() {
             return Ok(true);
         }
@@ -74,8 +87,8 @@ fn reap_one(
         // Writing a core takes a while, in which signals are to reach the command.
         drop(addressee);
         match tracer {
-            Some(tracer) => tracer.stopped(pid, status),
-            None => let_go(pid, status),
+            Some(tracer) => tracer.stopped(pid, Stop::of(status)),
+            None => let_go(pid, Stop::of(status)),
         }
         return Ok(true);
     };

@@ -6,16 +6,18 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use procfs::process::Process;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::backend::Handle;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
+
+use crate::live::facts::Status;
 
 const FORWARDED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH];
 
@@ -27,46 +29,56 @@ pub(super) type Addressee = Arc<Mutex<Option<Pid>>>;
 /// Passes signals on until dropped.
 pub(super) struct Forwarding {
     handle: Handle,
-    signals: Option<SignalsInfo<WithOrigin>>,
+    /// Lets the thread begin, or end where it is dropped before.
+    begin: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     addressee: Addressee,
     idle: Arc<AtomicBool>,
 }
 
 impl Forwarding {
-    /// Catches the signals from now on; those that arrive before [`Forwarding::begin`] wait for it.
+    /// Catches the signals from now on; those that arrive before [`Forwarding::begin`] wait for it. The thread that passes
+    /// them on is made here already: where there can be none, no command is started.
     pub(super) fn install() -> io::Result<Forwarding> {
         let signals: Vec<i32> = not_ignored(&FORWARDED);
         let idle = defaults_when_idle(&signals)?;
-        let signals = SignalsInfo::<WithOrigin>::new(signals)?;
+        let mut signals = SignalsInfo::<WithOrigin>::new(signals)?;
+        let handle = signals.handle();
         idle.store(false, Ordering::SeqCst);
-        Ok(Forwarding {
-            handle: signals.handle(),
-            signals: Some(signals),
-            thread: None,
-            addressee: Addressee::default(),
-            idle,
-        })
+        let addressee = Addressee::default();
+        let (begin, begun) = mpsc::channel();
+        let to = Arc::clone(&addressee);
+        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            if begun.recv().is_ok() {
+                for origin in signals.forever() {
+                    forward(&origin, &to);
+                }
+            }
+        });
+        // Dropped where there is no thread, so that the signals act as ever.
+        let mut forwarding = Forwarding { handle, begin: Some(begin), thread: None, addressee, idle };
+        forwarding.thread = Some(thread?);
+        Ok(forwarding)
+    }
+
+    /// Returns whom signals are passed on to.
+    pub(super) fn addressee(&self) -> Addressee {
+        Arc::clone(&self.addressee)
     }
 
     /// Starts to pass signals on to `pid`, a child that isn't reaped yet.
-    pub(super) fn begin(&mut self, pid: Pid) -> io::Result<Addressee> {
+    pub(super) fn begin(&mut self, pid: Pid) {
         *self.addressee.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
-        if let Some(mut signals) = self.signals.take() {
-            let addressee = Arc::clone(&self.addressee);
-            let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-                for origin in signals.forever() {
-                    forward(&origin, &addressee);
-                }
-            })?;
-            self.thread = Some(thread);
+        if let Some(begin) = self.begin.take() {
+            // The thread waits for it.
+            let _ = begin.send(());
         }
-        Ok(Arc::clone(&self.addressee))
     }
 }
 
 impl Drop for Forwarding {
     fn drop(&mut self) {
+        drop(self.begin.take());
         self.handle.close();
         if let Some(thread) = self.thread.take() {
             // It can't have panicked, and if it had, there would be nothing to do.
@@ -102,8 +114,14 @@ fn has_it_already(origin: &Origin, command: Pid) -> bool {
 /// Returns those of `signals` that this process doesn't ignore: what nohup(1) has the command ignore, it
 /// shall ignore.
 fn not_ignored(signals: &[i32]) -> Vec<i32> {
-    let ignored = Process::myself().and_then(|this| this.status()).map_or(0, |status| status.sigign);
+    let ignored = ignored();
     signals.iter().copied().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect()
+}
+
+/// Returns the signals that this process was started to ignore, as what it starts is: a bit each, from that of signal 1 on.
+pub(crate) fn ignored() -> u64 {
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    *IGNORED.get_or_init(|| Status::of(getpid()).map_or(0, |status| status.signals("SigIgn")))
 }
 
 /// Makes these signals act by their defaults while the returned flag is set; registers that once per process.

@@ -5,6 +5,7 @@
 //! ever (and gets SIGPIPE if it writes to it afterwards, which is why the tail is kept only where that is asked for).
 
 use std::io::{self, IsTerminal as _, PipeReader, PipeWriter, Read as _, Write};
+use std::os::fd::AsFd;
 use std::thread::JoinHandle;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -87,7 +88,7 @@ impl Copying {
 }
 
 /// Copies `from` to `to` until that is over, or until `ended` is closed and what had been written by then is copied.
-fn copy(mut from: PipeReader, ended: &PipeReader, to: &mut dyn Write) -> Tail {
+fn copy(mut from: PipeReader, ended: &PipeReader, to: &mut (impl Write + AsFd)) -> Tail {
     let mut tail = Tail::default();
     let mut buffer = vec![0; MOST_BYTES];
     let mut left = MOST_AFTER_THE_END;
@@ -98,8 +99,7 @@ fn copy(mut from: PipeReader, ended: &PipeReader, to: &mut dyn Write) -> Tail {
             Ok(count) => {
                 let bytes = buffer.get(..count).unwrap_or_default();
                 tail.add(bytes);
-                // With nobody to read it, the command gets the same error as if it wrote there itself.
-                if to.write_all(bytes).is_err() {
+                if pass_on(bytes, to) == Reader::Gone {
                     break;
                 }
                 left -= if is_over { count.min(left) } else { 0 };
@@ -121,8 +121,41 @@ fn copy(mut from: PipeReader, ended: &PipeReader, to: &mut dyn Write) -> Tail {
     tail
 }
 
+/// Who reads what is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Somebody may.
+    Possible,
+    /// Nobody any more: the command gets the same error as if it wrote there itself.
+    Gone,
+}
+
+/// Writes all of `bytes`, if that is possible: what a full disk has no room for is lost, and no reason to end the command.
+fn pass_on(mut bytes: &[u8], to: &mut (impl Write + AsFd)) -> Reader {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Reader::Possible,
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::BrokenPipe => return Reader::Gone,
+                // Whoever has the other end, too, may have set it to that.
+                io::ErrorKind::WouldBlock => match poll(&mut [PollFd::new(to, PollFlags::OUT)], None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(_) => return Reader::Possible,
+                },
+                _ => return Reader::Possible,
+            },
+        }
+    }
+    Reader::Possible
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::{Seek as _, SeekFrom};
+
     use super::*;
 
     /// Copies what `write` writes; the command ends when that returns.
@@ -135,10 +168,36 @@ mod tests {
             drop((writer, end));
             kept_open
         });
-        let mut to = Vec::new();
+        let mut to = tempfile::tempfile().unwrap();
         let tail = copy(from, &ended, &mut to);
         drop(writing.join().unwrap());
-        (tail, to)
+        let mut copied = Vec::new();
+        to.seek(SeekFrom::Start(0)).unwrap();
+        to.read_to_end(&mut copied).unwrap();
+        (tail, copied)
+    }
+
+    #[test]
+    fn only_a_reader_that_is_gone_ends_the_copying() {
+        let mut full = File::options().write(true).open("/dev/full").unwrap();
+        assert_eq!(pass_on(b"x", &mut full), Reader::Possible);
+        let (reader, mut writer) = io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(pass_on(b"x", &mut writer), Reader::Gone);
+    }
+
+    #[test]
+    fn a_stream_that_does_not_block_is_waited_for() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).unwrap();
+            all.len()
+        });
+        assert_eq!(pass_on(&vec![b'x'; MOST_AFTER_THE_END], &mut writer), Reader::Possible);
+        drop(writer);
+        assert_eq!(reading.join().unwrap(), MOST_AFTER_THE_END);
     }
 
     #[test]

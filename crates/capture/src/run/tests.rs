@@ -198,8 +198,52 @@ fn the_program_and_its_folder_are_known_afterwards() {
     let _one_at_a_time = alone();
     let outcome = shell("exit 0");
     assert!(outcome.executable.unwrap().is_absolute());
-    assert_eq!(outcome.cwd, std::env::current_dir().unwrap());
+    assert_eq!(outcome.cwd.as_deref(), std::env::current_dir().ok().as_deref());
     assert!(outcome.started <= outcome.ended);
+}
+
+#[test]
+fn what_lies_beneath_the_root_is_not_the_commands() {
+    let _one_at_a_time = alone();
+    let mut outcome = shell("exit 0");
+    let cwd = outcome.cwd.clone().unwrap();
+    assert!(outcome.has_in_its_folder(&cwd.join("core")) && !outcome.has_in_its_folder("/core".as_ref()));
+    for nowhere in [None, Some("/".into())] {
+        outcome.cwd = nowhere;
+        assert!(!outcome.has_in_its_folder("/core".as_ref()) && outcome.own_folder().is_none());
+    }
+}
+
+/// Whoever runs a command may take its time over what that left.
+#[test]
+fn what_a_traced_command_leaves_behind_goes_on() {
+    let _one_at_a_time = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let starter = ["sh", "-c", r#"kill -STOP $$; exec "$@""#, "sh"].map(OsString::from).to_vec();
+    let trace = Trace { starter, folder: folder.path().to_owned(), full_below: 0 };
+    let script = format!(
+        "cd '{}'; (while ! [ -e stop ]; do : >tick; sleep 0.01; done; : >stopped) & while ! [ -e tick ]; do :; done",
+        folder.path().display()
+    );
+    let options = RunOptions { trace: Some(trace), ..RunOptions::default() };
+    let outcome = run(&RunCommand::new("sh", ["-c", &script]), &options).unwrap();
+    std::fs::remove_file(path("tick")).unwrap();
+    let appears = |name: &str| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !path(name).exists() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        path(name).exists()
+    };
+    let goes_on = appears("tick");
+    std::fs::write(path("stop"), "").unwrap();
+    let goes_on = goes_on && appears("stopped");
+    if outcome.untraced.is_some() {
+        return epitaph_testkit::skip::skipped("processes can't be traced here");
+    }
+    assert!(goes_on);
+    assert_eq!(outcome.exit, Exit::Code(0));
 }
 
 /// Set where a test that is a part of another one is to do its part.

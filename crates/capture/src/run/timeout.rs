@@ -30,18 +30,19 @@ pub(super) fn watch(
     command: Pid,
     addressee: &Addressee,
     mut tracer: Option<Tracer>,
+    mut waiting: Waiting,
     timeout: Option<&Timeout>,
 ) -> io::Result<Watched> {
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout.after));
-    let mut waiting = Waiting::until(deadline)?;
     let mut ended = Ended::default();
     let mut dumps = Dumps::default();
     let mut timed_out = false;
     let in_time = until_the_end_of(command, addressee, tracer.as_mut(), &waiting, &mut ended)?;
     if let Some(timeout) = timeout.filter(|_| !in_time) {
         timed_out = true;
-        let dumper = Dumper { folder: timeout.folder.clone(), how: SaveAs::Slim };
-        dumps = dump_tree(&dumper, tracer.as_mut());
+        if let Some(folder) = &timeout.folder {
+            let dumper = Dumper { folder: folder.clone(), how: SaveAs::Slim };
+            dumps = dump_tree(&dumper, tracer.as_mut());
+        }
         for signal in [Signal::TERM, Signal::KILL] {
             let until = Instant::now() + GRACE;
             waiting.put_off(until);

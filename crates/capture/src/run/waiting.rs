@@ -2,12 +2,16 @@
 
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{self, SigSet};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use signal_hook::SigId;
 use signal_hook::consts::signal::SIGCHLD;
+
+use super::signals::ignored;
 
 /// Waits without end, or up to a deadline.
 pub(super) enum Waiting {
@@ -18,8 +22,9 @@ pub(super) enum Waiting {
 }
 
 impl Waiting {
-    /// Prepares to wait until `deadline`, if there is one. What happens from now on ends the waiting.
-    pub(super) fn until(deadline: Option<Instant>) -> io::Result<Waiting> {
+    /// Prepares to wait for so long, if that has an end. What happens from now on ends the waiting.
+    pub(super) fn up_to(longest: Option<Duration>) -> io::Result<Waiting> {
+        let deadline = longest.and_then(|longest| Instant::now().checked_add(longest));
         let Some(deadline) = deadline else { return Ok(Waiting::Endless) };
         let (happened, write) = UnixStream::pair()?;
         let handler = signal_hook::low_level::pipe::register(SIGCHLD, write)?;
@@ -31,6 +36,11 @@ impl Waiting {
         if let Waiting::Until { deadline, .. } = self {
             *deadline = until;
         }
+    }
+
+    /// Tells whether the deadline, where there is one, has passed.
+    pub(super) fn is_too_late(&self) -> bool {
+        matches!(self, Waiting::Until { deadline, .. } if *deadline <= Instant::now())
     }
 
     /// Waits; returns whether it is not too late. That something has happened need not be: whoever asks looks.
@@ -59,6 +69,20 @@ impl Waiting {
 /// Tells whether reading ended because of the time, or of a signal.
 fn is_early(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+/// Sees to it that the kernel keeps how children end until they are waited for, and tells of it, whatever this process
+/// inherited: of one that ignores SIGCHLD it forgets them (wait(2)), and a blocked signal tells nothing.
+pub(super) fn keep_ends() -> io::Result<()> {
+    static HANDLER: OnceLock<SigId> = OnceLock::new();
+    if ignored() & (1 << (SIGCHLD - 1)) != 0 && HANDLER.get().is_none() {
+        // A handler that does nothing will do; each stop of what is traced calls it, so that there is one only here.
+        let handler = signal_hook::flag::register(SIGCHLD, Arc::default())?;
+        let _ = HANDLER.set(handler);
+    }
+    let mut children = SigSet::empty();
+    children.add(signal::SIGCHLD);
+    Ok(children.thread_unblock()?)
 }
 
 impl Drop for Waiting {

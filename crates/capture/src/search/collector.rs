@@ -4,15 +4,16 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use epitaph_elf::{FileKind, identify};
 use epitaph_summary::{CoreSource, SearchedPlace};
 
+use super::age::Oldest;
 use super::beyond::{Beyond, BeyondList};
 use super::limits::{Limit, SearchLimits};
 use super::names::{Hit, Likeness, Names};
-use super::open::{Chosen, Opened, open};
+use super::open::{Chosen, Opened, identity, look, open};
 use super::rejected::{Reason, Rejected};
 use super::settle::{is_fresh, settle};
 use super::walk::Entry;
@@ -20,13 +21,11 @@ use super::{Candidate, Found, Search};
 
 /// The most rejected files that are listed.
 const MOST_REJECTED: usize = 64;
-/// File times may lag behind the clock, and servers' clocks differ.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What a search has come across so far.
 pub(super) struct Collector<'a> {
     names: &'a Names,
-    newer_than: Option<SystemTime>,
+    oldest: Option<Oldest>,
     users: &'a [u32],
     limits: SearchLimits,
     started: SystemTime,
@@ -54,7 +53,7 @@ impl<'a> Collector<'a> {
     pub(super) fn new(names: &'a Names, search: &'a Search) -> Collector<'a> {
         Collector {
             names,
-            newer_than: search.newer_than.and_then(|time| time.checked_sub(GRACE)),
+            oldest: search.newer_than.map(Oldest::new),
             users: &search.users,
             limits: search.limits,
             started: SystemTime::now(),
@@ -71,7 +70,7 @@ impl<'a> Collector<'a> {
 
     /// Returns the time from which on cores are taken, with some grace.
     pub(super) fn newer_than(&self) -> Option<SystemTime> {
-        self.newer_than
+        self.oldest.map(Oldest::at_the_least)
     }
 
     /// Says that what is visited from now on lies in the place of this index.
@@ -102,16 +101,28 @@ impl<'a> Collector<'a> {
         let chosen = if given { Chosen::ByUser } else { Chosen::ByName };
         if !given && hit.user().is_some_and(|user| self.is_foreign(user)) {
             // Whether others have cores that are older than the job is nobody's business here.
-            self.foreign += usize::from(written(path).is_some_and(|written| !self.is_older(written)));
+            let is_newer = |metadata: Metadata| !self.is_older(path, &metadata);
+            self.foreign += usize::from(path.symlink_metadata().is_ok_and(is_newer));
             return;
         }
-        let opened = match open(path, chosen) {
+        let seen = match look(path, chosen) {
+            Ok(seen) => seen,
+            Err(reason) => return self.reject_hit(path, &hit, reason),
+        };
+        let identity = identity(&seen);
+        if self.seen.contains(&identity) {
+            return;
+        }
+        // What it is, nobody needs to know: a store may hold thousands.
+        if !given && self.is_older(path, &seen) {
+            self.seen.insert(identity);
+            self.older += usize::from(hit.likeness > Likeness::Vague);
+            return;
+        }
+        let opened = match open(path, chosen, &seen) {
             Ok(opened) => opened,
             Err(reason) => return self.reject_hit(path, &hit, reason),
         };
-        if self.seen.contains(&opened.identity()) {
-            return;
-        }
         let modified = opened.metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let fresh = is_fresh(modified, self.started.max(SystemTime::now()));
         // A core that was begun just now is empty for a moment. What is given may be a broken wrapper.
@@ -125,18 +136,16 @@ impl<'a> Collector<'a> {
             }
             return;
         }
-        self.seen.insert(opened.identity());
-        if !given && self.is_older(modified) {
-            self.older += 1;
-        } else if self.taken.len() >= self.limits.cores {
+        self.seen.insert(identity);
+        if self.taken.len() >= self.limits.cores {
             self.beyond.add(opened.beyond(path, hit));
         } else {
             self.taken.push(Taken { path: path.to_owned(), place: self.place, opened, hit, fresh });
         }
     }
 
-    fn is_older(&self, written: SystemTime) -> bool {
-        self.newer_than.is_some_and(|time| written < time)
+    fn is_older(&self, path: &Path, metadata: &Metadata) -> bool {
+        self.oldest.is_some_and(|oldest| oldest.is_after(path, metadata))
     }
 
     fn is_foreign(&self, user: u32) -> bool {
@@ -145,7 +154,7 @@ impl<'a> Collector<'a> {
 
     fn reject_hit(&mut self, path: &Path, hit: &Hit, reason: Reason) {
         // What was lost before the job began is not the job's loss.
-        let is_older = written(path).is_some_and(|written| self.is_older(written));
+        let is_older = path.symlink_metadata().is_ok_and(|metadata| self.is_older(path, &metadata));
         if hit.source != CoreSource::Given && reason.is_a_loss() && is_older {
             self.older += 1;
             return;
@@ -265,11 +274,6 @@ impl Taken {
             growing,
         }
     }
-}
-
-/// Returns when the file at a path was last written, whatever it is.
-fn written(path: &Path) -> Option<SystemTime> {
-    path.symlink_metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
 /// Returns the bytes that a file occupies.

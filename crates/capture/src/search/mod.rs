@@ -3,6 +3,7 @@
 //! A name only makes a file worth opening; what it is, its first bytes say. Whatever has a core's name and
 //! isn't taken is told ([`Rejected`]), as are the places searched and the limits that cut the search short.
 
+mod age;
 mod beyond;
 mod collector;
 mod limits;
@@ -181,15 +182,15 @@ impl Search {
     /// the stores of the collectors that may be behind it.
     ///
     /// A relative pattern sends them wherever a crasher stands, so that it takes more to find them: see
-    /// [`CorePattern::sends_to_one_place`](crate::CorePattern::sends_to_one_place).
+    /// [`sends_to_one_place`](crate::sends_to_one_place).
     #[must_use]
     pub fn destination(mut self) -> Search {
         self.destination = true;
         self
     }
 
-    /// Leaves cores alone that were written before `time`, with two seconds of grace for coarse or remote
-    /// clocks.
+    /// Leaves cores alone that were written before `time`: with two seconds of grace, but only where the file system's clock
+    /// may be another one, or a coarse one.
     ///
     /// Files that were given by name are taken all the same.
     #[must_use]

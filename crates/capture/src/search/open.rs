@@ -30,23 +30,24 @@ pub(super) struct Opened {
     pub(super) wraps_core: bool,
 }
 
-impl Opened {
-    /// Returns what tells the file from all others of the host.
-    pub(super) fn identity(&self) -> (u64, u64) {
-        (self.metadata.dev(), self.metadata.ino())
-    }
+/// Returns what tells a file from all others of the host.
+pub(super) fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
-/// Opens `path` and looks at what it is.
-///
-/// Opening a FIFO or a device can block or do something, so the file is looked at before and after.
-pub(super) fn open(path: &Path, chosen: Chosen) -> Result<Opened, Reason> {
-    let before = match chosen {
+/// Looks at what may be opened: opening a FIFO or a device can block or do something.
+pub(super) fn look(path: &Path, chosen: Chosen) -> Result<Metadata, Reason> {
+    let seen = match chosen {
         Chosen::ByUser => std::fs::metadata(path),
         Chosen::ByName => std::fs::symlink_metadata(path),
     };
-    let before = before.map_err(reason_of)?;
-    check(&before, chosen)?;
+    let seen = seen.map_err(reason_of)?;
+    check(&seen, chosen)?;
+    Ok(seen)
+}
+
+/// Opens `path`, if it is still what was [seen](look) there, and looks at what it holds.
+pub(super) fn open(path: &Path, chosen: Chosen, seen: &Metadata) -> Result<Opened, Reason> {
     let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     flags.set(OFlags::NOFOLLOW, chosen == Chosen::ByName);
     let file = OpenOptions::new()
@@ -56,7 +57,7 @@ pub(super) fn open(path: &Path, chosen: Chosen) -> Result<Opened, Reason> {
         .map_err(reason_of)?;
     let metadata = file.metadata().map_err(Reason::Unreadable)?;
     check(&metadata, chosen)?;
-    if (before.dev(), before.ino()) != (metadata.dev(), metadata.ino()) {
+    if identity(seen) != identity(&metadata) {
         return Err(Reason::Replaced);
     }
     let kind = identify(&file).map_err(Reason::Unreadable)?;

@@ -49,13 +49,30 @@ impl Collector {
 
     /// Returns the collector that the core pattern of `host` leads to, if it is one of those.
     pub fn of(host: &Host) -> Option<Collector> {
-        let pattern = CorePattern::of(host).ok()?;
-        if OwnPattern::of(&pattern).is_some() {
+        Collector::of_pattern(&CorePattern::of(host).ok()?)
+    }
+
+    /// Returns the collector that a core pattern leads to, if it is one of those.
+    pub fn of_pattern(pattern: &CorePattern) -> Option<Collector> {
+        if OwnPattern::of(pattern).is_some() {
             return Some(Collector::Epitaph);
         }
         let Target::Pipe(pipe) = pattern.target() else { return None };
-        let program = pipe.program.rsplit(|byte| *byte == b'/').next()?;
-        Collector::ALL.into_iter().find(|collector| collector.program().as_bytes() == program)
+        Collector::ALL.into_iter().find(|collector| collector.program().as_bytes() == pipe.name())
+    }
+
+    /// Returns whether it is known where all of its cores lie: not of Windows, whose disks may not be there.
+    fn has_one_store(self) -> bool {
+        self != Collector::Wsl
+    }
+
+    /// Returns whether it keeps cores of whatever program, where a search finds them. Abrt leaves out those that no package
+    /// brought, which a job's own are.
+    pub(crate) fn keeps_any_program(self) -> bool {
+        match self {
+            Collector::Systemd | Collector::Apport | Collector::Epitaph => true,
+            Collector::Abrt | Collector::Wsl => false,
+        }
     }
 
     /// Returns the name of its program.
@@ -107,6 +124,15 @@ impl Collector {
     }
 }
 
+/// Returns whether every core goes to a place that can be known: the folder of an absolute path, or the store of a collector
+/// that has one.
+pub fn sends_to_one_place(pattern: &CorePattern) -> bool {
+    match pattern.file() {
+        Some(file) => file.is_absolute(),
+        None => Collector::of_pattern(pattern).is_some_and(Collector::has_one_store),
+    }
+}
+
 /// Returns the folders of our own handler's spool that this user can read: of root, everybody's.
 fn own_folders(host: &Host) -> Vec<StoreFolder> {
     let own = CorePattern::of(host).ok().and_then(|pattern| OwnPattern::of(&pattern));
@@ -141,6 +167,7 @@ pub fn why_not_kept(host: &Host, dead: &[u32], since: SystemTime) -> Option<NoCo
 mod tests {
     use super::*;
     use crate::host::tests::fake;
+    use crate::pattern::Rules;
 
     fn collector(pattern: &str) -> Option<Collector> {
         let (_root, host) = fake(&[("kernel/core_pattern", pattern)]);
@@ -162,6 +189,24 @@ mod tests {
             ("@/run/systemd/coredump", None),
         ] {
             assert_eq!(collector(pattern), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn some_patterns_send_all_cores_to_one_place() {
+        for (pattern, expected) in [
+            ("/cores/core.%p", true),
+            ("core.%p", false),
+            ("", false),
+            ("|/lib/systemd/systemd-coredump %P", true),
+            ("|/usr/share/apport/apport -p%p", true),
+            ("|/opt/epitaph handler run v=1 P=%P", true),
+            ("|/wsl-capture-crash %t %E %p %s", false),
+            ("|/opt/handler %p", false),
+            ("@/run/coredump.socket", false),
+        ] {
+            let parsed = CorePattern::parse(pattern, Rules::default());
+            assert_eq!(sends_to_one_place(&parsed), expected, "{pattern}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! Waits for a collector that is still writing.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use procfs::process::{ProcState, all_processes_with_root};
+use procfs::process::{ProcState, Process};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::Collector;
 use crate::host::Host;
@@ -56,7 +57,7 @@ pub fn wait_for_dumps(host: &Host, dead: &[u32], since: SystemTime, patience: Pa
     loop {
         let took = started.elapsed();
         // Asked in this order: what ends its work in between has kept its core before that.
-        let busy = is_at_work(host, collector);
+        let busy = is_at_work(host, collector, since);
         let limit = if busy { patience.busy } else { patience.idle };
         if (!busy && has_kept_all(host, collector, dead, since)) || took >= limit {
             return Some(Waited { collector, took, unfinished: busy });
@@ -65,26 +66,52 @@ pub fn wait_for_dumps(host: &Host, dead: &[u32], since: SystemTime, patience: Pa
     }
 }
 
-/// Tells whether a process of the collector is at work.
-fn is_at_work(host: &Host, collector: Collector) -> bool {
+/// Tells whether a process of the collector is at work that was started after `since`: one that is longer, is so for a
+/// crash of somebody else.
+fn is_at_work(host: &Host, collector: Collector, since: SystemTime) -> bool {
     // Ours has the name of this very program: what it has begun tells more.
     if collector == Collector::Epitaph {
-        return has_begun(host, collector);
+        return has_begun(host, collector, since);
     }
-    let Ok(processes) = all_processes_with_root(host.path("/proc")) else { return false };
     let name = collector.program();
     let name = name.get(..LONGEST_COMM).unwrap_or(name);
-    let stats = processes.take(MOST_ENTRIES).filter_map(|process| process.ok()?.stat().ok());
-    stats.into_iter().any(|stat| {
-        stat.comm == name && !matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead) | Err(_))
+    let entries = std::fs::read_dir(host.path("/proc")).into_iter().flatten().flatten();
+    entries.take(MOST_ENTRIES).any(|entry| {
+        entry.file_name().to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+            && is_named(&entry.path(), name)
+            && lives_since(entry.path(), since)
     })
 }
 
-/// Tells whether there are files in the store that are not finished.
-fn has_begun(host: &Host, collector: Collector) -> bool {
+/// Tells whether a process has this name. That is asked of all there are, so no more is read.
+fn is_named(process: &Path, name: &str) -> bool {
+    let read = std::fs::read(process.join("comm"));
+    read.is_ok_and(|comm| comm.strip_suffix(b"\n").unwrap_or(&comm) == name.as_bytes())
+}
+
+/// Tells whether a process lives and was started after `since`.
+fn lives_since(process: PathBuf, since: SystemTime) -> bool {
+    let Ok(stat) = Process::new_with_root(process).and_then(|process| process.stat()) else { return false };
+    if matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead) | Err(_)) {
+        return false;
+    }
+    // proc_pid_stat(5): in ticks since the boot, by a clock that goes on while the machine sleeps.
+    let now = clock_gettime(ClockId::Boottime);
+    let now = Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0));
+    let start = Duration::from_secs_f64(stat.starttime as f64 / procfs::ticks_per_second() as f64);
+    let age = now.saturating_sub(start);
+    SystemTime::now().checked_sub(age).is_none_or(|started| started >= since)
+}
+
+/// Tells whether there are files in the store that are not finished. What nobody has written to since `since` is left of a
+/// handler that was killed, or of the crash of somebody else.
+fn has_begun(host: &Host, collector: Collector, since: SystemTime) -> bool {
     collector.folders(host).into_iter().any(|(folder, _)| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_ENTRIES);
-        entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|it| it == "partial"))
+        let mut partial = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "partial"));
+        partial.any(|path| is_written_after(&path, since))
     })
 }
 
@@ -139,12 +166,18 @@ mod tests {
     }
 
     /// Makes the process `pid` of a fake host one of systemd-coredump.
-    fn at_work(host: &Host, pid: u32) {
+    fn at_work(host: &Host, pid: u32, age: u64) {
         let process = host.path(format!("/proc/{pid}"));
         std::fs::create_dir_all(&process).unwrap();
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
         let (_, rest) = stat.rsplit_once(')').unwrap();
-        std::fs::write(process.join("stat"), format!("{pid} (systemd-coredum){rest}")).unwrap();
+        // A fake process is as old as this machine's clock says (field 22, of which 2 stand before `rest`).
+        let now = clock_gettime(ClockId::Boottime).tv_sec as u64 - age;
+        let mut fields: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
+        fields[19] = (now * procfs::ticks_per_second()).to_string();
+        std::fs::write(process.join("comm"), "systemd-coredum\n").unwrap();
+        let stat = format!("{pid} (systemd-coredum) {}\n", fields.join(" "));
+        std::fs::write(process.join("stat"), stat).unwrap();
     }
 
     fn wait(host: &Host, dead: &[u32]) -> Waited {
@@ -191,7 +224,7 @@ mod tests {
     #[test]
     fn a_collector_at_work_is_waited_for_longer_and_not_for_ever() {
         let (_root, host) = host();
-        at_work(&host, 4711);
+        at_work(&host, 4711, 0);
         let waited = wait(&host, &[]);
         assert!(waited.unfinished && waited.took >= QUICK.busy, "{waited:?}");
         std::thread::scope(|scope| {
@@ -203,6 +236,21 @@ mod tests {
             let waited = wait(&host, &[7]);
             assert!(!waited.unfinished && waited.took >= QUICK.idle, "{waited:?}");
         });
+    }
+
+    #[test]
+    fn a_collector_that_was_at_work_before_is_so_for_somebody_else() {
+        let (_root, host) = host();
+        at_work(&host, 4711, 3600);
+        assert!(wait(&host, &[]).took < QUICK.idle);
+        // What is left of a handler that was killed.
+        let (_root, host) = fake(&[("kernel/core_pattern", "|/opt/epitaph handler run v=1 D=/cores P=%P")]);
+        let folder = host.path(format!("/cores/{}", rustix::process::geteuid().as_raw()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let partial = std::fs::File::create(folder.join("1700000000-000000001-7.core.zst.partial")).unwrap();
+        partial.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+        let waited = wait(&host, &[]);
+        assert!(!waited.unfinished && waited.took < QUICK.idle, "{waited:?}");
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rustix::process::{Pid, WaitStatus};
+use rustix::process::Pid;
 
 use super::halt::{halt, tasks};
 use super::tree::descendants;
-use super::{Dumper, Dumps, Tracer, let_go};
+use super::{Dumper, Dumps, Stop, Tracer, let_go};
 use crate::live::Standing;
 use crate::ptrace;
 
@@ -17,7 +17,7 @@ const MOST_ROUNDS: usize = 16;
 /// Stops every process of the job, dumps each, and lets them go on: those that `tracer` follows stay traced.
 pub(crate) fn dump_tree(dumper: &Dumper, mut tracer: Option<&mut Tracer>) -> Dumps {
     let mut dumps = Dumps::default();
-    let mut processes: HashMap<Pid, Vec<(Pid, WaitStatus)>> = HashMap::new();
+    let mut processes: HashMap<Pid, Vec<(Pid, Stop)>> = HashMap::new();
     let mut seen: HashSet<Pid> = HashSet::new();
     for _ in 0..MOST_ROUNDS {
         let mut new: HashMap<Pid, Pid> = HashMap::new();
@@ -31,9 +31,9 @@ pub(crate) fn dump_tree(dumper: &Dumper, mut tracer: Option<&mut Tracer>) -> Dum
         if new.is_empty() {
             break;
         }
-        for (task, status) in halt(&new.keys().copied().collect::<Vec<Pid>>()) {
+        for (task, stop) in halt(&new.keys().copied().collect::<Vec<Pid>>()) {
             if let Some(process) = new.get(&task) {
-                processes.entry(*process).or_default().push((task, status));
+                processes.entry(*process).or_default().push((task, stop));
             }
         }
     }
@@ -43,10 +43,10 @@ pub(crate) fn dump_tree(dumper: &Dumper, mut tracer: Option<&mut Tracer>) -> Dum
         let threads = stopped.iter().map(|(thread, _)| *thread).collect();
         dumper.dump(&Standing { process: *process, threads, taking: None }, &mut dumps);
     }
-    for (thread, status) in processes.into_iter().flat_map(|(_, stopped)| stopped) {
+    for (thread, stop) in processes.into_iter().flat_map(|(_, stopped)| stopped) {
         match tracer.as_deref_mut() {
-            Some(tracer) => tracer.stopped(thread, status),
-            None => let_go(thread, status),
+            Some(tracer) => tracer.stopped(thread, stop),
+            None => let_go(thread, stop),
         }
     }
     dumps

@@ -15,11 +15,12 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use epitaph_summary::CoreSource;
-use rustix::process::{Pid, Signal, WaitStatus};
+use rustix::process::{Pid, Signal, WaitIdStatus, WaitStatus};
 
 pub(crate) use hang::dump_tree;
 pub(crate) use start::begin;
@@ -113,7 +114,11 @@ impl Dumper {
             core = self.folder.join(format!("core.{pid}.{}", dumps.cores.len()));
         }
         let signal = standing.taking.map(|(_, signal)| signal);
-        let saved = core_of(standing).and_then(|live| save(standing.process, live, &core, self.how));
+        // A fault of ours that a crafted process finds must cost neither the others nor the job.
+        let saved = catch_unwind(AssertUnwindSafe(|| {
+            core_of(standing).and_then(|live| save(standing.process, live, &core, self.how))
+        }));
+        let saved = saved.unwrap_or_else(|_| Err(LiveCoreError::Bug { pid: standing.process.as_raw_pid() }));
         match saved {
             Ok(()) => dumps.cores.push(Dumped { pid, signal, core }),
             Err(error) => dumps.failed.push(Arc::new(error)),
@@ -142,15 +147,15 @@ impl Tracer {
     }
 
     /// Deals with a thread that stopped, so that it goes on, unless job control has stopped it.
-    pub(crate) fn stopped(&mut self, thread: Pid, status: WaitStatus) {
-        let mut stops = VecDeque::from([(thread, Stop::of(status))]);
+    pub(crate) fn stopped(&mut self, thread: Pid, stop: Stop) {
+        let mut stops = VecDeque::from([(thread, stop)]);
         while let Some((thread, stop)) = stops.pop_front() {
             // Where any of these fails, the thread was killed meanwhile.
             let _ = match stop {
                 Stop::Takes(signal) => {
                     let others = self.takes(thread, signal);
                     let gone = ptrace::go_on(thread, signal);
-                    stops.extend(others.into_iter().map(|(thread, status)| (thread, Stop::of(status))));
+                    stops.extend(others);
                     gone
                 }
                 Stop::Executed => {
@@ -169,7 +174,7 @@ impl Tracer {
 
     /// Dumps the process of a thread that is about to take a signal, if that ends it. Returns the threads that were
     /// stopped for it, and how.
-    fn takes(&mut self, thread: Pid, signal: i32) -> Vec<(Pid, WaitStatus)> {
+    fn takes(&mut self, thread: Pid, signal: i32) -> Vec<(Pid, Stop)> {
         let process = if dumps_core(signal) { ends_by(thread, signal) } else { None };
         // Of several threads that crash together, the first one is told.
         let Some(process) = process.filter(|process| self.dying.insert(*process)) else { return Vec::new() };
@@ -192,14 +197,14 @@ fn ends_by(thread: Pid, signal: i32) -> Option<Pid> {
 }
 
 /// Ends the tracing of a thread that stopped too late for whom it was stopped for.
-pub(crate) fn let_go(thread: Pid, status: WaitStatus) {
+pub(crate) fn let_go(thread: Pid, stop: Stop) {
     // Where this fails, the thread was killed meanwhile.
-    let _ = ptrace::detach(thread, Stop::of(status).signal());
+    let _ = ptrace::detach(thread, stop.signal());
 }
 
 /// Why a traced thread stopped (ptrace(2), "Stopped states").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
+pub(crate) enum Stop {
     /// It is about to take a signal.
     Takes(i32),
     /// It executes a program.
@@ -211,13 +216,20 @@ enum Stop {
 }
 
 impl Stop {
-    fn of(status: WaitStatus) -> Stop {
-        Stop::of_raw(status.as_raw())
+    /// Reads what `waitpid` gives of a thread that stopped.
+    pub(crate) fn of(status: WaitStatus) -> Stop {
+        Stop::of_code(status.as_raw() >> 8)
     }
 
-    fn of_raw(raw: i32) -> Stop {
+    /// Reads what `waitid` gives of a traced thread that stopped.
+    fn of_tracee(status: &WaitIdStatus) -> Option<Stop> {
+        status.trapping_signal().or_else(|| status.stopping_signal()).map(Stop::of_code)
+    }
+
+    /// Reads the signal, and the event above it.
+    fn of_code(code: i32) -> Stop {
         const STOPPING: [Signal; 4] = [Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU];
-        let (signal, event) = (raw >> 8 & 0xff, raw >> 16);
+        let (signal, event) = (code & 0xff, code >> 8);
         match event {
             0 => Stop::Takes(signal),
             libc::PTRACE_EVENT_EXEC => Stop::Executed,
@@ -245,7 +257,7 @@ mod tests {
 
     #[test]
     fn stops_are_told_apart() {
-        let stop = |event: i32, signal: i32| Stop::of_raw(event << 16 | signal << 8 | 0x7f);
+        let stop = |event: i32, signal: i32| Stop::of_code(event << 8 | signal);
         assert_eq!(stop(0, 11), Stop::Takes(11));
         assert_eq!(stop(0, 64), Stop::Takes(64));
         assert_eq!(stop(libc::PTRACE_EVENT_EXEC, 5), Stop::Executed);

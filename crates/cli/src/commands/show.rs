@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use epitaph_bundle::{CoreInTree, OpenLimits, find_cores, read_summaries};
-use epitaph_capture::find_code;
+use epitaph_capture::{CodeSearch, SearchLimits};
 use epitaph_report::{Format, Options, render, text};
 use epitaph_summary::CrashSummary;
 use epitaph_triage::{Observer, Silent};
@@ -130,8 +130,9 @@ impl<'a> Shown<'a> {
         let crashes = coreless::in_log(log)?;
         let host = coreless::host(search);
         let places = coreless::places(search, std::env::current_dir().ok());
+        let mut code = CodeSearch::new(&host, places, SearchLimits::default().time);
         for mut crash in crashes {
-            find_code(&host, &mut crash, &places);
+            code.find(&mut crash);
             let triaged = coreless::examine(&self.examiner, search, &crash, None, None)?;
             self.print(&triaged.summary, false)?;
         }

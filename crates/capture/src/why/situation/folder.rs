@@ -44,8 +44,17 @@ pub enum FolderTrouble {
 impl Folder {
     /// Looks at the host's folder `path`.
     pub(super) fn of(host: &Host, path: PathBuf) -> Folder {
-        let reached = host.path(&path);
-        Folder { trouble: trouble(&reached), mapping: mapping(host, &path), path }
+        Folder::in_brief(host, path).with_mapping(host)
+    }
+
+    /// Looks only whether files can be made in the host's folder `path`.
+    pub(super) fn in_brief(host: &Host, path: PathBuf) -> Folder {
+        Folder { trouble: trouble(&host.path(&path)), mapping: None, path }
+    }
+
+    /// Adds what kind of file system it is on: all mounts are read for that.
+    pub(super) fn with_mapping(self, host: &Host) -> Folder {
+        Folder { mapping: mapping(host, &self.path), ..self }
     }
 }
 

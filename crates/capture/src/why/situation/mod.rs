@@ -110,9 +110,11 @@ impl Situation {
             situation.receiver == Receiver::Usable && host.settings().pipes_into("systemd-coredump");
         let situation = Situation {
             gvisor: host.is_gvisor(),
+            limit: own::core_limit(host),
             inherited: Inherited::of(host),
             systemd: if systemd { Systemd::of(host) } else { Systemd::default() },
             oom_kills: evidence::oom_kills(host).unwrap_or(0),
+            folder: situation.folder.map(|folder| folder.with_mapping(host)),
             ..situation
         };
         match situation.file() {
@@ -137,12 +139,12 @@ impl Situation {
         let folder = pattern.as_ref().ok().and_then(|pattern| pattern.matcher()?.folder());
         Situation {
             receiver,
-            folder: folder.map(|path| Folder::of(host, path)),
+            folder: folder.map(|path| Folder::in_brief(host, path)),
             pattern,
             gvisor: false,
             pipe_limit: settings.pipe_limit.unwrap_or(0),
             suid_dumpable: settings.suid_dumpable.unwrap_or(0),
-            limit: own::core_limit(host),
+            limit: CoreLimit::current(),
             inherited: Inherited::default(),
             container,
             systemd: Systemd::default(),
@@ -220,11 +222,14 @@ impl Situation {
             pid: outcome.pid,
             program: outcome.executable.as_deref().map(Program::of).unwrap_or_default(),
             executable: outcome.executable.clone(),
-            own_report: evidence::own_report(&outcome.cwd, outcome.started),
+            own_report: outcome.cwd.as_deref().and_then(|cwd| evidence::own_report(cwd, outcome.started)),
             last_words: LastWords::default(),
         });
         // A relative pattern leads to where the command was started, unless it went elsewhere.
-        self.standing_in(&Host::real(), &outcome.cwd)
+        match &outcome.cwd {
+            Some(cwd) => self.standing_in(&Host::real(), cwd),
+            None => self,
+        }
     }
 
     /// Adds the end of what the command wrote on standard error, where that was kept.
@@ -284,7 +289,7 @@ mod tests {
             executable: Some("/bin/a-name-longer-than-fifteen".into()),
             started: std::time::SystemTime::now(),
             ended: std::time::SystemTime::now(),
-            cwd: folder.path().to_owned(),
+            cwd: Some(folder.path().to_owned()),
             core_limit: CoreLimit { soft: Some(1), hard: Some(2) },
             orphans: Vec::new(),
             orphan_count: 0,

@@ -52,7 +52,7 @@ impl Fake {
             executable: Some("/bin/true".into()),
             started: SystemTime::now() - Duration::from_secs(5),
             ended: SystemTime::now(),
-            cwd: root.path().join("job"),
+            cwd: Some(root.path().join("job")),
             core_limit: CoreLimit::UNLIMITED,
             orphans: Vec::new(),
             orphan_count: 0,

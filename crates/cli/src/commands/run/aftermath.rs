@@ -1,15 +1,15 @@
 //! What a command left: its cores, or why there are none.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use epitaph_bundle::{OutputFolder, Reserve};
 use epitaph_capture::{
     CaptureMode, Exit as Ended, Found, Host, KernelLog, NoCore, Patience, RunOutcome, Situation, Tail,
-    explain, risks, survive_file_size_limit, why_not_kept,
+    explain, risks, why_not_kept,
 };
 use epitaph_summary::Collection;
 
-use super::search::search;
+use super::search::{Expected, search};
 use super::status;
 use crate::args::{Capture, RunArgs};
 use crate::collectors;
@@ -43,7 +43,6 @@ pub(super) fn collect(
     before: Before,
     kept: &mut Kept,
 ) -> Result<usize, Error> {
-    let _ = survive_file_size_limit();
     let folder = OutputFolder::open_with(&args.keep.out, before.reserve).map_err(|error| {
         kept.failed += 1;
         Error::from(error).print_as_warning();
@@ -54,13 +53,14 @@ pub(super) fn collect(
     let mut candidates = candidates(&outcome.dumps);
     kept.failed += outcome.dumps.cores.len() - candidates.len();
     let cores = found.candidates.len() + found.beyond.len() + candidates.len();
-    if cores > 0 || aftermath.seems_dead {
+    if cores > 0 || aftermath.died() {
         tell_trouble(&found);
     } else {
         tell_skipped(&found);
     }
     let situation = aftermath.situation(&found);
     candidates.extend(found.candidates);
+    let older = candidates.iter().filter(|core| is_older(core.modified, outcome.started)).count();
     let collection = aftermath.collection();
     if let (Ok(folder), 1..) = (&folder, cores) {
         kept.count_what_is_in(folder, &args.keep);
@@ -75,7 +75,8 @@ pub(super) fn collect(
         cores == 0
     };
     if untold && let Some(why) = aftermath.why(situation) {
-        terminal::warning(&format!("the command died without a core: {} ({})", why.sentence, why.code));
+        let who = if aftermath.seems_dead { "the command" } else { "a process of the command" };
+        terminal::warning(&format!("{who} died without a core: {} ({})", why.sentence, why.code));
         terminal::hint(&why.advice);
         let leads_elsewhere = why.code.starts_with("pattern_") || why.code == "limit_hard_zero";
         if leads_elsewhere && mode == CaptureMode::File && args.capture == Capture::Auto {
@@ -84,8 +85,8 @@ pub(super) fn collect(
             );
         }
     }
-    let logged = match before.log.filter(|_| untold && aftermath.seems_dead && mode != CaptureMode::None) {
-        Some(log) => coreless::of_command(&host, log, &args.keep.search, outcome),
+    let logged = match before.log.filter(|_| untold && aftermath.died() && mode != CaptureMode::None) {
+        Some(log) => coreless::of_command(&host, log, args, outcome),
         None => Vec::new(),
     };
     let logged = coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &collection, out, kept);
@@ -96,12 +97,19 @@ pub(super) fn collect(
             refresh(folder)?;
         }
     }
-    let crashes = cores + logged;
-    if crashes > 0 {
+    if cores + logged > 0 {
         aftermath.tell_risks();
         terminal::note(&kept.to_string());
     }
-    Ok(crashes)
+    // What the folder had already may be of an earlier command, where files' times don't tell.
+    let crashes = (cores + logged).saturating_sub(kept.passed_over + older.min(kept.known));
+    Ok(crashes.max(aftermath.dead.len()))
+}
+
+/// Tells whether a core may have been written before the command was started. Files' times are those of the clock's last
+/// tick, of which there are a hundred in a second at least.
+fn is_older(written: SystemTime, started: SystemTime) -> bool {
+    written + Duration::from_millis(20) < started
 }
 
 /// A command that has ended.
@@ -137,17 +145,21 @@ impl<'a> Aftermath<'a> {
             return Found::default();
         }
         if !self.traced {
-            let died = self.seems_dead || !self.dead.is_empty();
-            let patience = if died { Patience::default() } else { JUST_A_LOOK };
+            let patience = if self.died() { Patience::default() } else { JUST_A_LOOK };
             collectors::wait(self.host, &self.dead, self.outcome.started, patience);
         }
-        search(self.host, self.args, self.outcome, self.seems_dead)
+        search(self.host, self.args, self.outcome, Expected { died: self.died(), traced: self.traced })
+    }
+
+    /// Whether the command seems to have died, or a process of it was seen to.
+    fn died(&self) -> bool {
+        self.seems_dead || !self.outcome.timed_out && !self.dead.is_empty()
     }
 
     /// What may say why there is no core, where one could be expected.
     fn situation(&self, found: &Found) -> Option<Situation> {
         let failed = !self.outcome.timed_out && self.outcome.exit != Ended::Code(0);
-        let expected = failed && !self.traced && self.mode != CaptureMode::None;
+        let expected = (failed || self.died()) && !self.traced && self.mode != CaptureMode::None;
         let tail = self.outcome.stderr.as_ref().map(Tail::lines).unwrap_or_default();
         expected
             .then(|| Situation::of(self.host).after_run(self.outcome).after_output(tail).after_search(found))
@@ -156,14 +168,19 @@ impl<'a> Aftermath<'a> {
     /// Says why there is no core, where one could be expected.
     fn why(&self, situation: Option<Situation>) -> Option<NoCore> {
         match situation {
-            Some(situation) => {
+            Some(situation) if self.died() => {
                 let said = why_not_kept(self.host, &self.dead, self.outcome.started);
-                let why = explain(&situation.after_asking(said));
-                // Most commands that fail have not crashed.
-                Some(why).filter(|why| self.seems_dead || why.is_runtimes_end())
+                Some(explain(&situation.after_asking(said)))
             }
-            None => (self.traced && self.outcome.exit.is_crash()).then(not_dumped),
+            // Most commands that fail have not crashed.
+            Some(situation) => Some(explain(&situation)).filter(NoCore::is_runtimes_end),
+            None => (self.traced && self.outcome.exit.is_crash() && self.was_let_alone()).then(not_dumped),
         }
+    }
+
+    /// Whether nothing was tried to dump, rather than told why that failed.
+    fn was_let_alone(&self) -> bool {
+        self.outcome.dumps.failed.is_empty() && self.outcome.dumps.more == 0
     }
 
     fn collection(&self) -> Collection {

@@ -4,14 +4,16 @@ mod aftermath;
 mod search;
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use epitaph_bundle::Reserve;
 use epitaph_capture::{
     CaptureMode, Host, KernelLog, RunCommand, RunOptions, RunOutcome, Situation, Timeout, Trace,
+    survive_file_size_limit,
 };
 
 use crate::args::{Capture, RunArgs, StartStoppedArgs};
-use crate::error::Error;
+use crate::error::{Error, message};
 use crate::exit::Exit;
 use crate::kept::Kept;
 use crate::reduce::whole_below;
@@ -25,9 +27,15 @@ const TIMED_OUT: i32 = 124;
 /// Runs a command and gives its status. Whatever goes wrong on our side is told and changes nothing for the job.
 pub(crate) fn run(args: &RunArgs) -> Exit {
     let Some(command) = command(&args.command) else { return Exit::Usage };
+    // First of all: what is written from here on may be more than `ulimit -f` allows. That can't be refused.
+    let _ = survive_file_size_limit();
     let mode = mode(args.capture);
     let needs_spool = mode == CaptureMode::Ptrace || args.timeout.is_some();
-    let spool = if needs_spool { Spool::new().map_err(|error| error.print_as_warning()).ok() } else { None };
+    let spool = needs_spool
+        .then(|| Spool::new(&args.keep.out).map_err(|error| error.print_as_warning()).ok())
+        .flatten();
+    // Without a place for cores of ours, the kernel's are all that is left to hope for.
+    let mode = if mode == CaptureMode::Ptrace && spool.is_none() { CaptureMode::File } else { mode };
     // What the kernel logs from here on may be of this command.
     let log = KernelLog::from_now_on(&Host::real());
     // The command may fill the disk.
@@ -37,12 +45,18 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         Err(error) => {
             let (status, hint) = (error.status(), error.hint());
             Error::new(error, hint).print();
+            if let Some(spool) = spool {
+                spool.close(&[]);
+            }
             return Exit::Command(status);
         }
     };
     tell_outcome(args, &outcome);
     let mut kept = Kept::new(&args.keep);
-    let crashes = collect(args, mode, &outcome, Before { log, reserve }, &mut kept).unwrap_or_else(|error| {
+    // A fault of ours that a crafted core finds must not become the command's status.
+    let collected =
+        catch_unwind(AssertUnwindSafe(|| collect(args, mode, &outcome, Before { log, reserve }, &mut kept)));
+    let crashes = collected.unwrap_or_else(|_| Err(bug())).unwrap_or_else(|error| {
         error.print_as_warning();
         kept.failed += 1;
         0
@@ -58,10 +72,17 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 /// executed.
 pub(crate) fn start_stopped(args: &StartStoppedArgs) -> Exit {
     let Some(command) = command(&args.command) else { return Exit::Usage };
-    let error = epitaph_capture::start_stopped(&command);
+    let error = epitaph_capture::start_stopped(args.tracer, &command);
     let (status, hint) = (error.status(), error.hint());
     Error::new(error, hint).print();
     Exit::Command(status)
+}
+
+fn bug() -> Error {
+    message(
+        "a bug of epitaph: the crashes were not collected",
+        Some("please report it with the message above"),
+    )
 }
 
 fn command(words: &[OsString]) -> Option<RunCommand> {
@@ -73,7 +94,8 @@ fn mode(capture: Capture) -> CaptureMode {
     match capture {
         Capture::Auto => {
             let host = Host::real();
-            CaptureMode::best(&host, &Situation::in_brief(&host))
+            let cwd = std::env::current_dir().ok();
+            CaptureMode::best(&host, &Situation::in_brief(&host), cwd.as_deref())
         }
         Capture::File => CaptureMode::File,
         Capture::Ptrace => CaptureMode::Ptrace,
@@ -83,16 +105,11 @@ fn mode(capture: Capture) -> CaptureMode {
 
 /// How the command is run. Where it is traced, the kernel is left to write a core as well only if it would anyway.
 fn options(args: &RunArgs, mode: CaptureMode, spool: Option<&Spool>) -> RunOptions {
-    let starter =
-        std::env::current_exe().map(|this| vec![this.into_os_string(), "start-stopped".into(), "--".into()]);
     let folder = spool.map(|spool| spool.path().to_owned());
-    let trace = match (mode, starter, &folder) {
-        (CaptureMode::Ptrace, Ok(starter), Some(folder)) => {
-            Some(Trace { starter, folder: folder.clone(), full_below: whole_below(&args.keep) })
-        }
-        _ => None,
-    };
-    let timeout = args.timeout.zip(folder).map(|(after, folder)| Timeout { after, folder });
+    let to_be_traced = folder.clone().filter(|_| mode == CaptureMode::Ptrace);
+    let trace =
+        to_be_traced.map(|folder| Trace { starter: starter(), folder, full_below: whole_below(&args.keep) });
+    let timeout = args.timeout.map(|after| Timeout { after, folder });
     RunOptions {
         raise_core_limit: mode == CaptureMode::File,
         keep_stderr: args.output_tail.is_some(),
@@ -100,6 +117,12 @@ fn options(args: &RunArgs, mode: CaptureMode, spool: Option<&Spool>) -> RunOptio
         trace,
         timeout,
     }
+}
+
+/// This very program, whatever has become of its file, as what stops itself.
+fn starter() -> Vec<OsString> {
+    let tracer = std::process::id().to_string();
+    vec!["/proc/self/exe".into(), "start-stopped".into(), tracer.into(), "--".into()]
 }
 
 /// The command's status, or timeout(1)'s.

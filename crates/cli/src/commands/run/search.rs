@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use epitaph_bundle::open_core_file;
-use epitaph_capture::handler::OwnPattern;
 use epitaph_capture::{
     Candidate, CorePattern, Exit as Ended, Found, Host, RunOutcome, Search, SearchLimits, raise_open_files,
+    sends_to_one_place,
 };
 use epitaph_elf::{CoreFile, ProcessInfo};
 use epitaph_summary::CoreSource;
@@ -13,9 +13,18 @@ use epitaph_summary::CoreSource;
 use crate::args::RunArgs;
 use crate::terminal;
 
+/// What cores of the kernel's can be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Expected {
+    /// Whether something seems to have died.
+    pub(super) died: bool,
+    /// Whether what died was dumped by us.
+    pub(super) traced: bool,
+}
+
 /// Searches for the cores that the command left.
-pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_dead: bool) -> Found {
-    let mut found = search_places(host, args, outcome, seems_dead);
+pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected: Expected) -> Found {
+    let mut found = search_places(host, args, outcome, expected);
     let mut others = 0;
     found.candidates.retain(|candidate| {
         let whose = whose(candidate, outcome);
@@ -27,7 +36,7 @@ pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_de
     }
     // Those that are not open can't be asked for their session.
     let all = found.beyond.len();
-    found.beyond.retain(|core| core.path.starts_with(&outcome.cwd));
+    found.beyond.retain(|core| outcome.has_in_its_folder(&core.path));
     let unknown = all - found.beyond.len() + found.beyond_more;
     if unknown > 0 {
         terminal::note(&format!("{unknown} more cores, whose session is not known, were left alone"));
@@ -40,20 +49,29 @@ pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_de
 /// Where the core pattern sends them to one place, only a command that seems to have died without one there is worth a look
 /// at all the others. Otherwise they are wherever a crasher stood, and nobody tells of one that its own parent waited for: the
 /// command's folder is searched then, but all places that there are only if the command failed or a crash was seen.
-fn search_places(host: &Host, args: &RunArgs, outcome: &RunOutcome, seems_dead: bool) -> Found {
+///
+/// Where it makes no files, those of a command that was traced are nowhere but in stores.
+fn search_places(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected: Expected) -> Found {
+    let is_well = outcome.exit == Ended::Code(0) && !outcome.timed_out && !expected.died;
     let limits = SearchLimits { time: args.search_budget, ..SearchLimits::default() };
     let search = Search::new(host).newer_than(outcome.started);
     let search = search.limits(limits.with_open_files(raise_open_files()));
-    let goes_to_one_place =
-        |pattern: CorePattern| pattern.sends_to_one_place() || OwnPattern::of(&pattern).is_some();
-    if CorePattern::of(host).is_ok_and(goes_to_one_place) {
+    let pattern = CorePattern::of(host);
+    if expected.traced && pattern.as_ref().is_ok_and(|pattern| pattern.file().is_none()) {
+        return if is_well { Found::default() } else { search.destination().run() };
+    }
+    if pattern.is_ok_and(|pattern| sends_to_one_place(&pattern)) {
         let found = search.clone().destination().run();
-        if !(seems_dead && found.candidates.is_empty()) {
+        if !(expected.died && found.candidates.is_empty()) {
             return found;
         }
     }
-    let search = search.tree(&outcome.cwd);
-    let is_well = outcome.exit == Ended::Code(0) && !outcome.timed_out && outcome.crashed().next().is_none();
+    let search = match (outcome.own_folder(), &outcome.cwd) {
+        (Some(folder), _) => search.tree(folder),
+        // The whole system's is no tree to search for a command.
+        (None, Some(root)) => search.folder(root, 1),
+        (None, None) => search,
+    };
     if is_well { search.changed_places().run() } else { search.usual_places(None).run() }
 }
 
@@ -71,7 +89,7 @@ enum Whose {
 /// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session,
 /// or was seen to crash. Elsewhere, in `/tmp` say, others crash as well, and a collector keeps the cores of everybody.
 fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
-    if outcome.dumps.cores.is_empty() && candidate.path.starts_with(&outcome.cwd) {
+    if outcome.dumps.cores.is_empty() && outcome.has_in_its_folder(&candidate.path) {
         return Whose::Ours;
     }
     let process = process(candidate);
@@ -83,7 +101,7 @@ fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
     let seen = |pid| outcome.crashed().any(|crashed| crashed.pid == pid);
     match process {
         _ if is_dumped => Whose::Dumped,
-        _ if candidate.path.starts_with(&outcome.cwd) => Whose::Ours,
+        _ if outcome.has_in_its_folder(&candidate.path) => Whose::Ours,
         Some(process) if process.session == outcome.session => Whose::Ours,
         _ if candidate.named_pid().is_some_and(seen) => Whose::Ours,
         None if candidate.source != CoreSource::Store => Whose::Ours,
