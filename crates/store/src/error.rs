@@ -107,6 +107,16 @@ pub enum StoreError {
         /// The sum of what is there.
         found: String,
     },
+    /// The file in the store has not the length that was pushed.
+    #[error("`{path}` is damaged in the store: expected {expected} bytes, found {found}")]
+    WrongSize {
+        /// The artifact.
+        path: String,
+        /// The length in bytes that the manifest promises.
+        expected: u64,
+        /// The length in bytes of what is there.
+        found: u64,
+    },
     /// An artifact's path that must not become a local one.
     #[error("unsafe artifact path `{path}`: {why}")]
     UnsafePath {

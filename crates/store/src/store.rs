@@ -1,13 +1,15 @@
 //! The one door to all kinds of stores.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::circleci::CircleCi;
 use crate::folder::FolderStore;
 use crate::listing::{Artifact, Listing};
 use crate::location::Location;
+use crate::opened::Opened;
 use crate::outcome::{Pulled, Pushed};
-use crate::{Progress, PushOptions, Selection, StoreError, StoreOptions};
+use crate::{DebuginfodFile, Progress, PushOptions, Selection, StoreError, StoreOptions};
 
 /// A place that artifacts are pushed to and pulled from.
 ///
@@ -66,8 +68,13 @@ impl Store {
 
     /// Lists the selected jobs and artifacts, the newest job first.
     pub fn ls(&self, selection: &Selection) -> Result<Listing, StoreError> {
+        self.newest(selection, usize::MAX)
+    }
+
+    /// Lists only so many of the selected jobs, the newest ones; the manifests of the others are not read.
+    pub fn newest(&self, selection: &Selection, most: usize) -> Result<Listing, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.ls(selection),
+            Kind::Folder(store) => store.ls(selection, most),
             Kind::CircleCi(store) => store.ls(selection),
         }
     }
@@ -78,6 +85,35 @@ impl Store {
         match &self.kind {
             Kind::Folder(store) => store.read(artifact, limit),
             Kind::CircleCi(store) => store.read(artifact, limit),
+        }
+    }
+
+    /// Opens one artifact of a listing for reading, or a part of it: bytes from `range.start` to before `range.end`,
+    /// which must lie within its size. What the store knows of its content is checked where all of it is read: then
+    /// the last piece of damaged content is an error.
+    pub fn open_artifact(
+        &self,
+        artifact: &Artifact,
+        range: Option<Range<u64>>,
+    ) -> Result<Opened, StoreError> {
+        match &self.kind {
+            Kind::Folder(store) => store.open(artifact, range),
+            Kind::CircleCi(store) => store.open(artifact, range),
+        }
+    }
+
+    /// Opens the file that a debugger finds under a build ID (hex digits), or a part of it, as
+    /// [`open_artifact`](Self::open_artifact) does; none if the store has no such file.
+    pub fn open_build_id(
+        &self,
+        build_id: &str,
+        kind: DebuginfodFile,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<Opened>, StoreError> {
+        match &self.kind {
+            Kind::Folder(store) => store.open_build_id(build_id, kind, range),
+            // Its artifacts are known by their paths alone.
+            Kind::CircleCi(_) => Ok(None),
         }
     }
 

@@ -6,10 +6,13 @@
 mod api;
 mod done;
 mod download;
+mod open;
 mod part;
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -25,6 +28,7 @@ use download::Downloads;
 use crate::http::{Client, Credential, Retry, shown};
 use crate::listing::{Artifact, Listing, Run};
 use crate::location::CircleCiJob;
+use crate::opened::Opened;
 use crate::options::{Network, StoreOptions};
 use crate::outcome::{Failed, Pulled};
 use crate::paths::SafePath;
@@ -39,7 +43,7 @@ const ARTIFACTS_DOMAIN: &str = "circle-artifacts.com";
 /// A CircleCI job.
 #[derive(Debug)]
 pub(crate) struct CircleCi {
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     client: Client,
     network: Network,
     base: Url,
@@ -64,6 +68,7 @@ impl CircleCi {
         let client = Client::new(&base, credential, options.ca_file.as_deref(), &options.network)?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(StoreError::io("start", Path::new("the network runtime")))?;
+        let runtime = Arc::new(runtime);
         let list_url = api::artifacts_url(&base, &job)?;
         Ok(Self { runtime, client, network: options.network.clone(), base, list_url, job })
     }
@@ -176,6 +181,19 @@ impl CircleCi {
             loop {
                 match self.read_once(&url, limit).await {
                     Ok(content) => return Ok(content),
+                    Err(error) => retry.wait(error, &artifact.path, &NoProgress).await?,
+                }
+            }
+        })
+    }
+
+    pub(crate) fn open(&self, artifact: &Artifact, range: Option<Range<u64>>) -> Result<Opened, StoreError> {
+        let url = self.artifact_url(artifact.url.as_deref().unwrap_or_default())?;
+        self.runtime.block_on(async {
+            let mut retry = Retry::new(&self.network);
+            loop {
+                match open::open(&self.runtime, &self.client, &url, range.as_ref()).await {
+                    Ok(opened) => return Ok(opened),
                     Err(error) => retry.wait(error, &artifact.path, &NoProgress).await?,
                 }
             }

@@ -155,7 +155,7 @@ fn validator(answer: &Answer) -> Option<String> {
 }
 
 /// `bytes 100-199/200` or `bytes 100-199/*`: where it starts, and the whole length.
-fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
+pub(super) fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (start, end) = range.split_once('-')?;
     let (start, end): (u64, u64) = (start.parse().ok()?, end.parse().ok()?);

@@ -11,7 +11,7 @@ pub enum DebuginfodFile {
 
 impl DebuginfodFile {
     /// Its name in URLs and in the cache.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Executable => "executable",
             Self::Debuginfo => "debuginfo",

@@ -38,8 +38,8 @@ impl Role {
         let kind = parts.next().unwrap_or_default();
         match (kind, folder, name) {
             ("crashes", id, "summary.json") if is_plain_name(id) => Self::Summary { id: id.to_owned() },
-            ("buildid", hex, "executable" | "debuginfo") if is_build_id(hex) => {
-                Self::BuildId { key: format!("buildid/{}/{name}", hex.to_ascii_lowercase()) }
+            ("buildid", hex, "executable" | "debuginfo") => {
+                build_id_key(hex, name).map_or(Self::Plain, |key| Self::BuildId { key })
             }
             ("files", hash, _) if is_sha256(hash) => Self::Bulk,
             _ if name.split('.').any(|part| part == "core") => Self::Bulk,
@@ -68,6 +68,11 @@ fn is_build_id(hex: &str) -> bool {
     (2..=128).contains(&hex.len())
         && hex.len().is_multiple_of(2)
         && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `buildid/<hex>/<name>`, in lower case; none if that is no build ID.
+pub(super) fn build_id_key(hex: &str, name: &str) -> Option<String> {
+    is_build_id(hex).then(|| format!("buildid/{}/{name}", hex.to_ascii_lowercase()))
 }
 
 /// `blobs/sha256/ab/abcd…`; none if that is no sum.

@@ -7,6 +7,7 @@
 mod layout;
 mod manifest;
 mod names;
+mod open;
 mod plan;
 mod pull;
 mod push;
@@ -14,9 +15,12 @@ mod read;
 mod runs;
 mod writer;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::debuginfod::DebuginfodFile;
 use crate::listing::{Artifact, Listing};
+use crate::opened::Opened;
 use crate::outcome::{Pulled, Pushed};
 use crate::{Progress, Selection, StoreError};
 
@@ -46,9 +50,12 @@ impl FolderStore {
         push::push(&self.root, sources, options, progress)
     }
 
-    pub(crate) fn ls(&self, selection: &Selection) -> Result<Listing, StoreError> {
+    pub(crate) fn ls(&self, selection: &Selection, most: usize) -> Result<Listing, StoreError> {
         let mut listing = Listing::default();
         for pushes in runs::Pushes::find(&self.root, selection)? {
+            if listing.runs.len() == most {
+                break;
+            }
             let mut run = pushes.read(&mut listing.warnings);
             run.artifacts.retain(|artifact| selection.takes_node(&artifact.node));
             if !run.artifacts.is_empty() {
@@ -60,6 +67,19 @@ impl FolderStore {
 
     pub(crate) fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
         read::read(&self.root, artifact, limit)
+    }
+
+    pub(crate) fn open(&self, artifact: &Artifact, range: Option<Range<u64>>) -> Result<Opened, StoreError> {
+        open::open(&self.root, artifact, range)
+    }
+
+    pub(crate) fn open_build_id(
+        &self,
+        build_id: &str,
+        kind: DebuginfodFile,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<Opened>, StoreError> {
+        open::open_build_id(&self.root, build_id, kind, range)
     }
 
     pub(crate) fn pull(
