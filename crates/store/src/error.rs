@@ -279,6 +279,11 @@ impl StoreError {
         Some(hint.to_owned())
     }
 
+    /// Whether what was asked for is simply not there.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

@@ -29,14 +29,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backend;
 mod circleci;
 mod debuginfod;
 mod error;
 mod files;
-mod folder;
 mod hash;
 mod http;
 mod job;
+mod keyed;
+mod layout;
 mod listing;
 mod location;
 mod opened;
@@ -44,6 +46,7 @@ mod options;
 mod outcome;
 mod paths;
 mod progress;
+mod runtime;
 mod store;
 mod target;
 mod token;
@@ -53,12 +56,12 @@ pub use debuginfod::{
     Debuginfod, DebuginfodFile, DebuginfodOptions, DebuginfodWanted, LookUpLimits, LookUps,
 };
 pub use error::StoreError;
-pub use folder::PushOptions;
 pub use job::JobId;
+pub use keyed::PushOptions;
 pub use listing::{Artifact, Listing, Run, Selection};
 pub use opened::Opened;
 pub use options::{Network, StoreOptions};
-pub use outcome::{Failed, Pulled, Pushed, Skipped};
+pub use outcome::{Collected, Failed, Pulled, Pushed, Skipped};
 pub use progress::{NoProgress, Progress};
 pub use store::Store;
 pub use token::Token;

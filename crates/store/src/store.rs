@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::backend::Folder;
 use crate::circleci::CircleCi;
-use crate::folder::FolderStore;
+use crate::keyed::Keyed;
 use crate::listing::{Artifact, Listing};
 use crate::location::Location;
 use crate::opened::Opened;
-use crate::outcome::{Pulled, Pushed};
+use crate::outcome::{Collected, Pulled, Pushed};
+use crate::runtime::Blocking;
 use crate::{DebuginfodFile, Progress, PushOptions, Selection, StoreError, StoreOptions};
 
 /// A place that artifacts are pushed to and pulled from.
@@ -22,7 +25,7 @@ pub struct Store {
 
 #[derive(Debug)]
 enum Kind {
-    Folder(FolderStore),
+    Keyed(Box<Keyed>),
     CircleCi(Box<CircleCi>),
 }
 
@@ -36,7 +39,10 @@ impl Store {
     /// `circleci://github/ORG/REPO/BUILD_NUMBER`. Nothing is read, created or asked for yet.
     pub fn open_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let kind = match Location::parse(url)? {
-            Location::Folder(path) => Kind::Folder(FolderStore::new(path)),
+            Location::Folder(path) => {
+                let folder = Box::new(Folder::new(path));
+                Kind::Keyed(Box::new(Keyed::new(folder, Blocking::local()?, options)))
+            }
             Location::CircleCi(job) => Kind::CircleCi(Box::new(CircleCi::new(job, options)?)),
         };
         Ok(Self { kind })
@@ -45,7 +51,7 @@ impl Store {
     /// Where the store is, as a person may see it.
     pub fn url(&self) -> String {
         match &self.kind {
-            Kind::Folder(store) => store.root().display().to_string(),
+            Kind::Keyed(store) => store.url(),
             Kind::CircleCi(store) => store.url(),
         }
     }
@@ -61,7 +67,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<Pushed, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.push(sources, options, progress),
+            Kind::Keyed(store) => store.push(sources, options, progress),
             Kind::CircleCi(store) => Err(StoreError::ReadOnly { store: store.url() }),
         }
     }
@@ -74,7 +80,7 @@ impl Store {
     /// Lists only so many of the selected jobs, the newest ones; the manifests of the others are not read.
     pub fn newest(&self, selection: &Selection, most: usize) -> Result<Listing, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.ls(selection, most),
+            Kind::Keyed(store) => store.ls(selection, most),
             Kind::CircleCi(store) => store.ls(selection),
         }
     }
@@ -83,7 +89,7 @@ impl Store {
     /// content is checked.
     pub fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.read(artifact, limit),
+            Kind::Keyed(store) => store.read(artifact, limit),
             Kind::CircleCi(store) => store.read(artifact, limit),
         }
     }
@@ -97,7 +103,7 @@ impl Store {
         range: Option<Range<u64>>,
     ) -> Result<Opened, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.open(artifact, range),
+            Kind::Keyed(store) => store.open(artifact, range),
             Kind::CircleCi(store) => store.open(artifact, range),
         }
     }
@@ -111,9 +117,21 @@ impl Store {
         range: Option<Range<u64>>,
     ) -> Result<Option<Opened>, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.open_build_id(build_id, kind, range),
+            Kind::Keyed(store) => store.open_build_id(build_id, kind, range),
             // Its artifacts are known by their paths alone.
             Kind::CircleCi(_) => Ok(None),
+        }
+    }
+
+    /// Removes pushes that are older than `age` by the store's clock, and content that no push names any more and that
+    /// is older than a day. Pushes may run meanwhile: nothing that they name is lost. With `dry_run` it only tells what
+    /// would be removed.
+    ///
+    /// A manifest that can't be read is an error, since what it names can't be told from what nobody names.
+    pub fn gc(&self, age: Duration, dry_run: bool) -> Result<Collected, StoreError> {
+        match &self.kind {
+            Kind::Keyed(store) => store.gc(age, dry_run),
+            Kind::CircleCi(store) => Err(StoreError::ReadOnly { store: store.url() }),
         }
     }
 
@@ -129,7 +147,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<Pulled, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.pull(dir, selection, progress),
+            Kind::Keyed(store) => store.pull(dir, selection, progress),
             Kind::CircleCi(store) => store.pull(dir, selection, progress),
         }
     }
