@@ -137,6 +137,42 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is nothing of that name in the store.
+    #[error("{url} is not there")]
+    Absent {
+        /// The key's URL.
+        url: String,
+    },
+    /// An object store answered, and not with what was asked for.
+    #[error("{url} refused: {why}")]
+    Rejected {
+        /// The key's URL.
+        url: String,
+        /// The HTTP status, where there is one.
+        status: Option<u16>,
+        /// The server's words.
+        why: String,
+    },
+    /// Nothing says who asks an object store.
+    #[error("no credentials for {url}")]
+    NoCredentials {
+        /// The key's URL.
+        url: String,
+    },
+    /// The settings of an object store can't be used.
+    #[error("can't open {url}: {why}")]
+    BadSettings {
+        /// The store's URL.
+        url: String,
+        /// What is wrong with them.
+        why: String,
+    },
+    /// A file is not what it was when the push began with it.
+    #[error("{} changed while it was pushed", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// TLS could not be set up.
     #[error("can't set up TLS: {why}")]
     Tls {
@@ -236,12 +272,28 @@ impl StoreError {
                 "write circleci://github/ORG/REPO/BUILD_NUMBER (or bitbucket); the token comes from the environment"
             }
             Self::BadUrl { .. } | Self::UnknownScheme { .. } | Self::UnsupportedScheme { .. } => {
-                "a store is a folder (a plain path, or file:///absolute/path) or, to pull from, \
-                 circleci://github/ORG/REPO/BUILD_NUMBER"
+                "a store is a folder (a plain path, or file:///absolute/path), s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, \
+                 az://CONTAINER/PREFIX or, to pull from, circleci://github/ORG/REPO/BUILD_NUMBER"
             }
+            Self::NoCredentials { url } | Self::Rejected { url, status: Some(401 | 403), .. }
+                if url.starts_with("s3") =>
+            {
+                "credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN (profiles are not \
+                 read): eval \"$(aws configure export-credentials --format env)\" sets them"
+            }
+            Self::NoCredentials { url } | Self::Rejected { url, status: Some(401 | 403), .. }
+                if url.starts_with("gs") =>
+            {
+                "credentials come from GOOGLE_SERVICE_ACCOUNT (a file) or GOOGLE_SERVICE_ACCOUNT_KEY"
+            }
+            Self::NoCredentials { .. } | Self::Rejected { status: Some(401 | 403), .. } => {
+                "credentials come from AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or \
+                 AZURE_STORAGE_SAS_TOKEN"
+            }
+            Self::Changed { .. } => "push again when the file is written to its end",
             Self::BadServer { .. } => "write it as https://HOST; the default is https://circleci.com",
             Self::ReadOnly { .. } => {
-                "in a CircleCI job the step store_artifacts pushes; push to a folder instead"
+                "in a CircleCI job the step store_artifacts pushes; push to a folder or an object store instead"
             }
             Self::BadToken => "the token must be one line of printable ASCII, without quotes or spaces",
             Self::Status { status: 401 | 403, token_sent: true, .. } => {
@@ -281,13 +333,19 @@ impl StoreError {
 
     /// Whether what was asked for is simply not there.
     pub(crate) fn is_absent(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+        match self {
+            Self::Absent { .. } => true,
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
     }
 
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::Status { status, .. } | Self::Rejected { status: Some(status), .. } => {
+                matches!(status, 408 | 429 | 500..=599)
+            }
             Self::Stalled { .. } | Self::CutShort { .. } => true,
             Self::Network { source, .. } => !is_tls_error(source.as_ref()),
             _ => false,
@@ -310,7 +368,7 @@ impl StoreError {
 }
 
 /// Whether a connection failed for a reason that does not pass, such as a certificate nobody signed.
-fn is_tls_error(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_tls_error(error: &(dyn Error + 'static)) -> bool {
     // `source()` of an io::Error passes over the error that it wraps, so the wrapped one is asked for.
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     error.is::<rustls::Error>()

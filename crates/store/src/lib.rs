@@ -60,7 +60,7 @@ pub use job::JobId;
 pub use keyed::PushOptions;
 pub use listing::{Artifact, Listing, Run, Selection};
 pub use opened::Opened;
-pub use options::{Network, StoreOptions};
+pub use options::{CloudSettings, Network, StoreOptions};
 pub use outcome::{Collected, Failed, Pulled, Pushed, Skipped};
 pub use progress::{NoProgress, Progress};
 pub use store::Store;

@@ -7,13 +7,18 @@ use url::Url;
 
 use crate::StoreError;
 
+/// Schemes of object stores.
+const OBJECTS: &[&str] = &["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl"];
+
 /// Schemes of stores that other versions of epitaph open.
-const LATER: &[&str] = &["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "http", "https"];
+const LATER: &[&str] = &["http", "https"];
 
 /// A store URL, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Location {
     Folder(PathBuf),
+    /// `s3://bucket/prefix` and its like: without password, query and fragment.
+    Objects(Url),
     CircleCi(CircleCiJob),
 }
 
@@ -28,7 +33,7 @@ pub(crate) struct CircleCiJob {
 }
 
 impl Location {
-    /// Understands `file://` URLs, plain paths and `circleci://` URLs.
+    /// Understands `file://` URLs, plain paths, URLs of object stores and `circleci://` URLs.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         if text.is_empty() {
             return Err(StoreError::BadUrl { url: String::new(), why: "it is empty" });
@@ -41,6 +46,7 @@ impl Location {
         match scheme.to_ascii_lowercase().as_str() {
             "file" => file_url(text),
             "circleci" => circleci(rest).map(Self::CircleCi),
+            scheme if OBJECTS.contains(&scheme) => objects(text).map(Self::Objects),
             scheme if LATER.contains(&scheme) => {
                 Err(StoreError::UnsupportedScheme { scheme: scheme.to_owned() })
             }
@@ -66,6 +72,26 @@ fn file_url(text: &str) -> Result<Location, StoreError> {
         return Err(bad("it names a host: three slashes come before an absolute path"));
     }
     url.to_file_path().map(Location::Folder).map_err(|()| bad("it is no path of this host"))
+}
+
+fn objects(text: &str) -> Result<Url, StoreError> {
+    // What could be a secret is left out of messages: it stands before an `@` or behind a `?`.
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = shown.split_once("://").unwrap_or_default();
+    let shown = format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host));
+    let bad = |why| StoreError::BadUrl { url: shown.clone(), why };
+    let url = Url::parse(text).map_err(|_| bad("it can't be parsed"))?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("write `?` and `#` in a prefix as %3F and %23; no secret belongs in a URL"));
+    }
+    // Azure's own tools write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX.
+    if url.password().is_some() || !(url.username().is_empty() || scheme.starts_with("abfs")) {
+        return Err(bad("credentials come from the environment, never from a URL"));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(bad("it names no bucket"));
+    }
+    Ok(url)
 }
 
 fn circleci(rest: &str) -> Result<CircleCiJob, StoreError> {
@@ -106,7 +132,7 @@ mod tests {
     fn folder(text: &str) -> PathBuf {
         match Location::parse(text).unwrap() {
             Location::Folder(path) => path,
-            Location::CircleCi(job) => panic!("{text} is {job:?}"),
+            other => panic!("{text} is {other:?}"),
         }
     }
 
@@ -166,11 +192,28 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_told_without_secrets() {
-        let error = Location::parse("s3://key:secret@bucket/prefix").unwrap_err();
-        assert!(matches!(&error, StoreError::UnsupportedScheme { scheme } if scheme == "s3"));
-        for text in ["s3://key:secret@b", "foo://user:secret@host", "circleci://gh/a/b/1?circle-token=secret"]
+    fn object_stores() {
+        for text in
+            ["s3://bucket", "s3://bucket/a/b/", "gs://b/p", "az://c/p", "abfss://c@a.dfs.core.windows.net/p"]
         {
+            assert!(matches!(Location::parse(text).unwrap(), Location::Objects(_)), "{text}");
+        }
+        assert!(refused("s3://key@bucket/x").contains("environment"));
+        assert!(refused("s3:///x").contains("no bucket"));
+        assert!(refused("az://c/p?sig=1").contains("%3F"));
+    }
+
+    #[test]
+    fn other_schemes_are_told_without_secrets() {
+        let error = Location::parse("https://user:secret@host/prefix").unwrap_err();
+        assert!(matches!(&error, StoreError::UnsupportedScheme { scheme } if scheme == "https"));
+        for text in [
+            "https://user:secret@b",
+            "foo://user:secret@host",
+            "circleci://gh/a/b/1?circle-token=secret",
+            "s3://key:secret@bucket/prefix",
+            "az://container/prefix?sig=secret",
+        ] {
             let error = Location::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
             assert!(error.hint().unwrap().contains("circleci://"), "{error:?}");

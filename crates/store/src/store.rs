@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::backend::Folder;
+use crate::backend::{Folder, Objects};
 use crate::circleci::CircleCi;
 use crate::keyed::Keyed;
 use crate::listing::{Artifact, Listing};
@@ -35,13 +35,18 @@ impl Store {
         Self::open_with(url, &StoreOptions::default())
     }
 
-    /// Opens a store: a folder, by a plain path or `file:///absolute/path`, or a CircleCI job, by
+    /// Opens a store: a folder, by a plain path or `file:///absolute/path`, an object store, by `s3://BUCKET/PREFIX`,
+    /// `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, or a CircleCI job, by
     /// `circleci://github/ORG/REPO/BUILD_NUMBER`. Nothing is read, created or asked for yet.
     pub fn open_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let kind = match Location::parse(url)? {
             Location::Folder(path) => {
                 let folder = Box::new(Folder::new(path));
                 Kind::Keyed(Box::new(Keyed::new(folder, Blocking::local()?, options)))
+            }
+            Location::Objects(url) => {
+                let objects = Box::new(Objects::open(&url, options)?);
+                Kind::Keyed(Box::new(Keyed::new(objects, Blocking::network()?, options)))
             }
             Location::CircleCi(job) => Kind::CircleCi(Box::new(CircleCi::new(job, options)?)),
         };

@@ -6,6 +6,7 @@
 
 mod content;
 mod folder;
+mod objects;
 
 use std::fmt;
 use std::ops::Range;
@@ -19,6 +20,7 @@ use crate::hash::Copied;
 
 pub(crate) use content::Content;
 pub(crate) use folder::Folder;
+pub(crate) use objects::Objects;
 
 /// A key with what a listing says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

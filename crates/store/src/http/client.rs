@@ -34,6 +34,26 @@ pub(crate) struct Answer {
     stall_timeout: Duration,
 }
 
+/// Sets up connections: TLS by our rules, no redirect followed, a proxy only to other hosts.
+pub(crate) fn connections(
+    base: &Url,
+    ca_file: Option<&Path>,
+    network: &Network,
+) -> Result<reqwest::Client, StoreError> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::config(ca_file)?)
+        .user_agent(concat!("epitaph/", env!("CARGO_PKG_VERSION")))
+        // A redirect must not take the token along, and a connection per transfer is faster than a shared one.
+        .redirect(Policy::none())
+        .referer(false)
+        .http1_only()
+        .connect_timeout(network.connect_timeout);
+    if is_loopback(base) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| network_error(base, error))
+}
+
 impl Client {
     /// Makes a client for the service at `base`.
     pub(crate) fn new(
@@ -42,18 +62,7 @@ impl Client {
         ca_file: Option<&Path>,
         network: &Network,
     ) -> Result<Self, StoreError> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(ca_file)?)
-            .user_agent(concat!("epitaph/", env!("CARGO_PKG_VERSION")))
-            // A redirect must not take the token along, and a connection per transfer is faster than a shared one.
-            .redirect(Policy::none())
-            .referer(false)
-            .http1_only()
-            .connect_timeout(network.connect_timeout);
-        if is_loopback(base) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| network_error(base, error))?;
+        let http = connections(base, ca_file, network)?;
         Ok(Self { http, credential, stall_timeout: network.stall_timeout })
     }
 
@@ -153,7 +162,7 @@ fn next(url: &Url, location: Option<&HeaderValue>) -> Result<Url, StoreError> {
 }
 
 /// RFC 9110, 10.2.3: seconds, or a date.
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

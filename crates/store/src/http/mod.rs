@@ -9,7 +9,7 @@ mod credential;
 mod retry;
 mod tls;
 
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::{Answer, Client, connections, retry_after};
 pub(crate) use credential::Credential;
 pub(crate) use retry::Retry;
 
