@@ -1,6 +1,8 @@
 //! What the environment says, beyond the options that clap reads from it.
 
-use epitaph_store::{StoreOptions, Token};
+use std::path::{Path, PathBuf};
+
+use epitaph_store::{CloudSettings, StoreOptions, Token};
 use epitaph_summary::Masks;
 
 use crate::error::{Error, message};
@@ -50,6 +52,10 @@ pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Er
     }
     options.circleci_url = variable(CIRCLECI_URL);
     options.ca_file = variable("SSL_CERT_FILE").map(Into::into);
+    let variables = std::env::vars_os();
+    options.cloud = CloudSettings::from_variables(
+        variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    );
     if let Some(transfers) = transfers {
         if transfers == 0 {
             return Err(message("--jobs 0 would transfer nothing", Some("give 1 or more")));
@@ -57,4 +63,12 @@ pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Er
         options.network.transfers = transfers;
     }
     Ok(options)
+}
+
+/// Returns where pushes remember what they have sent: the folder that was given, or the one for such things of the
+/// XDG Base Directory Specification. Without a home there is none.
+pub(crate) fn push_state(given: Option<&Path>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = || absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    given.map(Path::to_owned).or_else(|| Some(state()?.join("epitaph")))
 }

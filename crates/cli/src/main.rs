@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Push(args) => commands::push::run(&args),
         Command::Pull(args) => commands::pull::run(&args),
         Command::Ls(args) => commands::ls::run(&args),
+        Command::Gc(args) => commands::gc::run(&args),
         Command::Handler(args) => commands::handler::run(&args),
         Command::Completions(args) => commands::documents::completions(&args),
         Command::Man => commands::documents::man(),

@@ -20,11 +20,8 @@ pub struct StoreOptions {
     /// What object stores are told: addresses, regions, credentials.
     pub cloud: CloudSettings,
     /// A folder of this host where pushes to object stores remember what they have sent, so that another process can
-    /// take them up, and what they could not send. It must not lie in a folder that is pushed. Without it, a push that
-    /// is interrupted starts anew.
+    /// take them up. It must not lie in a folder that is pushed. Without it, a push that is interrupted starts anew.
     pub state: Option<PathBuf>,
-    /// Whether files that could not be sent are copied there, instead of being listed by their paths.
-    pub copies_unsent: bool,
 }
 
 /// Settings of object stores, by the names of the environment variables that the providers' own tools read:

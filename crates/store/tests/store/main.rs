@@ -15,4 +15,10 @@ mod folder;
 #[cfg(test)]
 mod folder_faults;
 #[cfg(test)]
+mod gc;
+#[cfg(test)]
+mod objects;
+#[cfg(test)]
+mod objects_faults;
+#[cfg(test)]
 mod support;

@@ -24,7 +24,7 @@ pub(super) fn from(url: String, error: object_store::Error) -> StoreError {
     use object_store::Error as E;
     let chain: Vec<&(dyn Error + 'static)> =
         iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source()).collect();
-    let innermost = without_queries(&chain.last().map(ToString::to_string).unwrap_or_default());
+    let innermost = chain.last().map(ToString::to_string).unwrap_or_default();
     if chain.iter().any(|error| METADATA.iter().any(|address| error.to_string().contains(address))) {
         return StoreError::NoCredentials { url };
     }
@@ -32,9 +32,9 @@ pub(super) fn from(url: String, error: object_store::Error) -> StoreError {
     if let Some(http) = http {
         let passes = !matches!(http.kind(), HttpErrorKind::Unknown | HttpErrorKind::Decode);
         return if passes {
-            StoreError::Network { url, source: innermost.into() }
+            StoreError::Network { url, source: without_queries(&innermost).into() }
         } else {
-            StoreError::Rejected { url, status: None, why: innermost }
+            StoreError::Rejected { url, status: None, why: told(&innermost) }
         };
     }
     let status = status(&innermost);
@@ -71,7 +71,7 @@ fn told(text: &str) -> String {
     let head = text.split(": ").next().unwrap_or_default();
     let parts: Vec<&str> = [Some(head), element("Code"), element("Message")].into_iter().flatten().collect();
     let told = if parts.len() > 1 { parts.join(": ") } else { text.to_owned() };
-    told.chars().filter(|char| !char.is_control()).take(LONGEST).collect()
+    without_queries(&told).chars().filter(|char| !char.is_control()).take(LONGEST).collect()
 }
 
 #[cfg(test)]

@@ -26,9 +26,10 @@ use object_store::{
 use tokio::sync::Semaphore;
 
 use super::{At, Backend, Content, Object, Stored};
-use crate::StoreError;
+use crate::http::Retry;
 use crate::layout::blob_key;
 use crate::options::{Network, StoreOptions};
+use crate::{NoProgress, StoreError};
 
 use journal::Journals;
 
@@ -88,6 +89,19 @@ impl Objects {
         Some(Object { key: key.to_owned(), size: meta.size, modified })
     }
 
+    async fn list_once(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
+        let mut listed = self.store.list(Some(&self.path(prefix)?));
+        let mut objects = Vec::new();
+        while let Some(meta) = listed.try_next().await.map_err(|error| self.error(prefix, error))? {
+            if objects.len() == MOST_KEYS {
+                let why = format!("it lists more than {MOST_KEYS} keys");
+                return Err(StoreError::BadAnswer { url: self.locate(prefix), why });
+            }
+            objects.extend(self.object(&meta));
+        }
+        Ok(objects)
+    }
+
     async fn write(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), object_store::Error> {
         let path = ObjectPath::parse(format!("{}/{key}", self.prefix).trim_start_matches('/'))?;
         let options = PutOptions { mode, ..PutOptions::default() };
@@ -110,22 +124,26 @@ impl Backend for Objects {
     }
 
     async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let listed = self.store.list_with_delimiter(Some(&self.path(prefix)?)).await;
-        let listed = listed.map_err(|error| self.error(prefix, error))?;
+        let mut retry = Retry::new(&self.network);
+        let path = self.path(prefix)?;
+        let listed = loop {
+            match self.store.list_with_delimiter(Some(&path)).await {
+                Ok(listed) => break listed,
+                Err(error) => retry.wait(self.error(prefix, error), prefix, &NoProgress).await?,
+            }
+        };
         Ok(listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        let mut listed = self.store.list(Some(&self.path(prefix)?));
-        let mut objects = Vec::new();
-        while let Some(meta) = listed.try_next().await.map_err(|error| self.error(prefix, error))? {
-            if objects.len() == MOST_KEYS {
-                let why = format!("it lists more than {MOST_KEYS} keys");
-                return Err(StoreError::BadAnswer { url: self.locate(prefix), why });
+        // The client repeats requests, but not when an answer breaks off in the middle.
+        let mut retry = Retry::new(&self.network);
+        loop {
+            match self.list_once(prefix).await {
+                Ok(objects) => return Ok(objects),
+                Err(error) => retry.wait(error, prefix, &NoProgress).await?,
             }
-            objects.extend(self.object(&meta));
         }
-        Ok(objects)
     }
 
     async fn head(&self, key: &str) -> Result<Option<Object>, StoreError> {
@@ -174,22 +192,17 @@ impl Backend for Objects {
     }
 
     async fn create(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
-        let mut attempts = 1;
+        let mut retry = Retry::new(&self.network);
         loop {
-            let error = match self.write(key, bytes.clone(), PutMode::Create).await {
+            match self.write(key, bytes.clone(), PutMode::Create).await {
                 Ok(()) => return Ok(true),
                 // It may be ours: the answer to an earlier attempt may have been lost.
                 Err(object_store::Error::AlreadyExists { .. }) => {
                     let there = self.get(key, 0..u64::MAX).await?.bytes(bytes.len() as u64).await?;
                     return Ok(there.is_some_and(|there| there == bytes));
                 }
-                Err(error) => self.error(key, error),
-            };
-            if !error.is_transient() || attempts >= self.network.attempts {
-                return Err(error);
+                Err(error) => retry.wait(self.error(key, error), key, &NoProgress).await?,
             }
-            tokio::time::sleep(self.network.first_wait.saturating_mul(attempts)).await;
-            attempts += 1;
         }
     }
 

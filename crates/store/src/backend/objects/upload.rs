@@ -128,9 +128,11 @@ impl Objects {
         {
             match self.send_parts(multipart, source, &known.id, journal.as_ref(), &found.parts).await {
                 Ok(()) => return journal.map_or(Ok(()), Journal::end),
-                Err(error) if !is_gone(&error) => return Err(error),
-                // It was aborted, or completed by someone whose answer was lost.
-                Err(_) => {}
+                // It was aborted, or completed by someone whose answer was lost, or another bucket has its name by now.
+                Err(
+                    StoreError::Absent { .. } | StoreError::Rejected { status: Some(400..=428 | 500), .. },
+                ) => {}
+                Err(error) => return Err(error),
             }
             let there = self.head(&source.key).await?;
             if there.is_some_and(|there| there.size == source.digests.content.size) {
@@ -222,7 +224,7 @@ impl Objects {
         if let (Some(upload), Some(multipart)) = (&journal.upload, &self.multipart) {
             let aborted = multipart.abort_multipart(&self.path(&upload.key)?, &upload.id).await;
             match aborted.map_err(|error| self.error(&upload.key, error)) {
-                Err(error) if !is_gone(&error) => return Err(error),
+                Err(error) if error.is_transient() && !is_gone(&error) => return Err(error),
                 _ => {}
             }
         }
