@@ -115,6 +115,11 @@ pub(crate) fn push_name(time: Timestamp) -> String {
     format!("{}-{:08x}", time.strftime("%Y%m%dT%H%M%S.%6fZ"), fastrand::u32(..))
 }
 
+/// Whether a key is that of a file of ours that isn't content.
+pub(crate) fn is_json(key: &str) -> bool {
+    key.rsplit_once('.').is_some_and(|(_, extension)| extension == "json")
+}
+
 /// One level of a manifest's key, decoded: `repo=acme%2Fapp` for the field `repo` is `acme/app`.
 pub(crate) fn key_value(field: &str, name: &str) -> Option<String> {
     name.strip_prefix(field)?.strip_prefix('=').map(decode_component)

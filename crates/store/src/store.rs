@@ -109,7 +109,7 @@ impl Store {
     ) -> Result<Opened, StoreError> {
         match &self.kind {
             Kind::Keyed(store) => store.open(artifact, range),
-            Kind::CircleCi(store) => store.open(artifact, range),
+            Kind::CircleCi(store) => store.open(artifact, range.as_ref()),
         }
     }
 

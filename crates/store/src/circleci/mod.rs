@@ -187,12 +187,12 @@ impl CircleCi {
         })
     }
 
-    pub(crate) fn open(&self, artifact: &Artifact, range: Option<Range<u64>>) -> Result<Opened, StoreError> {
+    pub(crate) fn open(&self, artifact: &Artifact, range: Option<&Range<u64>>) -> Result<Opened, StoreError> {
         let url = self.artifact_url(artifact.url.as_deref().unwrap_or_default())?;
         self.runtime.block_on(async {
             let mut retry = Retry::new(&self.network);
             loop {
-                match open::open(&self.runtime, &self.client, &url, range.as_ref()).await {
+                match open::open(&self.runtime, &self.client, &url, range).await {
                     Ok(opened) => return Ok(opened),
                     Err(error) => retry.wait(error, &artifact.path, &NoProgress).await?,
                 }

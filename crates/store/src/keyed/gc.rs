@@ -23,7 +23,7 @@ use super::manifest::Manifest;
 use super::{Keyed, READS};
 use crate::StoreError;
 use crate::backend::{Backend, Object};
-use crate::layout::{RUNS, Role, blob_key, push_name};
+use crate::layout::{RUNS, Role, blob_key, is_json, push_name};
 use crate::outcome::Collected;
 
 /// Where a gc that removes things says so.
@@ -34,7 +34,7 @@ pub(super) const MARKER_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// A batch is not begun later than that after its marker was written. A request that is repeated for three minutes
 /// still ends within the marker's life.
-const LATEST: Duration = Duration::from_mins(5);
+const LATEST: Duration = Duration::from_secs(300);
 
 /// What was pushed and not named by a manifest is kept so long, since its push may still run.
 const UNNAMED_IS_KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -68,7 +68,7 @@ async fn collect(backend: &dyn Backend, age: Duration, dry_run: bool) -> Result<
     let manifests = backend.list(RUNS).await?;
     let (old, kept): (Vec<Object>, Vec<Object>) = manifests
         .into_iter()
-        .filter(|object| object.key.ends_with(".json"))
+        .filter(|object| is_json(&object.key))
         .partition(|object| object.modified < expired_before);
 
     // First, so that nobody finds a manifest whose content is gone.
@@ -88,7 +88,9 @@ async fn collect(backend: &dyn Backend, age: Duration, dry_run: bool) -> Result<
         );
     }
     if dry_run {
-        unnamed.iter().for_each(|object| collected.count(object.size));
+        for object in &unnamed {
+            collected.count(object.size);
+        }
         return Ok(collected);
     }
     for batch in unnamed.chunks(BATCH) {
@@ -117,7 +119,9 @@ async fn remove(
         }
         let keys: Vec<String> = batch.iter().map(|object| object.key.clone()).collect();
         backend.delete(&keys).await?;
-        batch.iter().for_each(|object| collected.count(object.size));
+        for object in batch {
+            collected.count(object.size);
+        }
         Ok(())
     };
     let removed = removed.await;
@@ -154,7 +158,7 @@ impl Named {
         let new: Vec<String> = manifests
             .into_iter()
             .map(|object| object.key)
-            .filter(|key| key.ends_with(".json") && !expired.contains(key) && !self.manifests.contains(key))
+            .filter(|key| is_json(key) && !expired.contains(key) && !self.manifests.contains(key))
             .collect();
         let reads = new.into_iter().map(|key| async move {
             match Manifest::read(backend, &key).await {

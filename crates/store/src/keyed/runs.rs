@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::manifest::Manifest;
 use crate::backend::{Backend, Object};
-use crate::layout::{RUNS, key_value, repo_folder, selected};
+use crate::layout::{RUNS, is_json, key_value, repo_folder, selected};
 use crate::listing::{Artifact, Run};
 use crate::warning::Warning;
 use crate::{Selection, StoreError};
@@ -97,7 +97,7 @@ fn parse<'a>(key: &'a str, selection: &Selection) -> Option<([String; 4], &'a st
     for (level, value) in LEVELS.into_iter().zip(&mut values) {
         *value = key_value(level, parts.next()?).filter(|value| selected(selection, level, value))?;
     }
-    let name = parts.next().filter(|name| name.ends_with(".json"))?;
+    let name = parts.next().filter(|name| is_json(name))?;
     parts.next().is_none().then_some((values, name))
 }
 

@@ -20,6 +20,7 @@ const METADATA: [&str; 2] = ["169.254.", "metadata.google"];
 const LONGEST: usize = 300;
 
 /// Puts an error into our words. `url` is what it was about, as it may be shown.
+#[expect(clippy::needless_pass_by_value, reason = "it ends here: this is what `map_err` hands over")]
 pub(super) fn from(url: String, error: object_store::Error) -> StoreError {
     use object_store::Error as E;
     let chain: Vec<&(dyn Error + 'static)> =

@@ -176,7 +176,8 @@ mod tests {
         journal.begin(upload.clone()).unwrap();
         journal.add(3, "tag".into()).unwrap();
         (&**journal.file.lock().unwrap()).write_all(b"{\"part\":9,").unwrap();
-        let (path, _) = (journal.path.clone(), drop(journal));
+        let path = journal.path.clone();
+        drop(journal);
         let journal = journals.open("k").unwrap();
         assert_eq!((journal.upload.as_ref(), journal.parts.len()), (Some(&upload), 1));
         assert_eq!(journal.parts[&3], "tag");

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
@@ -18,7 +19,7 @@ use crate::http::shown;
 use crate::options::{CloudSettings, Network, StoreOptions};
 
 /// How long requests are repeated. Their signatures are valid for little longer.
-const LONGEST_RETRY: std::time::Duration = std::time::Duration::from_mins(3);
+const LONGEST_RETRY: Duration = Duration::from_secs(180);
 
 /// What is common to the builders of all providers.
 macro_rules! build {
@@ -67,8 +68,8 @@ fn known<K: FromStr>(prefix: &str, cloud: &CloudSettings) -> Vec<(K, String)> {
 
 /// The server that is set instead of the provider's own.
 fn endpoint(cloud: &CloudSettings) -> Option<Url> {
-    let endpoints = cloud.starting("A").filter(|(name, _)| name.contains("ENDPOINT"));
-    endpoints.filter_map(|(_, value)| Url::parse(value).ok()).next()
+    let mut endpoints = cloud.starting("A").filter(|(name, _)| name.contains("ENDPOINT"));
+    endpoints.find_map(|(_, value)| Url::parse(value).ok())
 }
 
 fn retry(network: &Network) -> RetryConfig {

@@ -124,7 +124,7 @@ impl Fault {
         match self {
             Self::Busy => {
                 // One request and no more; its head is read so that the answer isn't lost.
-                let _ = client.read(&mut [0; 65536])?;
+                let _ = client.read(&mut vec![0; 65536])?;
                 client.write_all(b"HTTP/1.1 503 Slow Down\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
                 // What was sent meanwhile is taken, or else the answer would be lost with a reset.
                 client.shutdown(Shutdown::Write)?;
