@@ -26,12 +26,6 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A scheme that epitaph knows, but that this version can't open.
-    #[error("stores of the kind `{scheme}://` are not yet supported by this version")]
-    UnsupportedScheme {
-        /// The scheme, lower case.
-        scheme: String,
-    },
     /// A scheme that means nothing to epitaph.
     #[error("unknown kind of store `{scheme}://`")]
     UnknownScheme {
@@ -210,6 +204,34 @@ pub enum StoreError {
         /// How long the server asked to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The server of an HTTP store refused.
+    #[error("{url} answered {status} to {method}")]
+    HttpStore {
+        /// What it was asked to do.
+        method: &'static str,
+        /// The URL without query.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// Whether a secret was sent along.
+        token_sent: bool,
+    },
+    /// The server of an HTTP store can't list folders, and no push has left an index there.
+    #[error("{url} can't be listed: its server doesn't speak WebDAV, and no push has left an index there")]
+    CannotList {
+        /// The folder.
+        url: String,
+    },
+    /// What a server has stored has not the length that was sent.
+    #[error("{url} has {stored} of the {expected} bytes that were sent")]
+    Truncated {
+        /// The URL without query.
+        url: String,
+        /// Bytes that are there.
+        stored: u64,
+        /// Bytes that should be there.
+        expected: u64,
+    },
     /// The body has not the length that the server announced.
     #[error("{url} sent {received} bytes of {expected}")]
     CutShort {
@@ -271,9 +293,35 @@ impl StoreError {
             Self::BadUrl { url, .. } if url.starts_with("circleci:") => {
                 "write circleci://github/ORG/REPO/BUILD_NUMBER (or bitbucket); the token comes from the environment"
             }
-            Self::BadUrl { .. } | Self::UnknownScheme { .. } | Self::UnsupportedScheme { .. } => {
+            Self::BadUrl { url, .. } if url.starts_with("http") => {
+                "write https://HOST/PATH/; who asks comes from EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and \
+                 EPITAPH_HTTP_PASSWORD"
+            }
+            Self::HttpStore { status: 401 | 403, token_sent: true, .. } => {
+                "the server knows who asks and doesn't allow it: check EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and \
+                 EPITAPH_HTTP_PASSWORD, and what that user may do there"
+            }
+            Self::HttpStore { status: 401 | 403, token_sent: false, .. } => {
+                "no secret was sent there: set EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and EPITAPH_HTTP_PASSWORD \
+                 (only the store's own host gets them)"
+            }
+            Self::HttpStore { method: "PUT", status: 404 | 405 | 409 | 501, .. } => {
+                "the server takes no files there: nginx needs `dav_methods PUT;` and `create_full_put_path on;`"
+            }
+            Self::HttpStore { method: "DELETE", status: 405 | 501, .. } => {
+                "the server lets nobody delete: nginx needs DELETE in `dav_methods`"
+            }
+            Self::HttpStore { status: 413, .. } => {
+                "the server takes no files of that size: nginx needs `client_max_body_size 0;`"
+            }
+            Self::HttpStore { status: 507, .. } => "the server's disk is full",
+            Self::CannotList { .. } => {
+                "push something first, or let the server speak WebDAV (nginx: the module dav-ext, with \
+                 `dav_ext_methods PROPFIND OPTIONS;`)"
+            }
+            Self::BadUrl { .. } | Self::UnknownScheme { .. } => {
                 "a store is a folder (a plain path, or file:///absolute/path), s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, \
-                 az://CONTAINER/PREFIX or, to pull from, circleci://github/ORG/REPO/BUILD_NUMBER"
+                 az://CONTAINER/PREFIX, https://HOST/PATH/ or, to pull from, circleci://github/ORG/REPO/BUILD_NUMBER"
             }
             Self::NoCredentials { url } | Self::Rejected { url, status: Some(401 | 403), .. }
                 if url.starts_with("s3") =>
@@ -336,6 +384,7 @@ impl StoreError {
         match self {
             Self::Absent { .. } => true,
             Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::HttpStore { status, .. } => matches!(status, 404 | 410),
             _ => false,
         }
     }
@@ -343,10 +392,11 @@ impl StoreError {
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
+            // Those left out say that the server can't, or that its disk is full.
             Self::Status { status, .. } | Self::Rejected { status: Some(status), .. } => {
-                matches!(status, 408 | 429 | 500..=599)
+                matches!(status, 408 | 429 | 500 | 502..=504 | 506 | 508..=599)
             }
-            Self::Stalled { .. } | Self::CutShort { .. } => true,
+            Self::Stalled { .. } | Self::CutShort { .. } | Self::Truncated { .. } => true,
             Self::Network { source, .. } => !is_tls_error(source.as_ref()),
             _ => false,
         }

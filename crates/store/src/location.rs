@@ -6,12 +6,10 @@ use percent_encoding::percent_decode;
 use url::Url;
 
 use crate::StoreError;
+use crate::http::shown;
 
 /// Schemes of object stores.
 const OBJECTS: &[&str] = &["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl"];
-
-/// Schemes of stores that other versions of epitaph open.
-const LATER: &[&str] = &["http", "https"];
 
 /// A store URL, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +18,8 @@ pub(crate) enum Location {
     /// `s3://bucket/prefix` and its like: without password, query and fragment.
     Objects(Url),
     CircleCi(CircleCiJob),
+    /// A store behind a web server: without user, query and fragment.
+    Http(Url),
 }
 
 /// One CircleCI job, as its API v1.1 names it.
@@ -33,7 +33,7 @@ pub(crate) struct CircleCiJob {
 }
 
 impl Location {
-    /// Understands `file://` URLs, plain paths, URLs of object stores and `circleci://` URLs.
+    /// Understands `file://` URLs, plain paths, URLs of object stores and web servers, and `circleci://` URLs.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         if text.is_empty() {
             return Err(StoreError::BadUrl { url: String::new(), why: "it is empty" });
@@ -47,9 +47,7 @@ impl Location {
             "file" => file_url(text),
             "circleci" => circleci(rest).map(Self::CircleCi),
             scheme if OBJECTS.contains(&scheme) => objects(text).map(Self::Objects),
-            scheme if LATER.contains(&scheme) => {
-                Err(StoreError::UnsupportedScheme { scheme: scheme.to_owned() })
-            }
+            "http" | "https" => http(text).map(Self::Http),
             // The rest of the URL may hold a password, so only the scheme is told.
             _ => Err(StoreError::UnknownScheme { scheme: scheme.to_owned() }),
         }
@@ -90,6 +88,19 @@ fn objects(text: &str) -> Result<Url, StoreError> {
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(bad("it names no bucket"));
+    }
+    Ok(url)
+}
+
+fn http(text: &str) -> Result<Url, StoreError> {
+    let bad = |url: &str, why| StoreError::BadUrl { url: url.to_owned(), why };
+    let url = Url::parse(text).map_err(|_| bad("http…", "it can't be parsed"))?;
+    let told = shown(&url);
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad(&told, "it holds a user name or a password, which others can read on the command line"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad(&told, "it must hold neither a query nor a fragment"));
     }
     Ok(url)
 }
@@ -204,11 +215,23 @@ mod tests {
     }
 
     #[test]
+    fn web_servers() {
+        let url = |text: &str| match Location::parse(text).unwrap() {
+            Location::Http(url) => url.to_string(),
+            other => panic!("{text} is {other:?}"),
+        };
+        assert_eq!(url("https://host:8443/a%20b"), "https://host:8443/a%20b");
+        assert_eq!(url("HTTP://Host"), "http://host/");
+        for bad in ["http://user:secret@h/x", "https://secret@h/", "https://h/?secret", "http://h/#secret", "http://"] {
+            let error = Location::parse(bad).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+            assert!(error.hint().unwrap().contains("EPITAPH_HTTP_TOKEN"), "{error:?}");
+        }
+    }
+
+    #[test]
     fn other_schemes_are_told_without_secrets() {
-        let error = Location::parse("https://user:secret@host/prefix").unwrap_err();
-        assert!(matches!(&error, StoreError::UnsupportedScheme { scheme } if scheme == "https"));
         for text in [
-            "https://user:secret@b",
             "foo://user:secret@host",
             "circleci://gh/a/b/1?circle-token=secret",
             "s3://key:secret@bucket/prefix",

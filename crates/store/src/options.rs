@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Token;
+use crate::{HttpLogin, Token};
 
 /// How to open a store. The default is right for folders and for public projects.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +13,8 @@ pub struct StoreOptions {
     pub circleci_token: Option<Token>,
     /// The CircleCI server, if it is not `https://circleci.com`.
     pub circleci_url: Option<String>,
+    /// Who asks an HTTP store. It is sent to the store's own scheme, host and port, and nowhere else.
+    pub http_login: Option<HttpLogin>,
     /// PEM file of the certificate authorities to trust, instead of the built-in ones.
     pub ca_file: Option<PathBuf>,
     /// Patience and parallelism.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::backend::{Folder, Objects};
+use crate::backend::{Dav, Folder, Objects};
 use crate::circleci::CircleCi;
 use crate::keyed::Keyed;
 use crate::listing::{Artifact, Listing};
@@ -36,8 +36,8 @@ impl Store {
     }
 
     /// Opens a store: a folder, by a plain path or `file:///absolute/path`, an object store, by `s3://BUCKET/PREFIX`,
-    /// `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, or a CircleCI job, by
-    /// `circleci://github/ORG/REPO/BUILD_NUMBER`. Nothing is read, created or asked for yet.
+    /// `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, a web server that takes files, by `https://HOST/PATH/`, or a
+    /// CircleCI job, by `circleci://github/ORG/REPO/BUILD_NUMBER`. Nothing is read, created or asked for yet.
     pub fn open_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let kind = match Location::parse(url)? {
             Location::Folder(path) => {
@@ -49,6 +49,10 @@ impl Store {
                 Kind::Keyed(Box::new(Keyed::new(objects, Blocking::network()?, options)))
             }
             Location::CircleCi(job) => Kind::CircleCi(Box::new(CircleCi::new(job, options)?)),
+            Location::Http(url) => {
+                let server = Box::new(Dav::new(url, options)?);
+                Kind::Keyed(Box::new(Keyed::new(server, Blocking::network()?, options)))
+            }
         };
         Ok(Self { kind })
     }

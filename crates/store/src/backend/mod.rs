@@ -1,10 +1,13 @@
 //! The few operations on keys that a store is made of, and who does them.
 //!
 //! [`Backend`] is what the flows of [`keyed`](crate::keyed) (push, pull, ls, gc) are written against. `folder` does
-//! them in a folder, `objects` in anything that [`object_store::ObjectStore`] speaks to. Keys are those of
+//! them in a folder, `dav` on a web server, `objects` in anything that [`object_store::ObjectStore`] speaks to. Keys are those of
 //! [`layout`](crate::layout): components between slashes, none of them empty, `.` or `..`.
 
 mod content;
+#[cfg(test)]
+mod conformance;
+mod dav;
 mod folder;
 mod objects;
 
@@ -19,6 +22,7 @@ use crate::StoreError;
 use crate::hash::Copied;
 
 pub(crate) use content::Content;
+pub(crate) use dav::Dav;
 pub(crate) use folder::Folder;
 pub(crate) use objects::Objects;
 

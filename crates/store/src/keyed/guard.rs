@@ -23,6 +23,8 @@ impl Push<'_> {
     pub(super) async fn outlive_gc(&self, manifest: &str, sent: Vec<Sent>, failed: &mut Vec<Failed>) {
         let raced = match self.wait_for_gc(manifest).await {
             Ok(raced) => raced,
+            // No gc can run there.
+            Err(StoreError::CannotList { .. }) => false,
             Err(error) => {
                 self.warn(manifest.to_owned(), format!("can't tell whether a gc runs: {error}"));
                 true

@@ -1,4 +1,4 @@
-//! Whole transfers: the folder store on disk, CircleCI's API on loopback.
+//! Whole transfers: the folder store on disk, web servers and CircleCI's API on loopback.
 
 #[cfg(test)]
 mod circleci;
@@ -22,3 +22,5 @@ mod objects;
 mod objects_faults;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod web;
