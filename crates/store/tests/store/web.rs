@@ -111,17 +111,18 @@ fn nginx_that_takes_put_and_nothing_else() {
 fn pushes_at_once_all_stand_in_the_index() {
     let Some(served) = web::nginx_plain(None) else { return };
     let nodes: Vec<String> = (0..6).map(|node| node.to_string()).collect();
+    let served = &served;
     std::thread::scope(|scope| {
         for node in &nodes {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 let dir = tempfile::tempdir().unwrap();
                 write(&dir.path().join("node"), node);
-                let pushed = store(&served).push(&[dir.path().to_owned()], &job(node), &NoProgress).unwrap();
+                let pushed = store(served).push(&[dir.path().to_owned()], &job(node), &NoProgress).unwrap();
                 assert!(pushed.failed.is_empty(), "{pushed:?}");
             });
         }
     });
-    let listing = store(&served).ls(&Selection::default()).unwrap();
+    let listing = store(served).ls(&Selection::default()).unwrap();
     let listed: Vec<&str> = listing.runs[0].artifacts.iter().map(|artifact| artifact.node.as_str()).collect();
     assert_eq!(listed, nodes);
 }

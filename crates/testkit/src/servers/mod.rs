@@ -1,9 +1,8 @@
 //! Servers of others, started for one test each: in a folder of their own, on a free port of loopback.
 //!
-//! [`web`] has web servers that take files, [`cloud`] what stands in for the object stores of clouds. A server that isn't
+//! [`web`] has web servers that take files. A server that isn't
 //! installed is none: the test says that it is skipped.
 
-pub mod cloud;
 pub mod web;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};

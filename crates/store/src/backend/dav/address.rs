@@ -122,7 +122,7 @@ mod tests {
         let member = |href: &str| store.member("runs/repo=x%2Fy", href);
         for href in [
             "/a/runs/repo=x%252Fy/n%C3%A4me%201",
-            "http://h:8080/a/runs/repo%3dx%252fy/n%c3%a4me%201",
+            "http://h:8080/a/runs/repo%3dx%252Fy/n%c3%a4me%201",
             "https://inside.example/a/runs/repo=x%252Fy/näme 1/",
             "näme 1",
         ] {

@@ -2,45 +2,46 @@
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
+use url::Url;
 
 use super::address::split;
 use super::session::{Session, refusal};
 use crate::StoreError;
 
-/// Makes the folders above a key, as far as the server lets them be made: whether they are there, the PUT tells.
+/// Makes the folders above a key, those of the store's own address too, as far as the server lets them be made: whether
+/// they are there, the PUT tells.
 pub(super) async fn make_above(session: &Session, key: &str) -> Result<(), StoreError> {
-    let mut folder = split(key).0;
+    let mut folder = session.address().folder(split(key).0)?;
     let mut missing = Vec::new();
-    while !session.knows_folder(folder) {
-        if make(session, folder).await? {
-            session.has_folder(folder);
+    while folder.path() != "/" && !session.knows_folder(folder.path()) {
+        if make(session, &folder).await? {
             break;
         }
-        missing.push(folder);
-        if folder.is_empty() {
-            break;
-        }
-        folder = split(folder).0;
+        let Ok(above) = folder.join("..") else { break };
+        missing.push(std::mem::replace(&mut folder, above));
     }
     // The deepest one came first, and lacked those after it.
-    for folder in missing.into_iter().rev() {
-        if make(session, folder).await? {
-            session.has_folder(folder);
-        }
+    for folder in missing.iter().rev() {
+        make(session, folder).await?;
     }
     Ok(())
 }
 
 /// Makes one folder; `false` if the one above it may be missing (RFC 4918, 9.3.1).
-async fn make(session: &Session, folder: &str) -> Result<bool, StoreError> {
-    let url = session.address().folder(folder)?;
-    let answer = session.ask(&method("MKCOL")?, &url, &HeaderMap::new(), None).await?;
-    match answer.status().as_u16() {
-        401 => Err(refusal("MKCOL", &answer)),
-        403 | 404 | 409 => Ok(false),
-        // Made, there already (405), or nothing that this server does (405, 501): it then makes folders by itself.
-        _ => Ok(true),
+async fn make(session: &Session, folder: &Url) -> Result<bool, StoreError> {
+    match session.ask(&method("MKCOL")?, folder, &HeaderMap::new(), None).await {
+        Ok(answer) => match answer.status().as_u16() {
+            401 => return Err(refusal("MKCOL", &answer)),
+            403 | 404 | 409 => return Ok(false),
+            // Made, there already (405), or nothing that this server does (405, 501): it then makes folders by itself.
+            _ => {}
+        },
+        // Something is there, and leads elsewhere.
+        Err(StoreError::Redirect { .. }) => {}
+        Err(error) => return Err(error),
     }
+    session.has_folder(folder.path());
+    Ok(true)
 }
 
 /// A method of WebDAV by its name.

@@ -25,7 +25,7 @@ pub(super) struct Session {
     ability: OnceCell<Ability>,
     /// Set when a MOVE was refused by a server that had announced it.
     refuses_moves: AtomicBool,
-    /// Folders that are there.
+    /// The paths of folders that are there.
     folders: Mutex<BTreeSet<String>>,
 }
 
@@ -104,13 +104,13 @@ impl Session {
     }
 
     /// Whether a folder is known to be there.
-    pub(super) fn knows_folder(&self, key: &str) -> bool {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    pub(super) fn knows_folder(&self, path: &str) -> bool {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
     }
 
     /// Remembers that a folder is there.
-    pub(super) fn has_folder(&self, key: &str) {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+    pub(super) fn has_folder(&self, path: &str) {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
     }
 }
 

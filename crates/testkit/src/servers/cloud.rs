@@ -1,1 +1,0 @@
-//! What stands in for the object stores of clouds.
