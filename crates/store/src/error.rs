@@ -392,9 +392,9 @@ impl StoreError {
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            // Those left out say that the server can't, or that its disk is full.
+            // Those left out say that the server can't, or that its disk is full. 423: locked while another request runs.
             Self::Status { status, .. } | Self::Rejected { status: Some(status), .. } => {
-                matches!(status, 408 | 429 | 500 | 502..=504 | 506 | 508..=599)
+                matches!(status, 408 | 423 | 429 | 500 | 502..=504 | 506 | 508..=599)
             }
             Self::Stalled { .. } | Self::CutShort { .. } | Self::Truncated { .. } => true,
             Self::Network { source, .. } => !is_tls_error(source.as_ref()),

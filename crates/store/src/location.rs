@@ -97,7 +97,10 @@ fn http(text: &str) -> Result<Url, StoreError> {
     let url = Url::parse(text).map_err(|_| bad("http…", "it can't be parsed"))?;
     let told = shown(&url);
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad(&told, "it holds a user name or a password, which others can read on the command line"));
+        return Err(bad(
+            &told,
+            "it holds a user name or a password, which others can read on the command line",
+        ));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(bad(&told, "it must hold neither a query nor a fragment"));
@@ -222,7 +225,13 @@ mod tests {
         };
         assert_eq!(url("https://host:8443/a%20b"), "https://host:8443/a%20b");
         assert_eq!(url("HTTP://Host"), "http://host/");
-        for bad in ["http://user:secret@h/x", "https://secret@h/", "https://h/?secret", "http://h/#secret", "http://"] {
+        for bad in [
+            "http://user:secret@h/x",
+            "https://secret@h/",
+            "https://h/?secret",
+            "http://h/#secret",
+            "http://",
+        ] {
             let error = Location::parse(bad).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
             assert!(error.hint().unwrap().contains("EPITAPH_HTTP_TOKEN"), "{error:?}");

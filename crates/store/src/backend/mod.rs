@@ -4,9 +4,9 @@
 //! them in a folder, `dav` on a web server, `objects` in anything that [`object_store::ObjectStore`] speaks to. Keys are those of
 //! [`layout`](crate::layout): components between slashes, none of them empty, `.` or `..`.
 
-mod content;
 #[cfg(test)]
 mod conformance;
+mod content;
 mod dav;
 mod folder;
 mod objects;

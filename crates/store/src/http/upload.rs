@@ -102,7 +102,8 @@ mod tests {
         let long = Bytes::from(vec![7; 2 * PIECE + 1]);
         let pieces = [Ok(Bytes::new()), Ok(long), Ok(Bytes::from_static(b"x")), Ok(Bytes::new())];
         let sent = Arc::new(Sent::default());
-        let out: Vec<_> = counted(futures_util::stream::iter(pieces).boxed(), Arc::clone(&sent)).collect().await;
+        let out: Vec<_> =
+            counted(futures_util::stream::iter(pieces).boxed(), Arc::clone(&sent)).collect().await;
         let lengths: Vec<usize> = out.into_iter().map(|piece| piece.unwrap().len()).collect();
         assert_eq!(lengths, [PIECE, PIECE, 1, 1]);
         assert_eq!(sent.bytes.load(Ordering::Relaxed), 2 * PIECE as u64 + 2);

@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use epitaph_store::{
-    HttpLogin, JobId, NoProgress, PushOptions, Selection, Store, StoreError, StoreOptions,
-};
+use epitaph_store::{HttpLogin, JobId, NoProgress, PushOptions, Selection, Store, StoreError, StoreOptions};
 use epitaph_testkit::server::{End, Reply, Request, Server};
-use epitaph_testkit::servers::web::{self, Login};
 use epitaph_testkit::servers::Served;
+use epitaph_testkit::servers::web::{self, Login};
 
 use crate::support::circle::network;
 use crate::support::{Log, tree, write};
@@ -53,7 +51,8 @@ fn round_trip(store: &Store) {
     let [run] = listing.runs.as_slice() else { panic!("{listing:?}") };
     assert_eq!((run.repo.as_str(), run.job.as_str(), run.artifacts.len()), ("acme/app", "7", 10));
     let target = tempfile::tempdir().unwrap();
-    let selection = Selection { repo: Some("acme/app".into()), job: Some("7".into()), node: Some("1".into()) };
+    let selection =
+        Selection { repo: Some("acme/app".into()), job: Some("7".into()), node: Some("1".into()) };
     let pulled = store.pull(target.path(), &selection, &NoProgress).unwrap();
     assert!(pulled.failed.is_empty(), "{:?}", pulled.failed);
     assert_eq!(tree(&target.path().join("out")), tree(source.path()));
@@ -183,11 +182,9 @@ fn a_redirect_takes_no_secret_along_and_no_upload() {
 
 /// A server whose listings lie.
 fn listing(body: &'static str) -> Store {
-    let server = Box::leak(Box::new(Server::start(move |request: &Request| {
-        match request.header("depth") {
-            Some(_) => Reply::new(207, body),
-            None => Reply::new(200, "").header("DAV", "1"),
-        }
+    let server = Box::leak(Box::new(Server::start(move |request: &Request| match request.header("depth") {
+        Some(_) => Reply::new(207, body),
+        None => Reply::new(200, "").header("DAV", "1"),
     })));
     Store::open_with(&format!("{}/a", server.url()), &options(None)).unwrap()
 }
@@ -212,7 +209,12 @@ fn a_tree_without_end_is_left() {
     let server = Server::start(|request: &Request| match request.header("depth") {
         Some(_) => {
             let href = format!("{}x/", request.path);
-            Reply::new(207, format!("<multistatus><response><href>{href}</href><propstat><prop><resourcetype><collection/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"))
+            Reply::new(
+                207,
+                format!(
+                    "<multistatus><response><href>{href}</href><propstat><prop><resourcetype><collection/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"
+                ),
+            )
         }
         None => Reply::new(200, "").header("DAV", "1"),
     });

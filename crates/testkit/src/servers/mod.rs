@@ -1,7 +1,6 @@
 //! Servers of others, started for one test each: in a folder of their own, on a free port of loopback.
 //!
-//! [`web`] has web servers that take files. A server that isn't
-//! installed is none: the test says that it is skipped.
+//! [`web`] has web servers that take files. A server that isn't installed is none: the test says that it is skipped.
 
 pub mod web;
 
@@ -57,7 +56,8 @@ impl Served {
         while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
             let ended = self.children.iter_mut().any(|child| !matches!(child.try_wait(), Ok(None)));
             if ended || start.elapsed() > PATIENCE {
-                let messages = std::fs::read_to_string(self.folder.path().join("messages")).unwrap_or_default();
+                let messages =
+                    std::fs::read_to_string(self.folder.path().join("messages")).unwrap_or_default();
                 panic!("a server of this test doesn't listen: {messages}");
             }
             sleep(Duration::from_millis(20));
@@ -81,7 +81,9 @@ fn spawn(mut command: Command, messages: &Path) -> Child {
     let file = std::fs::File::create(messages).expect("a file for a server's messages");
     let errors = file.try_clone().expect("the same file");
     command.stdin(Stdio::null()).stdout(file).stderr(errors).process_group(0);
-    command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", command.get_program().display()))
+    command
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {}: {error}", command.get_program().display()))
 }
 
 /// A port that nothing listens on.

@@ -22,16 +22,25 @@ pub struct Login {
 }
 
 /// nginx as it comes, which takes PUT and nothing else, and doesn't list. Its files are in `files` of its folder.
+///
+/// # Panics
+/// When it doesn't start.
 pub fn nginx_plain(login: Option<Login>) -> Option<Served> {
     nginx("", "dav_methods PUT; create_full_put_path on;", login)
 }
 
 /// nginx that takes PUT only into folders that are there, and makes none.
+///
+/// # Panics
+/// When it doesn't start.
 pub fn nginx_without_folders() -> Option<Served> {
     nginx("", "dav_methods PUT;", None)
 }
 
 /// nginx with the module that makes it a WebDAV server.
+///
+/// # Panics
+/// When it doesn't start.
 pub fn nginx_dav() -> Option<Served> {
     if !Path::new(DAV_EXT).is_file() {
         skip::skipped("not installed: nginx's module dav-ext (make setup installs it)");
@@ -69,6 +78,9 @@ fn nginx(modules: &str, dav: &str, login: Option<Login>) -> Option<Served> {
 }
 
 /// Apache with mod_dav.
+///
+/// # Panics
+/// When it doesn't start.
 pub fn apache() -> Option<Served> {
     let apache = program("apache2")?;
     Some(Served::start(|folder, port| {
@@ -95,6 +107,9 @@ pub fn apache() -> Option<Served> {
 }
 
 /// `rclone serve webdav` of a folder.
+///
+/// # Panics
+/// When it doesn't start.
 pub fn rclone() -> Option<Served> {
     let rclone = program("rclone")?;
     Some(Served::start(|folder, port| {

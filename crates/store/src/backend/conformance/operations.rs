@@ -64,7 +64,11 @@ fn text(error: impl std::error::Error) -> String {
     text
 }
 
-async fn read(backend: &dyn Backend, key: &str, range: std::ops::Range<u64>) -> Result<(u64, Vec<u8>), String> {
+async fn read(
+    backend: &dyn Backend,
+    key: &str,
+    range: std::ops::Range<u64>,
+) -> Result<(u64, Vec<u8>), String> {
     let content = backend.get(key, range).await.map_err(text)?;
     let size = content.size;
     Ok((size, content.bytes(1 << 30).await.map_err(text)?.ok_or("longer than a GiB")?))
@@ -266,7 +270,8 @@ async fn list(backend: &dyn Backend) -> Result<(), String> {
 /// What was created is found again, everywhere.
 async fn list_created(backend: &dyn Backend) -> Result<(), String> {
     let prefix = fresh("created");
-    let mut keys: Vec<String> = (0..6).map(|number| format!("{prefix}/job={}/node={number}/m.json", number / 2)).collect();
+    let mut keys: Vec<String> =
+        (0..6).map(|number| format!("{prefix}/job={}/node={number}/m.json", number / 2)).collect();
     for created in join_all(keys.iter().map(|key| backend.create(key, b"{}\n".to_vec()))).await {
         ensure!(created.map_err(text)?, "it was there");
     }

@@ -46,6 +46,8 @@ async fn make(session: &Session, folder: &Url) -> Result<bool, StoreError> {
 
 /// A method of WebDAV by its name.
 pub(super) fn method(name: &'static str) -> Result<Method, StoreError> {
-    Method::from_bytes(name.as_bytes())
-        .map_err(|_| StoreError::BadAnswer { url: name.to_owned(), why: "it is no method of HTTP".to_owned() })
+    Method::from_bytes(name.as_bytes()).map_err(|_| StoreError::BadAnswer {
+        url: name.to_owned(),
+        why: "it is no method of HTTP".to_owned(),
+    })
 }

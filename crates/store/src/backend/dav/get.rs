@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::Method;
 use reqwest::header::{
-    CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
+    CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_UNMODIFIED_SINCE,
+    LAST_MODIFIED, RANGE,
 };
 use url::Url;
 
@@ -30,30 +31,28 @@ pub(super) async fn head(session: &Session, key: &str) -> Result<Option<Found>, 
     if !answer.status().is_success() {
         return Err(refusal("HEAD", &answer));
     }
-    let modified = answer.header(&LAST_MODIFIED).and_then(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    Ok(Some(Found { size: length(&answer)?, modified }))
+    if answer.header(&CONTENT_LENGTH).is_none() {
+        // Apache leaves it out where the file is empty.
+        let opened = open(session, &url, &(0..u64::MAX), None).await?;
+        return Ok(Some(Found { size: opened.map_or(0, |opened| opened.size), modified: modified(&answer) }));
+    }
+    Ok(Some(Found { size: length(&answer)?, modified: modified(&answer) }))
 }
 
 /// Reads from `range.start` to before `range.end` or the end of the content, whichever comes first.
-pub(super) async fn get(
-    session: &Arc<Session>,
-    key: &str,
-    range: Range<u64>,
-) -> Result<Content, StoreError> {
+pub(super) async fn get(session: &Arc<Session>, key: &str, range: Range<u64>) -> Result<Content, StoreError> {
     let url = session.address().file(key)?;
-    let (answer, version, size) = match open(session, &url, &range, None).await? {
-        Opened::Beyond => {
-            let size = head(session, key).await?.map_or(0, |found| found.size);
-            return Ok(Content { size, chunks: empty().boxed() });
-        }
-        Opened::Here { answer, version, size } => (answer, version, size),
+    let Some(Opened { answer, version, size }) = open(session, &url, &range, None).await? else {
+        let size = head(session, key).await?.map_or(0, |found| found.size);
+        return Ok(Content { size, chunks: empty().boxed() });
     };
     let end = range.end.min(size);
     let position = if answer.status().as_u16() == 206 { range.start } else { 0 };
     let session = Arc::clone(session);
     let (wanted, start) = (range.start, range.start);
     let cursor = Cursor { session, url, version, size, position, wanted, start, end, answer: Some(answer) };
-    let chunks = try_unfold(cursor, |mut cursor| async move { Ok(cursor.next().await?.map(|chunk| (chunk, cursor))) });
+    let chunks =
+        try_unfold(cursor, |mut cursor| async move { Ok(cursor.next().await?.map(|chunk| (chunk, cursor))) });
     Ok(Content { size, chunks: chunks.boxed() })
 }
 
@@ -64,28 +63,25 @@ struct Version {
     modified: Option<HeaderValue>,
 }
 
-/// What came of a request for content.
-enum Opened {
-    /// The range starts at the end of the content or behind it.
-    Beyond,
-    Here {
-        answer: Answer,
-        version: Version,
-        size: u64,
-    },
+/// Content that is on its way.
+struct Opened {
+    answer: Answer,
+    version: Version,
+    size: u64,
 }
 
 /// Asks for a range; a status of 200 in the answer means that the server gives the whole file instead. `version` is the
-/// content that must still be there.
+/// content that must still be there. None if the range starts at the end of the content or behind it.
 async fn open(
     session: &Session,
     url: &Url,
     range: &Range<u64>,
     version: Option<&Version>,
-) -> Result<Opened, StoreError> {
+) -> Result<Option<Opened>, StoreError> {
     let mut headers = HeaderMap::new();
     if *range != (0..u64::MAX) {
-        let last = if range.end == u64::MAX { String::new() } else { range.end.saturating_sub(1).to_string() };
+        let last =
+            if range.end == u64::MAX { String::new() } else { range.end.saturating_sub(1).to_string() };
         let range = format!("bytes={}-{last}", range.start);
         headers.extend(HeaderValue::from_str(&range).ok().map(|range| (RANGE, range)));
     }
@@ -95,7 +91,7 @@ async fn open(
     let answer = session.ask(&Method::GET, url, &headers, None).await?;
     let size = match answer.status().as_u16() {
         _ if is_absent(&answer) => return Err(absent("GET", &answer)),
-        416 => return Ok(Opened::Beyond),
+        416 => return Ok(None),
         412 => return Err(changed(&answer)),
         206 => size_of_range(&answer, range.start)?,
         200 => length(&answer)?,
@@ -105,7 +101,7 @@ async fn open(
     if version.is_some_and(|version| *version != now) {
         return Err(changed(&answer));
     }
-    Ok(Opened::Here { answer, version: now, size })
+    Ok(Some(Opened { answer, version: now, size }))
 }
 
 impl Version {
@@ -183,7 +179,7 @@ impl Cursor {
         let from = self.wanted;
         let opened = open(&self.session, &self.url, &(from..self.end), Some(&self.version)).await?;
         match opened {
-            Opened::Here { answer, size, .. } if size == self.size => {
+            Some(Opened { answer, size, .. }) if size == self.size => {
                 self.position = if answer.status().as_u16() == 206 { from } else { 0 };
                 Ok(answer)
             }
@@ -218,11 +214,15 @@ fn absent(method: &'static str, answer: &Answer) -> StoreError {
     }
 }
 
+/// When a file was last written to; 1970 if the server doesn't tell.
+fn modified(answer: &Answer) -> Timestamp {
+    answer.header(&LAST_MODIFIED).and_then(time).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 /// The length of the whole file, of an answer that has all of it.
 fn length(answer: &Answer) -> Result<u64, StoreError> {
-    answer.header(&CONTENT_LENGTH).and_then(|text| text.trim().parse().ok()).ok_or_else(|| StoreError::BadAnswer {
-        url: answer.shown_url(),
-        why: "it doesn't tell the file's length".to_owned(),
+    answer.header(&CONTENT_LENGTH).and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
+        StoreError::BadAnswer { url: answer.shown_url(), why: "it doesn't tell the file's length".to_owned() }
     })
 }
 

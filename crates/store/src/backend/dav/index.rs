@@ -112,7 +112,8 @@ async fn read(session: &Session, folder: &str) -> Result<Option<BTreeSet<String>
         _ => return Err(refusal("GET", &answer)),
     }
     let bytes: Bytes = answer.body(LONGEST).await?.into();
-    let index: Index = serde_json::from_slice(&bytes).map_err(|error| bad(session, &key, error.to_string()))?;
+    let index: Index =
+        serde_json::from_slice(&bytes).map_err(|error| bad(session, &key, error.to_string()))?;
     if index.schema != SCHEMA {
         let why = format!("its schema is `{}`, not `{SCHEMA}`", index.schema.escape_default());
         return Err(bad(session, &key, why));

@@ -63,7 +63,9 @@ impl Payload<'_> {
                 let answer = session.client().put(url, headers, length, pieces(receiver), *at).await;
                 match reader.await.map_err(io::Error::other).and_then(|read| read) {
                     Err(error) => Err(StoreError::io("read", path)(error)),
-                    Ok(Some(read)) if read != **content => Err(StoreError::Changed { path: (*path).to_owned() }),
+                    Ok(Some(read)) if read != **content => {
+                        Err(StoreError::Changed { path: (*path).to_owned() })
+                    }
                     Ok(_) => answer,
                 }
             }
@@ -115,7 +117,8 @@ impl Write for Pipe {
 }
 
 fn pieces(receiver: Receiver<io::Result<Bytes>>) -> Pieces {
-    unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|piece| (piece, receiver)) }).boxed()
+    unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|piece| (piece, receiver)) })
+        .boxed()
 }
 
 #[cfg(test)]

@@ -156,22 +156,17 @@ async fn transfer(
     // The default of RFC 4918, 10.6, is T; some servers take it for F.
     headers.insert(OVERWRITE, HeaderValue::from_static(if mode == Mode::Create { "F" } else { "T" }));
     let method = method(name)?;
-    let mut made_folders = false;
-    loop {
-        let answer = session.ask(&method, &source, &headers, None).await?;
-        match answer.status().as_u16() {
-            200..=299 => return Ok(Moved::Done),
-            412 => return Ok(Moved::Taken),
-            403 | 404 | 409 if !made_folders => {
-                make_above(session, to).await?;
-                made_folders = true;
-            }
-            // Moved by an attempt whose answer was lost.
-            404 if head(session, to).await?.is_some_and(|found| found.size == length) => return Ok(Moved::Done),
-            // Also where a proxy in front of the server knows it by another address than the server itself.
-            400 | 403 | 405 | 501 => return Ok(Moved::Refused),
-            _ => return Err(refusal(name, &answer)),
-        }
+    // Servers don't agree on how they say that a folder is missing there.
+    make_above(session, to).await?;
+    let answer = session.ask(&method, &source, &headers, None).await?;
+    match answer.status().as_u16() {
+        200..=299 => Ok(Moved::Done),
+        412 => Ok(Moved::Taken),
+        // Moved by an attempt whose answer was lost.
+        404 if head(session, to).await?.is_some_and(|found| found.size == length) => Ok(Moved::Done),
+        // Also where a proxy in front of the server knows it by another address than the server itself.
+        400 | 403 | 405 | 501 => Ok(Moved::Refused),
+        _ => Err(refusal(name, &answer)),
     }
 }
 

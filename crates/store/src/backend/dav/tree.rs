@@ -73,8 +73,11 @@ pub(super) async fn folders(session: &Session, folder: &str) -> Result<Vec<Strin
 
 /// What is in a folder; nothing if there is no folder. What is still being sent is not told.
 async fn members(session: &Session, folder: &str) -> Result<Vec<(String, Member)>, StoreError> {
-    let mut members =
-        if session.lists().await? { asked(session, folder).await? } else { index::members(session, folder).await? };
+    let mut members = if session.lists().await? {
+        asked(session, folder).await?
+    } else {
+        index::members(session, folder).await?
+    };
     members.retain(|(name, _)| name != index::NAME && !(folder.is_empty() && name == INCOMING));
     Ok(members)
 }
@@ -94,7 +97,8 @@ pub(super) async fn asked(session: &Session, folder: &str) -> Result<Vec<(String
     }
     let address = answer.shown_url();
     let bad = |why| StoreError::BadAnswer { url: address.clone(), why };
-    let xml = String::from_utf8(answer.body(LONGEST_ANSWER).await?).map_err(|error| bad(error.to_string()))?;
+    let xml =
+        String::from_utf8(answer.body(LONGEST_ANSWER).await?).map_err(|error| bad(error.to_string()))?;
     let entries = multistatus::parse(&xml).map_err(|error| bad(error.to_string()))?;
     let member = |entry: multistatus::Entry| {
         let name = session.address().member(folder, &entry.href)?;
