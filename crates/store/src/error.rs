@@ -305,8 +305,8 @@ impl StoreError {
                 "no secret was sent there: set EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and EPITAPH_HTTP_PASSWORD \
                  (only the store's own host gets them)"
             }
-            Self::HttpStore { method: "PUT", status: 404 | 405 | 409 | 501, .. } => {
-                "the server takes no files there: nginx needs `dav_methods PUT;` and `create_full_put_path on;`"
+            Self::HttpStore { method: "PUT", status: 404 | 405 | 409 | 500 | 501, .. } => {
+                "the server takes no files there, or can't write them: nginx needs `dav_methods PUT;` and `create_full_put_path on;`"
             }
             Self::HttpStore { method: "DELETE", status: 405 | 501, .. } => {
                 "the server lets nobody delete: nginx needs DELETE in `dav_methods`"

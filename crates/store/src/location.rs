@@ -80,7 +80,9 @@ fn objects(text: &str) -> Result<Url, StoreError> {
     let bad = |why| StoreError::BadUrl { url: shown.clone(), why };
     let url = Url::parse(text).map_err(|_| bad("it can't be parsed"))?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(bad("write `?` and `#` in a prefix as %3F and %23; no secret belongs in a URL"));
+        return Err(bad(
+            "write `?` and `#` in a prefix as %3F and %23; credentials come from the environment",
+        ));
     }
     // Azure's own tools write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX.
     if url.password().is_some() || !(url.username().is_empty() || scheme.starts_with("abfs")) {

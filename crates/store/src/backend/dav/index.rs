@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -21,10 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use super::AT_ONCE;
 use super::address::{is_name, join, split};
+use super::folders::make_above;
 use super::get::head;
 use super::payload::Payload;
-use super::put::{Mode, put};
-use super::session::{Session, refusal};
+use super::session::{Session, refusal, transient};
 use super::tree::Member;
 use crate::StoreError;
 
@@ -39,6 +39,9 @@ const LONGEST: usize = 16 << 20;
 
 /// How often a name is written anew that another push has overwritten.
 const ROUNDS: usize = 20;
+
+/// The least time that reading an index and writing it is taken to last.
+const SHORTEST_TURN: Duration = Duration::from_millis(30);
 
 /// The names in a folder; those of folders end in a slash.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,20 +66,27 @@ pub(super) async fn add(session: &Arc<Session>, key: &str) -> Result<(), StoreEr
 
 async fn add_name(session: &Session, folder: &str, name: String) -> Result<(), StoreError> {
     let key = join(folder, NAME);
-    for round in 0..ROUNDS {
+    let url = session.address().file(&key)?;
+    make_above(session, &key).await?;
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
         let mut names = read(session, folder).await?.unwrap_or_default();
         if !names.insert(name.clone()) {
             return Ok(());
         }
-        if round > 0 {
-            // Whoever overwrote the name is at it as well.
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..400))).await;
-        }
         let index = serde_json::to_vec(&Index { schema: SCHEMA.to_owned(), names });
         let mut line = index.map_err(|error| bad(session, &key, error.to_string()))?;
         line.push(b'\n');
-        put(session, &key, &Payload::Bytes(line.into()), Mode::Replace).await?;
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(50..200))).await;
+        // Never sent twice: by then, another push may have written more.
+        match Payload::Bytes(line.into()).send(session, &url, &HeaderMap::new()).await {
+            Ok(answer) if answer.status().is_success() || transient(&answer).is_some() => {}
+            Ok(answer) => return Err(refusal("PUT", &answer)),
+            Err(error) if error.is_transient() => {}
+            Err(error) => return Err(error),
+        }
+        // Whoever read before that writes within the time that a turn takes here; chance keeps two apart.
+        let turn = begun.elapsed() + SHORTEST_TURN;
+        tokio::time::sleep(turn * 2 + turn.mul_f64(3.0 * fastrand::f64())).await;
     }
     Err(bad(session, &key, "other pushes keep overwriting it".to_owned()))
 }

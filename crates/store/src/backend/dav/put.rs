@@ -107,8 +107,18 @@ async fn upload(
     loop {
         match attempt(session, key, &url, payload, headers).await {
             Ok(done) => return Ok(done),
-            Err(error) => retry.wait(error, key, &NoProgress).await?,
+            Err(error) => retry.wait(error, key, &NoProgress).await.map_err(given_up)?,
         }
+    }
+}
+
+/// The error of the last attempt: nginx answers 500 where a folder is missing, so what was asked for is told as well.
+fn given_up(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Status { url, status, token_sent, .. } => {
+            StoreError::HttpStore { method: "PUT", url, status, token_sent }
+        }
+        other => other,
     }
 }
 
