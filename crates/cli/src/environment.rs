@@ -96,7 +96,9 @@ fn http_login() -> Result<Option<HttpLogin>, Error> {
         return Err(message(format!("{HTTP_USER} is set, but no password"), Some(&hint)));
     };
     let login = HttpLogin::basic(&user, password.trim_end_matches(['\r', '\n']));
-    login.map(Some).map_err(|error| Error::from(error).context(format!("the login in {HTTP_USER} and {name}")))
+    login
+        .map(Some)
+        .map_err(|error| Error::from(error).context(format!("the login in {HTTP_USER} and {name}")))
 }
 
 /// Returns a secret and the variable it comes from: one that names a file with it, or else one that holds it.

@@ -8,7 +8,7 @@ use url::Url;
 use super::{Expected, Lacks, conforms};
 use crate::backend::{Backend, Dav, Folder, Objects};
 use crate::location::Location;
-use crate::{Network, StoreOptions};
+use crate::{CloudSettings, Network, StoreOptions};
 
 /// How many keys are listed: more than a store lists in one answer, and with `EPITAPH_TEST_ALL` many more.
 fn many() -> usize {
@@ -28,7 +28,8 @@ const WEBDAV: Lacks = &[("one winner", Expected::ByChance, "servers look before 
 
 fn options() -> StoreOptions {
     let network = Network { first_wait: Duration::from_millis(20), attempts: 4, ..Network::default() };
-    StoreOptions { network, ..StoreOptions::default() }
+    let cloud = CloudSettings::from_variables(std::env::vars());
+    StoreOptions { network, cloud, ..StoreOptions::default() }
 }
 
 fn dav(served: &Served) -> Dav {
