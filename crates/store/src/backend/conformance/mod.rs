@@ -1,6 +1,7 @@
 //! What every backend must do, tried on real ones.
 //!
-//! `operations` has the table of operations, `stores` the backends it is tried on: a folder, web servers, and those whose URLs `EPITAPH_TEST_STORES` names, separated by spaces. A row is printed for each store:
+//! `operations` has the table of operations, `stores` the backends it is tried on: a folder, web servers, and those
+//! whose URLs `EPITAPH_TEST_STORES` names, separated by spaces. A row is printed for each store:
 //! `cargo test -p epitaph-store conformance`.
 
 mod operations;
