@@ -65,9 +65,8 @@ const OWNERS: [(&[&str], &[&str]); 16] = [
     (&["procfs", "libc"], &["epitaph-capture"]),
     // Codecs of whole core files.
     (&["zstd", "lz4_flex", "bzip2", "twox-hash"], &["epitaph-bundle"]),
-    // Cores within reports of other collectors, and forms that secrets take.
-    // A password in a request is written so, too.
-    (&["base64"], &["epitaph-bundle", "epitaph-triage", "epitaph-serve"]),
+    // Cores within reports of other collectors, forms that secrets take, and how a password is sent.
+    (&["base64"], &["epitaph-bundle", "epitaph-serve", "epitaph-store", "epitaph-triage"]),
     (&["aho-corasick"], &["epitaph-triage"]),
     // zlib: compressed sections, and cores in .gz. xz: packaged symbol tables, and cores in .xz.
     (&["flate2", "lzma-rust2"], &["epitaph-elf", "epitaph-bundle"]),

@@ -142,7 +142,7 @@ fn an_unknown_kind_of_store_is_refused() {
     fs::write(folder.path().join("a"), "a").unwrap();
     let hint = "hint: a store is a folder (a plain path, or file:///absolute/path)";
     for (url, error) in [
-        ("s3://bucket/x", "error: stores of the kind `s3://` are not yet supported"),
+        ("s3://key@bucket/x", "error: bad store URL `s3://bucket/x`: credentials come from the environment"),
         ("ftp://host/x", "error: unknown kind of store `ftp://`"),
         ("file://host/x", "error: bad store URL `file://host/x`: it names a host"),
     ] {

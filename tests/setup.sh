@@ -9,6 +9,7 @@ needed=(
     curl=curl wget=wget gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
     zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2
     eu-unstrip=elfutils debuginfod=debuginfod
+    nginx=nginx-light rclone=rclone apache2=apache2-bin
 )
 # Libraries that crashing programs and test frameworks are built with have no program to look for: file=Debian packages
 libraries=(
@@ -16,6 +17,7 @@ libraries=(
     /usr/include/glib-2.0/glib.h=libglib2.0-dev /usr/lib/python3/dist-packages/pytest/__init__.py=python3-pytest
     /usr/include/boost/test/unit_test.hpp=libboost-test-dev /usr/include/doctest/doctest.h=doctest-dev
     /usr/include/catch2=catch2
+    /usr/lib/nginx/modules/ngx_http_dav_ext_module.so=libnginx-mod-http-dav-ext
     /usr/bin/pkg-config=pkg-config /usr/share/doc/libclang-rt-dev=libclang-rt-dev
 )
 # `make test-all` also rebuilds what runs on other architectures, uses every linker, and asks every debugger; `make bench`

@@ -3,7 +3,7 @@
 use crate::support::{epitaph, folder};
 
 /// Every command, with the variables that can stand for its options.
-const COMMANDS: [(&str, &[&str]); 14] = [
+const COMMANDS: [(&str, &[&str]); 15] = [
     (
         "show",
         &[
@@ -52,9 +52,10 @@ const COMMANDS: [(&str, &[&str]); 14] = [
     ("doctor", &["EPITAPH_JSON", "EPITAPH_FIX"]),
     ("group", &["EPITAPH_BASELINE", "EPITAPH_THRESHOLD", "EPITAPH_FAIL_ON_NEW", "EPITAPH_GROUP_FORMAT"]),
     ("report", &["EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),
-    ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB", "EPITAPH_CI"]),
+    ("push", &["EPITAPH_DESTINATION", "EPITAPH_JOB", "EPITAPH_CI", "EPITAPH_JOBS", "EPITAPH_PUSH_STATE"]),
     ("pull", &["EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE", "EPITAPH_JOBS"]),
     ("ls", &["EPITAPH_JSON", "EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE"]),
+    ("gc", &["EPITAPH_OLDER_THAN", "EPITAPH_DRY_RUN", "EPITAPH_PUSH_STATE"]),
     ("serve", &["EPITAPH_LISTEN", "EPITAPH_SERVE_TOKEN_FILE", "EPITAPH_SERVE_HOST", "EPITAPH_OPEN"]),
     ("init", &["EPITAPH_COMMAND", "EPITAPH_DOWNLOAD_URL", "EPITAPH_SHA256"]),
     ("handler", &[]),

@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Print what to put into a CI system's configuration, so that its jobs tell and keep their crashes
     Init(InitArgs),
+    /// Remove old pushes from a store, and what no push names any more
+    Gc(GcArgs),
     /// Let the kernel hand every core of this host to epitaph: run, install, uninstall, status
     Handler(HandlerArgs),
     /// Print the completions for a shell
@@ -430,7 +432,8 @@ pub(crate) struct PushArgs {
     /// Files and folders to copy
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// The store: a folder, as a plain path or file:///absolute/path
+    /// The store: a folder, as a plain path or file:///absolute/path, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or
+    /// az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read)
     #[arg(required = true)]
     pub(crate) url: String,
     /// What to put before the artifacts' paths, as store_artifacts does; for a single file, its name
@@ -441,6 +444,13 @@ pub(crate) struct PushArgs {
     pub(crate) job: Option<String>,
     #[command(flatten)]
     pub(crate) ci: CiArgs,
+    /// How many files to send at once
+    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS")]
+    pub(crate) jobs: usize,
+    /// Where to remember what an object store has got of large files, so that the same push goes on after this
+    /// process died; $XDG_STATE_HOME/epitaph if not given
+    #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_STATE")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// Which job of a store.
@@ -502,6 +512,21 @@ pub(crate) struct ServeArgs {
     /// Open the first page in a browser
     #[arg(long, env = "EPITAPH_OPEN")]
     pub(crate) open: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GcArgs {
+    /// The store
+    pub(crate) url: String,
+    /// Remove pushes that are older than this, such as `30d`, `12h`
+    #[arg(long, value_name = "TIME", env = "EPITAPH_OLDER_THAN", value_parser = parse_span)]
+    pub(crate) older_than: Duration,
+    /// Only tell what would be removed
+    #[arg(long, env = "EPITAPH_DRY_RUN")]
+    pub(crate) dry_run: bool,
+    /// Where pushes of this host remember unfinished uploads, which end as well once they are a day old
+    #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_STATE")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,11 +1,23 @@
 //! What the environment says, beyond the options that clap reads from it.
 
-use epitaph_store::StoreOptions;
+use std::path::{Path, PathBuf};
+
+use epitaph_store::{CloudSettings, HttpLogin, StoreOptions};
 use epitaph_summary::{CiProvider, Masks};
 
 use crate::circleci_token;
 use crate::error::{Error, message};
 
+/// The variable with a bearer token for a store behind a web server.
+const HTTP_TOKEN: &str = "EPITAPH_HTTP_TOKEN";
+/// The variable that names a file with one.
+const HTTP_TOKEN_FILE: &str = "EPITAPH_HTTP_TOKEN_FILE";
+/// The variable with a user's name for such a store.
+const HTTP_USER: &str = "EPITAPH_HTTP_USER";
+/// The variable with that user's password.
+const HTTP_PASSWORD: &str = "EPITAPH_HTTP_PASSWORD";
+/// The variable that names a file with it.
+const HTTP_PASSWORD_FILE: &str = "EPITAPH_HTTP_PASSWORD_FILE";
 /// The variable with the address of another CircleCI server than the public one.
 const CIRCLECI_URL: &str = "EPITAPH_CIRCLECI_URL";
 /// The variable by which most CI systems say that they are one, besides the one of their own.
@@ -36,7 +48,12 @@ pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Er
     let mut options = StoreOptions::default();
     options.circleci_url = variable(CIRCLECI_URL);
     options.circleci_token = circleci_token::find(options.circleci_url.as_deref())?;
+    options.http_login = http_login()?;
     options.ca_file = variable("SSL_CERT_FILE").map(Into::into);
+    let variables = std::env::vars_os();
+    options.cloud = CloudSettings::from_variables(
+        variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    );
     if let Some(transfers) = transfers {
         if transfers == 0 {
             return Err(message("--jobs 0 would transfer nothing", Some("give 1 or more")));
@@ -44,4 +61,42 @@ pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Er
         options.network.transfers = transfers;
     }
     Ok(options)
+}
+
+/// Returns where pushes remember what they have sent: the folder that was given, or the one for such things of the
+/// XDG Base Directory Specification. Without a home there is none.
+pub(crate) fn push_state(given: Option<&Path>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = || absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    given.map(Path::to_owned).or_else(|| Some(state()?.join("epitaph")))
+}
+
+/// Returns who asks a store behind a web server, if the environment says so: a token goes before a password.
+fn http_login() -> Result<Option<HttpLogin>, Error> {
+    if let Some((name, token)) = secret(HTTP_TOKEN, HTTP_TOKEN_FILE)? {
+        let login = HttpLogin::bearer(&token);
+        return login.map(Some).map_err(|error| Error::from(error).context(format!("the token in {name}")));
+    }
+    let Some(user) = variable(HTTP_USER) else { return Ok(None) };
+    let Some((name, password)) = secret(HTTP_PASSWORD, HTTP_PASSWORD_FILE)? else {
+        let hint = format!("set {HTTP_PASSWORD} or {HTTP_PASSWORD_FILE}");
+        return Err(message(format!("{HTTP_USER} is set, but no password"), Some(&hint)));
+    };
+    let login = HttpLogin::basic(&user, password.trim_end_matches(['\r', '\n']));
+    login
+        .map(Some)
+        .map_err(|error| Error::from(error).context(format!("the login in {HTTP_USER} and {name}")))
+}
+
+/// Returns a secret and the variable it comes from: one that names a file with it, or else one that holds it.
+fn secret(
+    variable_with_it: &'static str,
+    variable_with_file: &'static str,
+) -> Result<Option<(&'static str, String)>, Error> {
+    let Some(path) = variable(variable_with_file) else {
+        return Ok(variable(variable_with_it).map(|text| (variable_with_it, text)));
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Error::from(error).context(format!("cannot read {path} ({variable_with_file})")))?;
+    Ok(Some((variable_with_file, text)))
 }

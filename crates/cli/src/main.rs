@@ -4,8 +4,8 @@
 //! other crates, printing, and exit codes. Data goes to stdout, everything else to stderr.
 
 mod args;
-mod circleci_token;
 mod ci;
+mod circleci_token;
 mod collectors;
 mod commands;
 mod config;
@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         Command::Ls(args) => commands::ls::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Init(args) => commands::init::run(&args),
+        Command::Gc(args) => commands::gc::run(&args),
         Command::Handler(args) => commands::handler::run(&args),
         Command::Completions(args) => commands::documents::completions(&args),
         Command::Man => commands::documents::man(),

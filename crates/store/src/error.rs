@@ -34,12 +34,6 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A scheme that epitaph knows, but that this version can't open.
-    #[error("stores of the kind `{scheme}://` are not yet supported by this version")]
-    UnsupportedScheme {
-        /// The scheme, lower case.
-        scheme: String,
-    },
     /// A scheme that means nothing to epitaph.
     #[error("unknown kind of store `{scheme}://`")]
     UnknownScheme {
@@ -153,6 +147,42 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is nothing of that name in the store.
+    #[error("{url} is not there")]
+    Absent {
+        /// The key's URL.
+        url: String,
+    },
+    /// An object store answered, and not with what was asked for.
+    #[error("{url} refused: {why}")]
+    Rejected {
+        /// The key's URL.
+        url: String,
+        /// The HTTP status, where there is one.
+        status: Option<u16>,
+        /// The server's words.
+        why: String,
+    },
+    /// Nothing says who asks an object store.
+    #[error("no credentials for {url}")]
+    NoCredentials {
+        /// The key's URL.
+        url: String,
+    },
+    /// The settings of an object store can't be used.
+    #[error("can't open {url}: {why}")]
+    BadSettings {
+        /// The store's URL.
+        url: String,
+        /// What is wrong with them.
+        why: String,
+    },
+    /// A file is not what it was when the push began with it.
+    #[error("{} changed while it was pushed", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// TLS could not be set up.
     #[error("can't set up TLS: {why}")]
     Tls {
@@ -189,6 +219,34 @@ pub enum StoreError {
         token_sent: bool,
         /// How long the server asked to be left alone.
         retry_after: Option<Duration>,
+    },
+    /// The server of an HTTP store refused.
+    #[error("{url} answered {status} to {method}")]
+    HttpStore {
+        /// What it was asked to do.
+        method: &'static str,
+        /// The URL without query.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// Whether a secret was sent along.
+        token_sent: bool,
+    },
+    /// The server of an HTTP store can't list folders, and no push has left an index there.
+    #[error("{url} can't be listed: its server doesn't speak WebDAV, and no push has left an index there")]
+    CannotList {
+        /// The folder.
+        url: String,
+    },
+    /// What a server has stored has not the length that was sent.
+    #[error("{url} has {stored} of the {expected} bytes that were sent")]
+    Truncated {
+        /// The URL without query.
+        url: String,
+        /// Bytes that are there.
+        stored: u64,
+        /// Bytes that should be there.
+        expected: u64,
     },
     /// The body has not the length that the server announced.
     #[error("{url} sent {received} bytes of {expected}")]
@@ -253,13 +311,55 @@ impl StoreError {
                  circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or \
                  latest?branch=NAME&filter=failed; the token comes from the environment"
             }
-            Self::BadUrl { .. } | Self::UnknownScheme { .. } | Self::UnsupportedScheme { .. } => {
-                "a store is a folder (a plain path, or file:///absolute/path) or, to pull from, \
-                 circleci://github/ORG/REPO/JOB_NUMBER or the address of a job's page"
+            Self::BadUrl { url, .. } if url.starts_with("http") => {
+                "write https://HOST/PATH/; who asks comes from EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and \
+                 EPITAPH_HTTP_PASSWORD"
             }
+            Self::HttpStore { status: 401 | 403, token_sent: true, .. } => {
+                "the server knows who asks and doesn't allow it: check EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and \
+                 EPITAPH_HTTP_PASSWORD, and what that user may do there"
+            }
+            Self::HttpStore { status: 401 | 403, token_sent: false, .. } => {
+                "no secret was sent there: set EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and EPITAPH_HTTP_PASSWORD \
+                 (only the store's own host gets them)"
+            }
+            Self::HttpStore { method: "PUT", status: 404 | 405 | 409 | 500 | 501, .. } => {
+                "the server takes no files there, or can't write them: nginx needs `dav_methods PUT;` and `create_full_put_path on;`"
+            }
+            Self::HttpStore { method: "DELETE", status: 405 | 501, .. } => {
+                "the server lets nobody delete: nginx needs DELETE in `dav_methods`"
+            }
+            Self::HttpStore { status: 413, .. } => {
+                "the server takes no files of that size: nginx needs `client_max_body_size 0;`"
+            }
+            Self::HttpStore { status: 507, .. } => "the server's disk is full",
+            Self::CannotList { .. } => {
+                "push something first, or let the server speak WebDAV (nginx: the module dav-ext, with \
+                 `dav_ext_methods PROPFIND OPTIONS;`)"
+            }
+            Self::BadUrl { .. } | Self::UnknownScheme { .. } => {
+                "a store is a folder (a plain path, or file:///absolute/path), s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, \
+                 az://CONTAINER/PREFIX, https://HOST/PATH/ or, to pull from, circleci://github/ORG/REPO/BUILD_NUMBER"
+            }
+            Self::NoCredentials { url } | Self::Rejected { url, status: Some(401 | 403), .. }
+                if url.starts_with("s3") =>
+            {
+                "credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN (profiles are not \
+                 read): eval \"$(aws configure export-credentials --format env)\" sets them"
+            }
+            Self::NoCredentials { url } | Self::Rejected { url, status: Some(401 | 403), .. }
+                if url.starts_with("gs") =>
+            {
+                "credentials come from GOOGLE_SERVICE_ACCOUNT (a file) or GOOGLE_SERVICE_ACCOUNT_KEY"
+            }
+            Self::NoCredentials { .. } | Self::Rejected { status: Some(401 | 403), .. } => {
+                "credentials come from AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or \
+                 AZURE_STORAGE_SAS_TOKEN"
+            }
+            Self::Changed { .. } => "push again when the file is written to its end",
             Self::BadServer { .. } => "write it as https://HOST; the default is https://circleci.com",
             Self::ReadOnly { .. } => {
-                "in a CircleCI job the step store_artifacts pushes; push to a folder instead"
+                "in a CircleCI job the step store_artifacts pushes; push to a folder or an object store instead"
             }
             Self::BadToken => "the token must be one line of printable ASCII, without quotes or spaces",
             Self::Status { status: 401 | 403, token_sent: true, .. } => {
@@ -297,11 +397,26 @@ impl StoreError {
         Some(hint.to_owned())
     }
 
+    /// Whether what was asked for is simply not there.
+    pub(crate) fn is_absent(&self) -> bool {
+        match self {
+            Self::Absent { .. } => true,
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::HttpStore { status, .. } => matches!(status, 404 | 410),
+            _ => false,
+        }
+    }
+
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
-            Self::Stalled { .. } | Self::CutShort { .. } | Self::TooSlow { .. } => true,
+            // Those left out say that the server can't, or that its disk is full. 423: locked while another request runs.
+            Self::Status { status, .. } | Self::Rejected { status: Some(status), .. } => {
+                matches!(status, 408 | 423 | 429 | 500 | 502..=504 | 506 | 508..=599)
+            }
+            Self::Stalled { .. } | Self::CutShort { .. } | Self::TooSlow { .. } | Self::Truncated { .. } => {
+                true
+            }
             Self::Network { source, .. } => !is_tls_error(source.as_ref()),
             _ => false,
         }
@@ -323,7 +438,7 @@ impl StoreError {
 }
 
 /// Whether a connection failed for a reason that does not pass, such as a certificate nobody signed.
-fn is_tls_error(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_tls_error(error: &(dyn Error + 'static)) -> bool {
     // `source()` of an io::Error passes over the error that it wraps, so the wrapped one is asked for.
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     error.is::<rustls::Error>()

@@ -48,8 +48,8 @@ pub(crate) fn copy_hashed(
     Ok(Copied { size, sha256: hex(&hasher.finalize()) })
 }
 
-/// The SHA-256 of a short text, in lower-case hex.
-pub(crate) fn sha256_of(text: &str) -> String {
+/// The SHA-256 of a short text or of bytes in memory, in lower-case hex.
+pub(crate) fn sha256_of(text: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(text))
 }
 

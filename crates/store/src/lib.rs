@@ -1,7 +1,8 @@
 //! Moves named blobs to and from stores.
 //!
-//! A [`Store`] is opened by its URL. A folder (a plain path or `file:///…`) takes pushes of any files or folders, as
-//! CircleCI's `store_artifacts` does, and gives them back; the artifacts of CircleCI's jobs (`circleci://…`, or a page's address) can be
+//! A [`Store`] is opened by its URL. A folder (a plain path or `file:///…`), an object store (`s3://…`, `gs://…`,
+//! `az://…`) or a web server (`https://…`) takes pushes of any files or folders, as CircleCI's `store_artifacts` does, and
+//! gives them back; the artifacts of CircleCI's jobs (`circleci://…`, or a page's address) can be
 //! listed and pulled. [`Debuginfod`] gets files by their build ID from debuginfod servers. This crate is the only one that speaks to the network, and the only asynchronous one: it blocks
 //! outside and keeps a small runtime inside, so it must not be called from within another runtime's worker.
 //!
@@ -29,21 +30,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backend;
 mod circleci;
 mod debuginfod;
 mod error;
 mod files;
-mod folder;
 mod hash;
 mod http;
 mod job;
+mod keyed;
+mod layout;
 mod listing;
 mod location;
+mod login;
 mod opened;
 mod options;
 mod outcome;
 mod paths;
 mod progress;
+mod runtime;
 mod store;
 mod target;
 mod token;
@@ -53,12 +58,13 @@ pub use debuginfod::{
     Debuginfod, DebuginfodFile, DebuginfodOptions, DebuginfodWanted, LookUpLimits, LookUps,
 };
 pub use error::StoreError;
-pub use folder::PushOptions;
 pub use job::JobId;
+pub use keyed::PushOptions;
 pub use listing::{Artifact, Listing, Run, Selection};
+pub use login::HttpLogin;
 pub use opened::Opened;
-pub use options::{Network, StoreOptions};
-pub use outcome::{Failed, Pulled, Pushed, Skipped};
+pub use options::{CloudSettings, Network, StoreOptions};
+pub use outcome::{Collected, Failed, Pulled, Pushed, Skipped};
 pub use progress::{NoProgress, Progress};
 pub use store::Store;
 pub use token::Token;

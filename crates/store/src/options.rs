@@ -1,9 +1,10 @@
 //! What a caller can set about stores that are reached over the network.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Token;
+use crate::{HttpLogin, Token};
 
 /// How to open a store. The default is right for folders and for public projects.
 #[derive(Debug, Clone, Default)]
@@ -12,10 +13,53 @@ pub struct StoreOptions {
     pub circleci_token: Option<Token>,
     /// The CircleCI server, if it is not `https://circleci.com`.
     pub circleci_url: Option<String>,
+    /// Who asks an HTTP store. It is sent to the store's own scheme, host and port, and nowhere else.
+    pub http_login: Option<HttpLogin>,
     /// PEM file of the certificate authorities to trust, instead of the built-in ones.
     pub ca_file: Option<PathBuf>,
     /// Patience and parallelism.
     pub network: Network,
+    /// What object stores are told: addresses, regions, credentials.
+    pub cloud: CloudSettings,
+    /// A folder of this host where pushes to object stores remember what they have sent, so that another process can
+    /// take them up. It must not lie in a folder that is pushed. Without it, a push that is interrupted starts anew.
+    pub state: Option<PathBuf>,
+}
+
+/// Settings of object stores, by the names of the environment variables that the providers' own tools read:
+/// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME` and so on.
+#[derive(Clone, Default)]
+pub struct CloudSettings(Vec<(String, String)>);
+
+impl CloudSettings {
+    /// Takes those that some object store may want from all variables of an environment.
+    ///
+    /// ```
+    /// use epitaph_store::CloudSettings;
+    ///
+    /// let variables = [("AWS_SECRET_ACCESS_KEY".to_owned(), "hush".to_owned())];
+    /// let settings = CloudSettings::from_variables(variables);
+    /// assert_eq!(format!("{settings:?}"), "CloudSettings(AWS_SECRET_ACCESS_KEY)");
+    /// ```
+    pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let is_ours =
+            |name: &str| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix));
+        Self(variables.into_iter().filter(|(name, value)| is_ours(name) && !value.is_empty()).collect())
+    }
+
+    /// Those whose names start so.
+    pub(crate) fn starting(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        all.filter(move |(name, _)| name.starts_with(prefix))
+    }
+}
+
+/// Names only: half of the values are secrets.
+impl fmt::Debug for CloudSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        write!(f, "CloudSettings({})", names.join(", "))
+    }
 }
 
 /// Patience and parallelism. There is no limit on a whole transfer, only on silence.
@@ -23,6 +67,11 @@ pub struct StoreOptions {
 pub struct Network {
     /// Files that are transferred at once; at least 1.
     pub transfers: usize,
+    /// Requests with content that are on their way to an object store at once, for all files together; at least 1.
+    pub requests: usize,
+    /// Files longer than that, in bytes, go to object stores in parts of that length. S3 takes nothing below 5 MiB but
+    /// for the last part. Longer parts are used for files of more than 9000 parts.
+    pub part_size: u64,
     /// How often a request is sent before its failure counts; at least 1. A transfer that moves on between two
     /// failures starts counting anew.
     pub attempts: u32,
@@ -42,6 +91,8 @@ impl Default for Network {
     fn default() -> Self {
         Self {
             transfers: 4,
+            requests: 8,
+            part_size: 8 << 20,
             attempts: 6,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(30),

@@ -57,3 +57,26 @@ pub struct Pulled {
     /// What should be known besides.
     pub warnings: Vec<Warning>,
 }
+
+/// The outcome of a gc.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Pushes that were old.
+    pub pushes: u64,
+    /// Files that no push named any more.
+    pub files: u64,
+    /// The sum of their sizes in bytes.
+    pub bytes: u64,
+    /// Files that should have gone as well, but the store was too slow for it to be safe.
+    pub left: u64,
+    /// What pushes had begun and never finished.
+    pub unfinished: u64,
+}
+
+impl Collected {
+    /// Counts a file that went.
+    pub(crate) fn count(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}

@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::backend::{Dav, Folder, Objects};
 use crate::circleci::CircleCi;
-use crate::folder::FolderStore;
+use crate::keyed::Keyed;
 use crate::listing::{Artifact, Listing};
 use crate::location::Location;
 use crate::opened::Opened;
-use crate::outcome::{Pulled, Pushed};
+use crate::outcome::{Collected, Pulled, Pushed};
+use crate::runtime::Blocking;
 use crate::{DebuginfodFile, Progress, PushOptions, Selection, StoreError, StoreOptions};
 
 /// A place that artifacts are pushed to and pulled from.
@@ -22,7 +25,7 @@ pub struct Store {
 
 #[derive(Debug)]
 enum Kind {
-    Folder(FolderStore),
+    Keyed(Box<Keyed>),
     CircleCi(Box<CircleCi>),
 }
 
@@ -32,13 +35,25 @@ impl Store {
         Self::open_with(url, &StoreOptions::default())
     }
 
-    /// Opens a store: a folder, by a plain path or `file:///absolute/path`, or jobs of CircleCI, by the address of a page
-    /// of its web application or by `circleci://github/ORG/REPO/` and a job's number, `workflows/ID`, `pipelines/NUMBER`
-    /// or `latest?branch=NAME&filter=failed`. Nothing is read, created or asked for yet.
+    /// Opens a store: a folder, by a plain path or `file:///absolute/path`, an object store, by `s3://BUCKET/PREFIX`,
+    /// `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, a web server that takes files, by `https://HOST/PATH/`, or jobs of
+    /// CircleCI, by the address of a page of its web application or by `circleci://github/ORG/REPO/` and a job's number,
+    /// `workflows/ID`, `pipelines/NUMBER` or `latest?branch=NAME&filter=failed`. Nothing is read, created or asked for yet.
     pub fn open_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let kind = match Location::parse(url, options.circleci_url.as_deref())? {
-            Location::Folder(path) => Kind::Folder(FolderStore::new(path)),
+            Location::Folder(path) => {
+                let folder = Box::new(Folder::new(path));
+                Kind::Keyed(Box::new(Keyed::new(folder, Blocking::local()?, options)))
+            }
+            Location::Objects(url) => {
+                let objects = Box::new(Objects::open(&url, options)?);
+                Kind::Keyed(Box::new(Keyed::new(objects, Blocking::network()?, options)))
+            }
             Location::CircleCi(address) => Kind::CircleCi(Box::new(CircleCi::new(address, options)?)),
+            Location::Http(url) => {
+                let server = Box::new(Dav::new(url, options)?);
+                Kind::Keyed(Box::new(Keyed::new(server, Blocking::network()?, options)))
+            }
         };
         Ok(Self { kind })
     }
@@ -46,7 +61,7 @@ impl Store {
     /// Where the store is, as a person may see it.
     pub fn url(&self) -> String {
         match &self.kind {
-            Kind::Folder(store) => store.root().display().to_string(),
+            Kind::Keyed(store) => store.url(),
             Kind::CircleCi(store) => store.url(),
         }
     }
@@ -62,7 +77,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<Pushed, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.push(sources, options, progress),
+            Kind::Keyed(store) => store.push(sources, options, progress),
             Kind::CircleCi(store) => Err(StoreError::ReadOnly { store: store.url() }),
         }
     }
@@ -75,7 +90,7 @@ impl Store {
     /// Lists only so many of the selected jobs, the newest ones; the manifests of the others are not read.
     pub fn newest(&self, selection: &Selection, most: usize) -> Result<Listing, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.ls(selection, most),
+            Kind::Keyed(store) => store.ls(selection, most),
             Kind::CircleCi(store) => store.ls(selection),
         }
     }
@@ -84,7 +99,7 @@ impl Store {
     /// content is checked.
     pub fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.read(artifact, limit),
+            Kind::Keyed(store) => store.read(artifact, limit),
             Kind::CircleCi(store) => store.read(artifact, limit),
         }
     }
@@ -98,7 +113,7 @@ impl Store {
         range: Option<Range<u64>>,
     ) -> Result<Opened, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.open(artifact, range),
+            Kind::Keyed(store) => store.open(artifact, range),
             Kind::CircleCi(store) => store.open(artifact, range.as_ref()),
         }
     }
@@ -112,9 +127,21 @@ impl Store {
         range: Option<Range<u64>>,
     ) -> Result<Option<Opened>, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.open_build_id(build_id, kind, range),
+            Kind::Keyed(store) => store.open_build_id(build_id, kind, range),
             // Its artifacts are known by their paths alone.
             Kind::CircleCi(_) => Ok(None),
+        }
+    }
+
+    /// Removes pushes that are older than `age` by the store's clock, and content that no push names any more and that
+    /// is older than a day. Pushes may run meanwhile: nothing that they name is lost. With `dry_run` it only tells what
+    /// would be removed.
+    ///
+    /// A manifest that can't be read is an error, since what it names can't be told from what nobody names.
+    pub fn gc(&self, age: Duration, dry_run: bool) -> Result<Collected, StoreError> {
+        match &self.kind {
+            Kind::Keyed(store) => store.gc(age, dry_run),
+            Kind::CircleCi(store) => Err(StoreError::ReadOnly { store: store.url() }),
         }
     }
 
@@ -130,7 +157,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<Pulled, StoreError> {
         match &self.kind {
-            Kind::Folder(store) => store.pull(dir, selection, progress),
+            Kind::Keyed(store) => store.pull(dir, selection, progress),
             Kind::CircleCi(store) => store.pull(dir, selection, progress),
         }
     }

@@ -9,6 +9,7 @@
 //! - [`debuggers`] prints what debuggers say of a core.
 //! - [`scratch`] is a folder for what a test builds by itself.
 //! - [`server`] is an HTTP server that behaves as badly as a test wants.
+//! - [`servers`] starts the web servers and object stores of others.
 //! - [`gdb`] asks gdb for the backtrace of a core, as data, and compares two backtraces.
 //! - [`step`] runs a program an instruction at a time, and keeps count of its calls.
 //! - [`tools`] and [`skip`] say what this machine can't do, so that no test is left out silently.
@@ -44,6 +45,7 @@ pub mod debuggers;
 pub mod gdb;
 pub mod scratch;
 pub mod server;
+pub mod servers;
 pub mod skip;
 pub mod step;
 pub mod sweep;

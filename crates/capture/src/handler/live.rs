@@ -33,7 +33,10 @@ pub(super) struct LiveCore {
 impl LiveCore {
     /// Puts a core together of its front, what that says, and the process's memory.
     pub(super) fn new(front: Arc<Vec<u8>>, core: &CoreFile, memory: File, size: u64) -> LiveCore {
-        let mut segments: Vec<Segment> = core.parts().to_vec();
+        LiveCore::of(front, core.parts().to_vec(), memory, size)
+    }
+
+    fn of(front: Arc<Vec<u8>>, mut segments: Vec<Segment>, memory: File, size: u64) -> LiveCore {
         segments.retain(|segment| segment.file_size > 0);
         segments.sort_unstable_by_key(|segment| segment.offset);
         let hidden = segments.iter().filter(|segment| segment.address >= UNREACHABLE);
@@ -130,7 +133,7 @@ mod tests {
     fn live(segments: Vec<Segment>) -> LiveCore {
         let mut memory = tempfile::tempfile().unwrap();
         memory.write_all(&(0..32).collect::<Vec<u8>>()).unwrap();
-        LiveCore { front: Arc::new(vec![0xee; 8]), segments, memory, size: 40 }
+        LiveCore::of(Arc::new(vec![0xee; 8]), segments, memory, 40)
     }
 
     fn bytes(core: &LiveCore, offset: u64, len: usize) -> Vec<u8> {

@@ -3,6 +3,7 @@
 pub(crate) mod collect;
 pub(crate) mod doctor;
 pub(crate) mod documents;
+pub(crate) mod gc;
 pub(crate) mod group;
 pub(crate) mod handler;
 pub(crate) mod init;

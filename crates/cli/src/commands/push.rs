@@ -1,10 +1,10 @@
 //! `epitaph push`: copy files into a store.
 
-use epitaph_store::{PushOptions, Store};
+use epitaph_store::{PushOptions, Store, StoreOptions};
 
 use crate::args::PushArgs;
 use crate::ci;
-use crate::environment::store_options;
+use crate::environment::{push_state, store_options};
 use crate::error::{Error, message};
 use crate::exit::Exit;
 use crate::leaving;
@@ -13,7 +13,9 @@ use crate::terminal;
 
 /// Copies the paths into the store.
 pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
-    let store = Store::open_with(&args.url, &store_options(None)?)?;
+    let options =
+        StoreOptions { state: push_state(args.state.as_deref()), ..store_options(Some(args.jobs))? };
+    let store = Store::open_with(&args.url, &options)?;
     let mut job = ci::stored_as(args.ci);
     if let Some(name) = &args.job {
         job.job.clone_from(name);

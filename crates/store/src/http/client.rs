@@ -1,14 +1,14 @@
 //! One request, with its redirects.
 
-use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use url::{Host, Url};
 
 use super::resolver::with_resolver;
@@ -23,16 +23,36 @@ const REDIRECTS: usize = 10;
 pub(crate) struct Client {
     http: reqwest::Client,
     credential: Option<Credential>,
-    stall_timeout: Duration,
+    pub(super) stall_timeout: Duration,
 }
 
 /// A server's answer: the status and headers, the body still to come.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    response: Response,
-    url: Url,
-    token_sent: bool,
-    stall_timeout: Duration,
+    pub(super) response: Response,
+    pub(super) url: Url,
+    pub(super) token_sent: bool,
+    pub(super) stall_timeout: Duration,
+}
+
+/// Sets up connections: TLS by our rules, no redirect followed, a proxy only to other hosts.
+pub(crate) fn connections(
+    base: &Url,
+    ca_file: Option<&Path>,
+    network: &Network,
+) -> Result<reqwest::Client, StoreError> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::config(ca_file)?)
+        .user_agent(concat!("epitaph/", env!("CARGO_PKG_VERSION")))
+        // A redirect must not take the token along, and a connection per transfer is faster than a shared one.
+        .redirect(Policy::none())
+        .referer(false)
+        .http1_only()
+        .connect_timeout(network.connect_timeout);
+    if is_loopback(base) {
+        builder = builder.no_proxy();
+    }
+    with_resolver(builder).build().map_err(|error| network_error(base, error))
 }
 
 impl Client {
@@ -43,31 +63,30 @@ impl Client {
         ca_file: Option<&Path>,
         network: &Network,
     ) -> Result<Self, StoreError> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(ca_file)?)
-            .user_agent(concat!("epitaph/", env!("CARGO_PKG_VERSION")))
-            // A redirect must not take the token along, and a connection per transfer is faster than a shared one.
-            .redirect(Policy::none())
-            .referer(false)
-            .http1_only()
-            .connect_timeout(network.connect_timeout);
-        if is_loopback(base) {
-            builder = builder.no_proxy();
-        }
-        let http = with_resolver(builder).build().map_err(|error| network_error(base, error))?;
+        let http = connections(base, ca_file, network)?;
         Ok(Self { http, credential, stall_timeout: network.stall_timeout })
     }
 
     /// Sends a GET request, follows redirects, and waits for the headers of the last answer, whatever its status.
     pub(crate) async fn get(&self, url: &Url, headers: &HeaderMap) -> Result<Answer, StoreError> {
+        self.send(&Method::GET, url, headers, None).await
+    }
+
+    /// Sends a request with a short body or none, and waits for the headers of the answer, whatever its status.
+    /// Only requests that read follow redirects: what changes something goes where it was meant to go, or nowhere.
+    pub(crate) async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<&Bytes>,
+    ) -> Result<Answer, StoreError> {
         let mut url = url.clone();
         strip_user(&mut url);
         for _ in 0..=REDIRECTS {
-            let mut request = self.http.get(url.clone()).headers(headers.clone());
-            let secret = self.credential.as_ref().and_then(|credential| credential.for_url(&url));
-            let token_sent = secret.is_some();
-            if let Some(headers) = secret {
-                request = request.headers(headers.clone());
+            let (mut request, token_sent) = self.request(method, &url, headers);
+            if let Some(body) = body {
+                request = request.body(body.clone());
             }
             let response = tokio::time::timeout(self.stall_timeout, request.send())
                 .await
@@ -76,15 +95,32 @@ impl Client {
             if !is_redirect(response.status()) {
                 return Ok(Answer { response, url, token_sent, stall_timeout: self.stall_timeout });
             }
+            if !reads(method) {
+                return Err(unfollowed(&url));
+            }
             url = next(&url, response.headers().get(LOCATION))?;
         }
         Err(StoreError::Redirect { url: shown(&url), why: "there were ten before it" })
+    }
+
+    /// A request with the secret, if that server may see it, and whether it may.
+    pub(super) fn request(&self, method: &Method, url: &Url, headers: &HeaderMap) -> (RequestBuilder, bool) {
+        let request = self.http.request(method.clone(), url.clone()).headers(headers.clone());
+        match self.credential.as_ref().and_then(|credential| credential.for_url(url)) {
+            Some(secret) => (request.headers(secret.clone()), true),
+            None => (request, false),
+        }
     }
 }
 
 impl Answer {
     pub(crate) fn status(&self) -> StatusCode {
         self.response.status()
+    }
+
+    /// Where the answer came from, after redirects.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
     }
 
     /// A header's value, if it is text.
@@ -103,7 +139,7 @@ impl Answer {
     }
 
     /// The next piece of the body, or nothing at its end.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<impl Deref<Target = [u8]> + use<>>, StoreError> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, StoreError> {
         tokio::time::timeout(self.stall_timeout, self.response.chunk())
             .await
             .map_err(|_| StoreError::Stalled { url: shown(&self.url), after: self.stall_timeout })?
@@ -134,8 +170,18 @@ impl Answer {
     }
 }
 
+/// Requests that change nothing (RFC 9110, 9.2.1; RFC 4918, 9.1).
+fn reads(method: &Method) -> bool {
+    method.is_safe() || method.as_str() == "PROPFIND"
+}
+
+/// The error that a redirect is for a request that changes something.
+pub(super) fn unfollowed(url: &Url) -> StoreError {
+    StoreError::Redirect { url: shown(url), why: "what is written goes only to the address that was given" }
+}
+
 /// Those redirects that a GET request follows.
-fn is_redirect(status: StatusCode) -> bool {
+pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
@@ -154,7 +200,7 @@ fn next(url: &Url, location: Option<&HeaderValue>) -> Result<Url, StoreError> {
 }
 
 /// RFC 9110, 10.2.3: seconds, or a date.
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -174,7 +220,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The HTTP library's messages hold the URL with its query, so that is taken out.
-fn network_error(url: &Url, error: reqwest::Error) -> StoreError {
+pub(super) fn network_error(url: &Url, error: reqwest::Error) -> StoreError {
     StoreError::Network { url: shown(url), source: Box::new(error.without_url()) }
 }
 

@@ -1,18 +1,20 @@
 //! Requests to servers that may be slow, broken or hostile.
 //!
-//! `client` sends one request and follows its redirects by hand, `credential` decides who may see a secret, `resolver`
-//! finds hosts by their names, `retry` tells how long to wait before the next try, `tls` whom to trust. No query
-//! string leaves this module: signed links have their secret there.
+//! `client` sends one request and follows its redirects by hand, `upload` one with a long body, `credential` decides who
+//! may see a secret, `resolver` finds hosts by their names, `retry` tells how long to wait before the next try, `tls` whom
+//! to trust. No query string leaves this module: signed links have their secret there.
 
 mod client;
 mod credential;
 mod resolver;
 mod retry;
 mod tls;
+mod upload;
 
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::{Answer, Client, connections, retry_after};
 pub(crate) use credential::Credential;
 pub(crate) use retry::Retry;
+pub(crate) use upload::Pieces;
 
 use url::Url;
 

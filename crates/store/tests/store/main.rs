@@ -1,4 +1,4 @@
-//! Whole transfers: the folder store on disk, CircleCI's API on loopback.
+//! Whole transfers: the folder store on disk, web servers and CircleCI's API on loopback.
 
 #[cfg(test)]
 mod circleci;
@@ -19,4 +19,12 @@ mod folder;
 #[cfg(test)]
 mod folder_faults;
 #[cfg(test)]
+mod gc;
+#[cfg(test)]
+mod objects;
+#[cfg(test)]
+mod objects_faults;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod web;

@@ -12,14 +12,14 @@ use crate::paths::{decode_component, encode_component};
 use crate::{Selection, StoreError};
 
 /// Where manifests are.
-pub(super) const RUNS: &str = "runs";
+pub(crate) const RUNS: &str = "runs";
 
 /// A file name has at most 255 bytes on Linux; some are left for the key's name.
 const LONGEST_VALUE: usize = 240;
 
 /// What a file is to the store besides an artifact, told by the end of its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// `…/crashes/<id>/summary.json`: also a row of the fleet's summaries.
     Summary { id: String },
     /// `…/buildid/<hex>/executable` or `debuginfo`: also found by its build ID.
@@ -31,7 +31,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub(super) fn of(path: &str) -> Self {
+    pub(crate) fn of(path: &str) -> Self {
         let mut parts = path.rsplit('/');
         let name = parts.next().unwrap_or_default();
         let folder = parts.next().unwrap_or_default();
@@ -48,7 +48,7 @@ impl Role {
     }
 
     /// The order of a push: what tells the story first, since a job may be killed at any time.
-    pub(super) fn rank(&self) -> u8 {
+    pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Summary { .. } => 0,
             Self::Plain => 1,
@@ -71,22 +71,22 @@ fn is_build_id(hex: &str) -> bool {
 }
 
 /// `buildid/<hex>/<name>`, in lower case; none if that is no build ID.
-pub(super) fn build_id_key(hex: &str, name: &str) -> Option<String> {
+pub(crate) fn build_id_key(hex: &str, name: &str) -> Option<String> {
     is_build_id(hex).then(|| format!("buildid/{}/{name}", hex.to_ascii_lowercase()))
 }
 
 /// `blobs/sha256/ab/abcd…`; none if that is no sum.
-pub(super) fn blob_key(sha256: &str) -> Option<String> {
+pub(crate) fn blob_key(sha256: &str) -> Option<String> {
     is_sha256(sha256).then(|| format!("blobs/sha256/{}/{sha256}", sha256.get(..2).unwrap_or_default()))
 }
 
 /// `summaries/date=2026-11-22/repo=acme%2Fapp/<id>.json`.
-pub(super) fn summary_key(time: Timestamp, repo: &str, id: &str) -> String {
+pub(crate) fn summary_key(time: Timestamp, repo: &str, id: &str) -> String {
     format!("summaries/date={}/repo={}/{id}.json", time.strftime("%Y-%m-%d"), encode_component(repo))
 }
 
 /// The folder of a job's manifests from one node.
-pub(super) fn manifest_folder(job: &JobId) -> Result<String, StoreError> {
+pub(crate) fn manifest_folder(job: &JobId) -> Result<String, StoreError> {
     let mut key = RUNS.to_owned();
     for (field, value) in
         [("provider", &job.provider), ("repo", &job.repo), ("job", &job.job), ("node", &job.node)]
@@ -105,18 +105,28 @@ pub(super) fn manifest_folder(job: &JobId) -> Result<String, StoreError> {
     Ok(key)
 }
 
+/// The folder of a repository's manifests, below that of a provider as its key has it.
+pub(crate) fn repo_folder(provider: &str, repo: &str) -> String {
+    format!("{RUNS}/{provider}/repo={}", encode_component(repo))
+}
+
 /// A name for a push that sorts by time, so that the newest is found without opening any: UTC, then chance.
-pub(super) fn push_name(time: Timestamp) -> String {
+pub(crate) fn push_name(time: Timestamp) -> String {
     format!("{}-{:08x}", time.strftime("%Y%m%dT%H%M%S.%6fZ"), fastrand::u32(..))
 }
 
+/// Whether a key is that of a file of ours that isn't content.
+pub(crate) fn is_json(key: &str) -> bool {
+    key.rsplit_once('.').is_some_and(|(_, extension)| extension == "json")
+}
+
 /// One level of a manifest's key, decoded: `repo=acme%2Fapp` for the field `repo` is `acme/app`.
-pub(super) fn key_value(field: &str, name: &str) -> Option<String> {
+pub(crate) fn key_value(field: &str, name: &str) -> Option<String> {
     name.strip_prefix(field)?.strip_prefix('=').map(decode_component)
 }
 
 /// Whether a selection can hold jobs below that level of the key.
-pub(super) fn selected(selection: &Selection, field: &str, value: &str) -> bool {
+pub(crate) fn selected(selection: &Selection, field: &str, value: &str) -> bool {
     let wanted = match field {
         "repo" => &selection.repo,
         "job" => &selection.job,

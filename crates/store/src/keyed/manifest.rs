@@ -1,11 +1,11 @@
 //! The manifest of one push: written last, it is what makes the push visible.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
-use crate::files::{open_regular, read_capped};
+use crate::backend::Backend;
 
 /// The schema that this version writes, and the only one that it reads.
 pub(super) const SCHEMA: &str = "epitaph-push/1";
@@ -32,20 +32,29 @@ pub(super) struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) path: String,
-    /// Lower-case hex; the content is at [`super::layout::blob_key`].
+    /// Lower-case hex; the content is at [`blob_key`](crate::layout::blob_key).
     pub(super) sha256: String,
     /// In bytes.
     pub(super) size: u64,
+    /// The second key that the push gave it: that of a summary, or of a file by its build ID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) also: Option<String>,
 }
 
 impl Manifest {
-    pub(super) fn read(path: &Path) -> Result<Self, StoreError> {
-        let mut file = open_regular(path)?;
-        let bytes = read_capped(&mut file, LONGEST).map_err(StoreError::io("read", path))?;
-        let bad = |why| StoreError::BadManifest { path: path.to_owned(), why };
-        let manifest: Self = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    /// Reads the manifest at a key.
+    pub(super) async fn read(backend: &dyn Backend, key: &str) -> Result<Self, StoreError> {
+        let bad = |why| StoreError::BadManifest { path: PathBuf::from(backend.locate(key)), why };
+        let content = backend.get(key, 0..u64::MAX).await?;
+        let bytes =
+            content.bytes(LONGEST).await?.ok_or_else(|| bad(format!("it has over {LONGEST} bytes")))?;
+        Self::parse(&bytes).map_err(bad)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if manifest.schema != SCHEMA {
-            return Err(bad(format!("its schema is `{}`, not `{SCHEMA}`", manifest.schema.escape_default())));
+            return Err(format!("its schema is `{}`, not `{SCHEMA}`", manifest.schema.escape_default()));
         }
         Ok(manifest)
     }
@@ -72,20 +81,27 @@ mod tests {
             job: "1".into(),
             node: "0".into(),
             destination: None,
-            artifacts: vec![Entry { path: "a/ä\n".into(), sha256: "0".repeat(64), size: u64::MAX }],
+            artifacts: vec![Entry {
+                path: "a/ä\n".into(),
+                sha256: "0".repeat(64),
+                size: u64::MAX,
+                also: Some("buildid/ab/executable".into()),
+            }],
         };
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("m.json");
         let line = manifest.to_line().unwrap();
         assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
-        std::fs::write(&path, line).unwrap();
-        assert_eq!(Manifest::read(&path).unwrap(), manifest);
-        std::fs::write(&path, r#"{"schema":"epitaph-push/2"}"#).unwrap();
-        assert!(matches!(Manifest::read(&path), Err(StoreError::BadManifest { .. })));
+        assert_eq!(Manifest::parse(&line).unwrap(), manifest);
+        assert!(Manifest::parse(br#"{"schema":"epitaph-push/1"}"#).is_err());
+        assert!(Manifest::parse(b"garbage").is_err());
         let other = Manifest { schema: "epitaph-push/2".into(), ..manifest };
-        std::fs::write(&path, other.to_line().unwrap()).unwrap();
-        assert!(Manifest::read(&path).unwrap_err().to_string().contains("epitaph-push/2"));
-        std::fs::write(&path, "garbage").unwrap();
-        assert!(matches!(Manifest::read(&path), Err(StoreError::BadManifest { .. })));
+        assert!(Manifest::parse(&other.to_line().unwrap()).unwrap_err().contains("epitaph-push/2"));
+    }
+
+    #[test]
+    fn second_keys_are_optional() {
+        let text = r#"{"path":"a","sha256":"b","size":1}"#;
+        let entry: Entry = serde_json::from_str(text).unwrap();
+        assert_eq!(entry.also, None);
+        assert_eq!(serde_json::to_string(&entry).unwrap(), text);
     }
 }

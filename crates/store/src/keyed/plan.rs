@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::layout::Role;
 use super::names::{self, Destination};
 use crate::StoreError;
+use crate::layout::Role;
 use crate::outcome::{Failed, Skipped};
 use crate::warning::Warning;
 
@@ -35,10 +35,10 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Finds the files. `store` is left out where it lies inside of a pushed folder.
-    pub(super) fn make(sources: &[PathBuf], destination: Option<&Destination>, store: &Path) -> Self {
+    /// Finds the files. The store is left out where it is a folder that lies inside of a pushed one.
+    pub(super) fn make(sources: &[PathBuf], destination: Option<&Destination>, store: Option<&Path>) -> Self {
         let mut plan = Self::default();
-        let store = fs::metadata(store).ok();
+        let store = store.and_then(|store| fs::metadata(store).ok());
         for source in sources {
             let found = std::path::absolute(source).and_then(|path| Ok((fs::canonicalize(&path)?, path)));
             match found.and_then(|(real, path)| Ok((fs::metadata(&real)?, real, path))) {
@@ -137,11 +137,6 @@ impl Plan {
         let failed = Failed { path: path.display().to_string(), error: StoreError::io("read", path)(error) };
         self.failed.push(failed);
     }
-
-    /// The sum of the sizes in bytes.
-    pub(super) fn bytes(&self) -> u64 {
-        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
-    }
 }
 
 /// What a file is, if it is nothing that can be copied.
@@ -167,8 +162,7 @@ mod tests {
             fs::write(path, vec![0; *size]).unwrap();
         }
         let top = Destination::parse("").unwrap();
-        let plan = Plan::make(&[dir.path().to_owned()], Some(&top), Path::new("/nowhere"));
-        assert_eq!(plan.bytes(), files.iter().map(|(_, size)| *size as u64).sum::<u64>());
+        let plan = Plan::make(&[dir.path().to_owned()], Some(&top), None);
         plan.files.into_iter().map(|file| file.artifact).collect()
     }
 
@@ -202,7 +196,7 @@ mod tests {
         fs::create_dir_all(&crash).unwrap();
         fs::write(crash.join("summary.json"), "{}").unwrap();
         let destination = Destination::parse("elsewhere").unwrap();
-        let plan = Plan::make(&[crash], Some(&destination), Path::new("/nowhere"));
+        let plan = Plan::make(&[crash], Some(&destination), None);
         assert_eq!(plan.files[0].artifact, "elsewhere/summary.json");
         assert_eq!(plan.files[0].role, Role::Summary { id: "x1".into() });
     }
@@ -216,7 +210,7 @@ mod tests {
         }
         let sources: Vec<PathBuf> = ["a", "b", "c"].iter().map(|name| dir.path().join(name)).collect();
         let destination = Destination::parse("cores").unwrap();
-        let plan = Plan::make(&sources, Some(&destination), Path::new("/nowhere"));
+        let plan = Plan::make(&sources, Some(&destination), None);
         let names: Vec<&str> = plan.files.iter().map(|file| file.artifact.as_str()).collect();
         assert_eq!(names, ["cores/core", "cores/core.2", "cores/core.3"]);
         assert_eq!(plan.warnings.len(), 2);

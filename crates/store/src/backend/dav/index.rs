@@ -1,0 +1,137 @@
+//! Lists of folders, for servers that can't list them.
+//!
+//! Every file that is created so that it overwrites none (a push's manifest) is named in the index of its folder, and
+//! that folder in the index of the one above it, up to the store's own. Nothing else is in an index.
+//!
+//! A plain server has no way to change a file that another client doesn't change at the same time, so an index is written,
+//! and read again a moment later, until it has the name: pushes that meet there give way to each other. A name is lost
+//! only if another push reads the index before it is written, and writes it after it has been looked at twice.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::try_join_all;
+use futures_util::stream::iter;
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use super::AT_ONCE;
+use super::address::{is_name, join, split};
+use super::folders::make_above;
+use super::get::head;
+use super::payload::Payload;
+use super::session::{Session, refusal, transient};
+use super::tree::Member;
+use crate::StoreError;
+
+/// The name of an index in its folder. Readers of Hive-style folders pass over names that start so.
+pub(super) const NAME: &str = "_index.json";
+
+/// The schema that this version writes, and the only one that it reads.
+const SCHEMA: &str = "epitaph-index/1";
+
+/// Room for a hundred thousand names.
+const LONGEST: usize = 16 << 20;
+
+/// How often a name is written anew that another push has overwritten.
+const ROUNDS: usize = 20;
+
+/// The least time that reading an index and writing it is taken to last.
+const SHORTEST_TURN: Duration = Duration::from_millis(30);
+
+/// The names in a folder; those of folders end in a slash.
+#[derive(Debug, Serialize, Deserialize)]
+struct Index {
+    schema: String,
+    names: BTreeSet<String>,
+}
+
+/// Names a file, and every folder above it.
+pub(super) async fn add(session: &Arc<Session>, key: &str) -> Result<(), StoreError> {
+    let mut names = Vec::new();
+    let (mut folder, name) = split(key);
+    names.push((folder, name.to_owned()));
+    while !folder.is_empty() {
+        let (above, name) = split(folder);
+        names.push((above, format!("{name}/")));
+        folder = above;
+    }
+    try_join_all(names.into_iter().map(|(folder, name)| add_name(session, folder, name))).await?;
+    Ok(())
+}
+
+async fn add_name(session: &Session, folder: &str, name: String) -> Result<(), StoreError> {
+    let key = join(folder, NAME);
+    let url = session.address().file(&key)?;
+    make_above(session, &key).await?;
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        let mut names = read(session, folder).await?.unwrap_or_default();
+        if !names.insert(name.clone()) {
+            return Ok(());
+        }
+        let index = serde_json::to_vec(&Index { schema: SCHEMA.to_owned(), names });
+        let mut line = index.map_err(|error| bad(session, &key, error.to_string()))?;
+        line.push(b'\n');
+        // Never sent twice: by then, another push may have written more.
+        match Payload::Bytes(line.into()).send(session, &url, &HeaderMap::new()).await {
+            Ok(answer) if answer.status().is_success() || transient(&answer).is_some() => {}
+            Ok(answer) => return Err(refusal("PUT", &answer)),
+            Err(error) if error.is_transient() => {}
+            Err(error) => return Err(error),
+        }
+        // Whoever read before that writes within the time that a turn takes here; chance keeps two apart.
+        let turn = begun.elapsed() + SHORTEST_TURN;
+        tokio::time::sleep(turn * 2 + turn.mul_f64(3.0 * fastrand::f64())).await;
+    }
+    Err(bad(session, &key, "other pushes keep overwriting it".to_owned()))
+}
+
+/// What an index names. There must be one: without it, nobody knows what is there.
+pub(super) async fn members(session: &Session, folder: &str) -> Result<Vec<(String, Member)>, StoreError> {
+    let Some(names) = read(session, folder).await? else {
+        let url = session.address().folder(folder)?;
+        return Err(StoreError::CannotList { url: crate::http::shown(&url) });
+    };
+    let found: Vec<_> = iter(names)
+        .map(|name| async move {
+            let member = match name.strip_suffix('/') {
+                Some(name) => Some((name.to_owned(), Member::Folder)),
+                None => head(session, &join(folder, &name)).await?.map(|file| (name, Member::File(file))),
+            };
+            Ok::<_, StoreError>(member)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    found.into_iter().filter_map(Result::transpose).collect()
+}
+
+/// The names of a folder's index, as far as they can be names; none if there is no index.
+async fn read(session: &Session, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
+    let key = join(folder, NAME);
+    let url = session.address().file(&key)?;
+    let answer = session.ask(&Method::GET, &url, &HeaderMap::new(), None).await?;
+    match answer.status().as_u16() {
+        404 | 410 => return Ok(None),
+        200 => {}
+        _ => return Err(refusal("GET", &answer)),
+    }
+    let bytes: Bytes = answer.body(LONGEST).await?.into();
+    let index: Index =
+        serde_json::from_slice(&bytes).map_err(|error| bad(session, &key, error.to_string()))?;
+    if index.schema != SCHEMA {
+        let why = format!("its schema is `{}`, not `{SCHEMA}`", index.schema.escape_default());
+        return Err(bad(session, &key, why));
+    }
+    let usable = |name: &String| is_name(name.strip_suffix('/').unwrap_or(name));
+    Ok(Some(index.names.into_iter().filter(usable).collect()))
+}
+
+fn bad(session: &Session, key: &str, why: String) -> StoreError {
+    StoreError::BadAnswer { url: format!("{}{key}", session.address().shown()), why }
+}

@@ -1,0 +1,91 @@
+//! Stores that keep what is pushed at the keys of [`layout`](crate::layout), over any [`Backend`].
+//!
+//! A push flows through `plan` (which files, which names, which order), `push` (blobs, what queries find besides, the
+//! manifest) and `guard` (nothing of it was lost to a gc meanwhile). A pull flows through `runs` (manifests to jobs)
+//! and `pull`; `read` opens single artifacts. `gc` removes what is
+//! old. `names` has the artifact paths, `manifest` the record of a push.
+
+mod gc;
+mod guard;
+mod manifest;
+mod names;
+mod plan;
+mod pull;
+mod push;
+mod read;
+mod runs;
+
+use std::path::Path;
+
+use futures_util::{StreamExt, stream};
+
+use crate::backend::Backend;
+use crate::listing::Listing;
+use crate::options::Network;
+use crate::outcome::Pulled;
+use crate::runtime::Blocking;
+use crate::{Progress, Selection, StoreError, StoreOptions};
+
+use runs::Pushes;
+
+pub use push::PushOptions;
+
+/// How many jobs' manifests are read at once.
+const READS: usize = 16;
+
+/// A store with our layout.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    backend: Box<dyn Backend>,
+    runtime: Blocking,
+    network: Network,
+}
+
+impl Keyed {
+    pub(crate) fn new(backend: Box<dyn Backend>, runtime: Blocking, options: &StoreOptions) -> Self {
+        Self { backend, runtime, network: options.network.clone() }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.backend.url()
+    }
+
+    /// Lists at most so many of the selected jobs, the newest ones.
+    pub(crate) fn ls(&self, selection: &Selection, most: usize) -> Result<Listing, StoreError> {
+        self.runtime.wait(async {
+            let pushes = Pushes::find(self.backend.as_ref(), selection).await?;
+            let mut runs =
+                stream::iter(pushes).map(|pushes| pushes.read(self.backend.as_ref())).buffered(READS);
+            let mut listing = Listing::default();
+            while listing.runs.len() < most
+                && let Some((mut run, warnings)) = runs.next().await
+            {
+                listing.warnings.extend(warnings);
+                run.artifacts.retain(|artifact| selection.takes_node(&artifact.node));
+                if !run.artifacts.is_empty() {
+                    listing.runs.push(run);
+                }
+            }
+            Ok(listing)
+        })
+    }
+
+    pub(crate) fn pull(
+        &self,
+        dir: &Path,
+        selection: &Selection,
+        progress: &dyn Progress,
+    ) -> Result<Pulled, StoreError> {
+        self.runtime.wait(async {
+            let mut warnings = Vec::new();
+            for pushes in Pushes::find(self.backend.as_ref(), selection).await? {
+                let (run, more) = pushes.read(self.backend.as_ref()).await;
+                warnings.extend(more);
+                if run.artifacts.iter().any(|artifact| selection.takes_node(&artifact.node)) {
+                    return self.pull_run(run, warnings, dir, selection, progress).await;
+                }
+            }
+            Err(StoreError::NothingFound { store: self.url(), selection: selection.to_string() })
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! From local files into the store.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Keyed;
+use super::manifest::{Entry, Manifest, SCHEMA};
+use super::names::Destination;
+use super::plan::{Plan, Planned};
+use crate::backend::{Backend, Stored};
+use crate::layout::{Role, blob_key, manifest_folder, push_name, summary_key};
+use crate::listing::Artifact;
+use crate::outcome::{Failed, Pushed, Skipped};
+use crate::warning::Warning;
+use crate::{JobId, Progress, StoreError};
+
+/// A summary of ten thousand threads is shorter.
+const LONGEST_SUMMARY: u64 = 64 << 20;
+
+/// How often a new name is tried for a manifest. Names hold 32 random bits and the time in microseconds.
+const NAMES: usize = 8;
+
+/// How a push names what it stores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushOptions {
+    /// The prefix of the artifact paths, as `store_artifacts` understands it. For a folder it takes the place of the
+    /// folder's path. For one file alone it is the artifact's whole path, unless it ends in `/`; beside other paths,
+    /// a file goes below it. Without it, an artifact's path is the absolute path without its leading slash.
+    pub destination: Option<String>,
+    /// The job that pushes.
+    pub job: JobId,
+}
+
+/// One push under way.
+pub(super) struct Push<'a> {
+    pub(super) backend: &'a dyn Backend,
+    pub(super) time: Timestamp,
+    pub(super) options: &'a PushOptions,
+    pub(super) progress: &'a dyn Progress,
+    warnings: Mutex<Vec<Warning>>,
+}
+
+/// A file of the push that is in the store.
+pub(super) struct Sent {
+    pub(super) file: Planned,
+    pub(super) stored: Stored,
+    /// The second key that it has.
+    pub(super) also: Option<String>,
+}
+
+impl Keyed {
+    /// Copies files and folders into the store.
+    pub(crate) fn push(
+        &self,
+        sources: &[PathBuf],
+        options: &PushOptions,
+        progress: &dyn Progress,
+    ) -> Result<Pushed, StoreError> {
+        let folder = manifest_folder(&options.job)?;
+        let destination = options.destination.as_deref().map(Destination::parse).transpose()?;
+        self.runtime.wait(async {
+            self.backend.prepare().await?;
+            let plan = Plan::make(sources, destination.as_ref(), self.backend.local());
+            let backend = self.backend.as_ref();
+            let (time, warnings) = (Timestamp::now(), Mutex::new(plan.warnings));
+            let push = Push { backend, time, options, progress, warnings };
+            push.run(&folder, plan.files, plan.skipped, plan.failed, self.network.transfers).await
+        })
+    }
+}
+
+impl Push<'_> {
+    async fn run(
+        self,
+        folder: &str,
+        files: Vec<Planned>,
+        skipped: Vec<Skipped>,
+        failed: Vec<Failed>,
+        transfers: usize,
+    ) -> Result<Pushed, StoreError> {
+        let bytes = files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size));
+        self.progress.total(files.len() as u64, Some(bytes));
+        for skipped in &skipped {
+            self.progress.skipped(&skipped.path, &skipped.reason);
+        }
+        for failed in &failed {
+            self.progress.failed(&failed.path, &failed.error);
+        }
+        let mut pushed = Pushed { skipped, failed, ..Pushed::default() };
+        let sent = self.send_all(files, transfers, &mut pushed.failed).await;
+        for Sent { file, stored, .. } in &sent {
+            pushed.bytes += stored.content.size;
+            pushed.artifacts.push(Artifact {
+                path: file.artifact.clone(),
+                node: self.options.job.node.clone(),
+                size: Some(stored.content.size),
+                sha256: Some(stored.content.sha256.clone()),
+                url: None,
+            });
+        }
+        if !sent.is_empty() {
+            let key = self.commit(folder, &sent).await?;
+            self.outlive_gc(&key, sent, &mut pushed.failed).await;
+            pushed.manifest_key = Some(key);
+        }
+        pushed.warnings = self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(pushed)
+    }
+
+    /// Sends the files, several at once; those of a later rank only when all before are there, since a job may be
+    /// killed at any time.
+    async fn send_all(&self, files: Vec<Planned>, transfers: usize, failed: &mut Vec<Failed>) -> Vec<Sent> {
+        let mut outcomes = Vec::with_capacity(files.len());
+        let mut files = files.into_iter().enumerate().peekable();
+        while let Some((_, first)) = files.peek() {
+            let rank = first.role.rank();
+            let ranked = std::iter::from_fn(|| files.next_if(|(_, file)| file.role.rank() == rank));
+            let sends = ranked.map(|(index, file)| async move {
+                let outcome = self.store(&file).await;
+                (index, file, outcome)
+            });
+            let mut sends = stream::iter(sends).buffer_unordered(transfers.max(1));
+            while let Some(outcome) = sends.next().await {
+                outcomes.push(outcome);
+            }
+        }
+        outcomes.sort_by_key(|(index, ..)| *index);
+        let mut sent = Vec::with_capacity(outcomes.len());
+        for (_, file, outcome) in outcomes {
+            match outcome {
+                Ok((stored, also)) => sent.push(Sent { file, stored, also }),
+                Err(error) => failed.push(Failed { path: file.source.display().to_string(), error }),
+            }
+        }
+        sent
+    }
+
+    /// Puts one file into the store. Tells its second key, if it has one.
+    pub(super) async fn store(&self, file: &Planned) -> Result<(Stored, Option<String>), StoreError> {
+        let (name, size) = (file.artifact.as_str(), Some(file.size));
+        self.progress.started(name, size);
+        let at = |position| self.progress.advanced(name, position, size);
+        let stored = self.backend.put_file(&file.source, &at).await;
+        let stored = stored.inspect_err(|error| self.progress.failed(name, error))?;
+        // The artifact is safe now; what a query or a debugger would find besides is not worth failing it.
+        let sha256 = &stored.content.sha256;
+        let also = match &file.role {
+            Role::Summary { id } => self.summary(id, sha256).await.map(Some),
+            Role::BuildId { key } => {
+                let aliased = self.backend.alias(sha256, key).await;
+                aliased.map(|()| Some(key.clone())).map_err(|error| error.to_string())
+            }
+            Role::Bulk | Role::Plain => Ok(None),
+        };
+        let also = also.unwrap_or_else(|message| {
+            self.warn(file.artifact.clone(), message);
+            None
+        });
+        self.progress.finished(name);
+        Ok((stored, also))
+    }
+
+    /// Puts a summary where the fleet's queries find it, and tells the key.
+    async fn summary(&self, id: &str, sha256: &str) -> Result<String, String> {
+        // It is read back from the blob, since the source may change at any time.
+        let blob = blob_key(sha256).unwrap_or_default();
+        let bytes = async { self.backend.get(&blob, 0..u64::MAX).await?.bytes(LONGEST_SUMMARY).await };
+        let bytes = bytes.await.map_err(|error| error.to_string())?;
+        let line = bytes.ok_or_else(|| "it is too long".to_owned()).and_then(|bytes| summary_line(&bytes));
+        let (line, time) =
+            line.map_err(|why| format!("not a summary, so stored as a plain artifact: {why}"))?;
+        let key = summary_key(time.unwrap_or(self.time), &self.options.job.repo, id);
+        self.backend.put(&key, line).await.map_err(|error| error.to_string())?;
+        Ok(key)
+    }
+
+    /// Writes the manifest, which makes the push visible, and tells its key.
+    async fn commit(&self, folder: &str, sent: &[Sent]) -> Result<String, StoreError> {
+        let JobId { provider, repo, job, node } = self.options.job.clone();
+        let entry = |Sent { file, stored, also }: &Sent| Entry {
+            path: file.artifact.clone(),
+            sha256: stored.content.sha256.clone(),
+            size: stored.content.size,
+            also: also.clone(),
+        };
+        let manifest = Manifest {
+            schema: SCHEMA.to_owned(),
+            created: self.time.to_string(),
+            provider,
+            repo,
+            job,
+            node,
+            destination: self.options.destination.clone(),
+            artifacts: sent.iter().map(entry).collect(),
+        };
+        let bad = |why| StoreError::BadManifest { path: PathBuf::from(self.backend.locate(folder)), why };
+        let line = manifest.to_line().map_err(|error| bad(error.to_string()))?;
+        for _ in 0..NAMES {
+            let key = format!("{folder}/{}.json", push_name(self.time));
+            if self.backend.create(&key, line.clone()).await? {
+                return Ok(key);
+            }
+        }
+        Err(bad("every name that was tried is taken".to_owned()))
+    }
+
+    pub(super) fn warn(&self, path: String, message: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.push(Warning { path, message });
+    }
+}
+
+/// A summary as one line with its end (a reader of JSON Lines may drop a line without one), and when the process
+/// died.
+fn summary_line(bytes: &[u8]) -> Result<(Vec<u8>, Option<Timestamp>), String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if !value.is_object() {
+        return Err("it is no JSON object".to_owned());
+    }
+    let time = value.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
+    let mut line = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
+    line.push(b'\n');
+    Ok((line, time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_becomes_one_line() {
+        let text = b"{\n  \"schema\": \"epitaph-crash/1\",\n  \"time\": \"2026-11-22T10:00:00Z\",\n  \"x\": \"a\\nb\"\n}\n";
+        let (line, time) = summary_line(text).unwrap();
+        assert_eq!(time, Some("2026-11-22T10:00:00Z".parse().unwrap()));
+        assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+        assert_eq!(
+            serde_json::from_slice::<Value>(&line).unwrap(),
+            serde_json::from_slice::<Value>(text).unwrap()
+        );
+    }
+
+    #[test]
+    fn what_is_no_summary() {
+        assert!(summary_line(b"").is_err());
+        assert!(summary_line(b"{\"a\":").is_err());
+        assert!(summary_line(b"[1]").is_err());
+        assert!(summary_line(&b"[".repeat(100_000)).is_err(), "depth is limited");
+        assert_eq!(summary_line(b"{\"time\":\"yesterday\"}").unwrap().1, None);
+    }
+}
