@@ -4,6 +4,7 @@ use epitaph_store::{StoreOptions, Token};
 use epitaph_summary::Masks;
 
 use crate::error::{Error, message};
+use crate::tokens;
 
 /// Variables that may hold a CircleCI token, in order.
 const CIRCLECI_TOKENS: [&str; 3] = ["EPITAPH_CIRCLECI_TOKEN", "CIRCLE_TOKEN", "CIRCLECI_TOKEN"];
@@ -49,6 +50,7 @@ pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Er
         );
     }
     options.circleci_url = variable(CIRCLECI_URL);
+    tokens::add(&mut options)?;
     options.ca_file = variable("SSL_CERT_FILE").map(Into::into);
     if let Some(transfers) = transfers {
         if transfers == 0 {

@@ -29,11 +29,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod archive;
 mod circleci;
 mod debuginfod;
+mod download;
 mod error;
 mod files;
 mod folder;
+mod github;
+mod gitlab;
 mod hash;
 mod http;
 mod job;
@@ -57,7 +61,7 @@ pub use folder::PushOptions;
 pub use job::JobId;
 pub use listing::{Artifact, Listing, Run, Selection};
 pub use opened::Opened;
-pub use options::{Network, StoreOptions};
+pub use options::{GitlabToken, Network, StoreOptions};
 pub use outcome::{Failed, Pulled, Pushed, Skipped};
 pub use progress::{NoProgress, Progress};
 pub use store::Store;

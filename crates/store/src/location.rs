@@ -6,6 +6,8 @@ use percent_encoding::percent_decode;
 use url::Url;
 
 use crate::StoreError;
+use crate::github::GithubRun;
+use crate::gitlab::GitlabPlace;
 
 /// Schemes of stores that other versions of epitaph open.
 const LATER: &[&str] = &["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "http", "https"];
@@ -15,6 +17,8 @@ const LATER: &[&str] = &["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl
 pub(crate) enum Location {
     Folder(PathBuf),
     CircleCi(CircleCiJob),
+    Github(GithubRun),
+    Gitlab(GitlabPlace),
 }
 
 /// One CircleCI job, as its API v1.1 names it.
@@ -41,6 +45,9 @@ impl Location {
         match scheme.to_ascii_lowercase().as_str() {
             "file" => file_url(text),
             "circleci" => circleci(rest).map(Self::CircleCi),
+            "github" => GithubRun::of_short(rest).map(Self::Github),
+            "gitlab" => GitlabPlace::of_short(rest).map(Self::Gitlab),
+            "http" | "https" if let Some(pasted) = pasted(text) => pasted,
             scheme if LATER.contains(&scheme) => {
                 Err(StoreError::UnsupportedScheme { scheme: scheme.to_owned() })
             }
@@ -54,6 +61,13 @@ impl Location {
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+}
+
+/// A page of a CI system's, as the browser's address bar shows it.
+fn pasted(text: &str) -> Option<Result<Location, StoreError>> {
+    let url = Url::parse(text).ok()?;
+    let run = GithubRun::of_page(&url).map(|run| run.map(Location::Github));
+    run.or_else(|| GitlabPlace::of_page(&url).map(|place| place.map(Location::Gitlab)))
 }
 
 fn file_url(text: &str) -> Result<Location, StoreError> {
@@ -106,7 +120,7 @@ mod tests {
     fn folder(text: &str) -> PathBuf {
         match Location::parse(text).unwrap() {
             Location::Folder(path) => path,
-            Location::CircleCi(job) => panic!("{text} is {job:?}"),
+            other => panic!("{text} is {other:?}"),
         }
     }
 

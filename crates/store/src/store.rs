@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::circleci::CircleCi;
 use crate::folder::FolderStore;
+use crate::github::Github;
+use crate::gitlab::Gitlab;
 use crate::listing::{Artifact, Listing};
 use crate::location::Location;
 use crate::opened::Opened;
@@ -24,6 +26,8 @@ pub struct Store {
 enum Kind {
     Folder(FolderStore),
     CircleCi(Box<CircleCi>),
+    Github(Box<Github>),
+    Gitlab(Box<Gitlab>),
 }
 
 impl Store {
@@ -32,12 +36,16 @@ impl Store {
         Self::open_with(url, &StoreOptions::default())
     }
 
-    /// Opens a store: a folder, by a plain path or `file:///absolute/path`, or a CircleCI job, by
-    /// `circleci://github/ORG/REPO/BUILD_NUMBER`. Nothing is read, created or asked for yet.
+    /// Opens a store: a folder, by a plain path or `file:///absolute/path`; a CircleCI job, by
+    /// `circleci://github/ORG/REPO/BUILD_NUMBER`; a run of GitHub Actions, a job of GitLab or one of its generic packages,
+    /// by the address of its page, `github://OWNER/REPO/runs/ID`, `gitlab://GROUP/PROJECT/-/jobs/ID` or
+    /// `gitlab://GROUP/PROJECT/-/packages/generic/NAME/VERSION`. Nothing is read, created or asked for yet.
     pub fn open_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let kind = match Location::parse(url)? {
             Location::Folder(path) => Kind::Folder(FolderStore::new(path)),
             Location::CircleCi(job) => Kind::CircleCi(Box::new(CircleCi::new(job, options)?)),
+            Location::Github(run) => Kind::Github(Box::new(Github::new(run, options)?)),
+            Location::Gitlab(place) => Kind::Gitlab(Box::new(Gitlab::new(place, options)?)),
         };
         Ok(Self { kind })
     }
@@ -47,6 +55,8 @@ impl Store {
         match &self.kind {
             Kind::Folder(store) => store.root().display().to_string(),
             Kind::CircleCi(store) => store.url(),
+            Kind::Github(store) => store.url(),
+            Kind::Gitlab(store) => store.url(),
         }
     }
 
@@ -62,7 +72,9 @@ impl Store {
     ) -> Result<Pushed, StoreError> {
         match &self.kind {
             Kind::Folder(store) => store.push(sources, options, progress),
-            Kind::CircleCi(store) => Err(StoreError::ReadOnly { store: store.url() }),
+            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => {
+                Err(StoreError::ReadOnly { store: self.url() })
+            }
         }
     }
 
@@ -76,6 +88,8 @@ impl Store {
         match &self.kind {
             Kind::Folder(store) => store.ls(selection, most),
             Kind::CircleCi(store) => store.ls(selection),
+            Kind::Github(store) => store.ls(selection),
+            Kind::Gitlab(store) => store.ls(selection),
         }
     }
 
@@ -85,6 +99,8 @@ impl Store {
         match &self.kind {
             Kind::Folder(store) => store.read(artifact, limit),
             Kind::CircleCi(store) => store.read(artifact, limit),
+            Kind::Github(store) => store.read(artifact, limit),
+            Kind::Gitlab(store) => store.read(artifact, limit),
         }
     }
 
@@ -99,6 +115,8 @@ impl Store {
         match &self.kind {
             Kind::Folder(store) => store.open(artifact, range),
             Kind::CircleCi(store) => store.open(artifact, range.as_ref()),
+            Kind::Github(store) => store.open(artifact, range.as_ref()),
+            Kind::Gitlab(store) => store.open(artifact, range.as_ref()),
         }
     }
 
@@ -113,7 +131,7 @@ impl Store {
         match &self.kind {
             Kind::Folder(store) => store.open_build_id(build_id, kind, range),
             // Its artifacts are known by their paths alone.
-            Kind::CircleCi(_) => Ok(None),
+            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => Ok(None),
         }
     }
 
@@ -131,6 +149,8 @@ impl Store {
         match &self.kind {
             Kind::Folder(store) => store.pull(dir, selection, progress),
             Kind::CircleCi(store) => store.pull(dir, selection, progress),
+            Kind::Github(store) => store.pull(dir, selection, progress),
+            Kind::Gitlab(store) => store.pull(dir, selection, progress),
         }
     }
 }

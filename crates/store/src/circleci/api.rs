@@ -33,7 +33,7 @@ pub(super) fn artifacts_url(base: &Url, job: &CircleCiJob) -> Result<Url, StoreE
     let mut url = base.clone();
     let build = job.build.to_string();
     url.path_segments_mut()
-        .map_err(|()| StoreError::BadServer { why: "it can't have a path" })?
+        .map_err(|()| StoreError::BadServer { service: "CircleCI", why: "it can't have a path" })?
         .pop_if_empty()
         .extend(["api", "v1.1", "project", job.vcs, &job.org, &job.repo, &build, "artifacts"]);
     Ok(url)

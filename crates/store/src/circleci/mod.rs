@@ -1,13 +1,9 @@
 //! The artifacts of one CircleCI job, to be read only.
 //!
-//! `api` gets the list, `download` one file of it, `part` and `done` remember what has arrived. A file goes to
-//! `<node index>/<path>`, because the parallel runs of a job may well store the same path.
+//! `api` gets the list. A file goes to `<node index>/<path>`, because the parallel runs of a job may well store the same
+//! path.
 
 mod api;
-mod done;
-mod download;
-mod open;
-mod part;
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -22,10 +18,9 @@ use tokio::runtime::{self, Runtime};
 use url::Url;
 
 use api::ApiArtifact;
-use done::Record;
-use download::Downloads;
 
-use crate::http::{Client, Credential, Retry, shown};
+use crate::download::{Downloads, Record, open};
+use crate::http::{Client, Credential, Retry, server_url, shown};
 use crate::listing::{Artifact, Listing, Run};
 use crate::location::CircleCiJob;
 use crate::opened::Opened;
@@ -59,7 +54,7 @@ enum Arrival {
 
 impl CircleCi {
     pub(crate) fn new(job: CircleCiJob, options: &StoreOptions) -> Result<Self, StoreError> {
-        let base = base_url(options.circleci_url.as_deref().unwrap_or(DEFAULT_URL))?;
+        let base = server_url("CircleCI", options.circleci_url.as_deref().unwrap_or(DEFAULT_URL))?;
         let credential = options.circleci_token.clone().map(|token| Credential {
             headers: HeaderMap::from_iter([(HeaderName::from_static("circle-token"), token.header())]),
             origin: base.origin(),
@@ -192,7 +187,7 @@ impl CircleCi {
         self.runtime.block_on(async {
             let mut retry = Retry::new(&self.network);
             loop {
-                match open::open(&self.runtime, &self.client, &url, range).await {
+                match open(&self.runtime, &self.client, &url, range).await {
                     Ok(opened) => return Ok(opened),
                     Err(error) => retry.wait(error, &artifact.path, &NoProgress).await?,
                 }
@@ -246,39 +241,5 @@ impl CircleCi {
 
     fn nothing_found(&self, selection: &Selection) -> StoreError {
         StoreError::NothingFound { store: self.url(), selection: selection.to_string() }
-    }
-}
-
-/// A server's address, which must not hold anything that doesn't belong into every URL.
-fn base_url(text: &str) -> Result<Url, StoreError> {
-    let bad = |why| StoreError::BadServer { why };
-    let url = Url::parse(text).map_err(|_| bad("it can't be parsed"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(bad("it is neither https nor http"));
-    }
-    if !url.username().is_empty()
-        || url.password().is_some()
-        || url.query().is_some()
-        || url.fragment().is_some()
-    {
-        return Err(bad("it holds a user, a query or a fragment"));
-    }
-    Ok(url)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_server_s_address() {
-        assert!(base_url("https://circleci.com").is_ok());
-        assert!(base_url("http://127.0.0.1:8000/sub").is_ok());
-        for bad in
-            ["circleci.com", "ftp://h/", "https://u:secret@h/", "https://h/?t=secret", "https://h/#secret"]
-        {
-            let error = base_url(bad).unwrap_err();
-            assert!(!format!("{error:?}").contains("secret"), "{bad}");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Whole transfers: the folder store on disk, CircleCI's API on loopback.
+//! Whole transfers: the folder store on disk, the APIs of CI systems on loopback.
 
 #[cfg(test)]
 mod circleci;
@@ -14,5 +14,11 @@ mod debuginfod;
 mod folder;
 #[cfg(test)]
 mod folder_faults;
+#[cfg(test)]
+mod github;
+#[cfg(test)]
+mod github_hostile;
+#[cfg(test)]
+mod gitlab;
 #[cfg(test)]
 mod support;

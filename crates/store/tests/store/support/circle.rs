@@ -29,8 +29,8 @@ pub(crate) fn options(server: &str) -> StoreOptions {
     StoreOptions {
         circleci_token: Some(Token::new(TOKEN).unwrap()),
         circleci_url: Some(server.to_owned()),
-        ca_file: None,
         network: network(),
+        ..StoreOptions::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests of both kinds of stores share.
 
 pub(crate) mod circle;
+pub(crate) mod github;
 
 use std::collections::BTreeMap;
 use std::fs;
