@@ -39,9 +39,9 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Copy any files and folders into a store, as artifacts of this job
     Push(PushArgs),
-    /// Copy the artifacts of a job from a store or from CircleCI
+    /// Copy the artifacts of a job from a store, or from CircleCI, GitHub or GitLab
     Pull(PullArgs),
-    /// List the jobs and artifacts in a store, or of a CircleCI job
+    /// List the jobs and artifacts in a store, or of a job of CircleCI, GitHub or GitLab
     Ls(LsArgs),
     /// Show a store or a folder to browsers, scripts and debuggers, read-only
     ///
@@ -363,6 +363,10 @@ pub(crate) enum ReportFormat {
     Markdown,
     /// JUnit XML, for test tabs
     Junit,
+    /// Errors of GitHub Actions, one for each kind of crash: workflow commands, to be printed by a step
+    Github,
+    /// The same for Azure Pipelines
+    Azure,
 }
 
 #[derive(Debug, clap::Args)]
@@ -440,7 +444,8 @@ pub(crate) struct SelectArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PullArgs {
-    /// The store, or circleci://github/ORG/REPO/BUILD_NUMBER (token in CIRCLE_TOKEN)
+    /// The store, circleci://github/ORG/REPO/BUILD_NUMBER (token in CIRCLE_TOKEN), the page of a run of GitHub Actions
+    /// (GH_TOKEN) or of a job of GitLab (GITLAB_TOKEN), or github:// and gitlab:// for those
     pub(crate) url: String,
     /// The folder to copy into
     #[arg(default_value = ".", value_name = "DIR")]
@@ -454,7 +459,8 @@ pub(crate) struct PullArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LsArgs {
-    /// The store, or circleci://github/ORG/REPO/BUILD_NUMBER (token in CIRCLE_TOKEN)
+    /// The store, circleci://github/ORG/REPO/BUILD_NUMBER (token in CIRCLE_TOKEN), the page of a run of GitHub Actions
+    /// (GH_TOKEN) or of a job of GitLab (GITLAB_TOKEN), or github:// and gitlab:// for those
     pub(crate) url: String,
     /// Print JSON, one artifact a line
     #[arg(long, env = "EPITAPH_JSON")]

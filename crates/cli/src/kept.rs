@@ -22,6 +22,8 @@ pub(crate) struct Kept {
     pub(crate) left_out: Vec<CrashSummary>,
     /// Cores of which the folder has all that was asked for: their originals are needed no more.
     pub(crate) safe: Vec<PathBuf>,
+    /// The crashes that were not known before, to be told to the CI system.
+    pub(crate) told: Vec<CrashSummary>,
     /// How much more may be kept.
     pub(crate) retention: Retention,
 }
@@ -30,7 +32,15 @@ impl Kept {
     /// Begins with nothing, in a folder that is taken for empty.
     pub(crate) fn new(args: &KeepArgs) -> Kept {
         let retention = Retention::new(&args.retention, None);
-        Kept { new: 0, known: 0, failed: 0, left_out: Vec::new(), safe: Vec::new(), retention }
+        Kept {
+            new: 0,
+            known: 0,
+            failed: 0,
+            left_out: Vec::new(),
+            safe: Vec::new(),
+            told: Vec::new(),
+            retention,
+        }
     }
 
     /// Counts what is in the folder that crashes are to be kept in; the time for keeping them begins now.
