@@ -6,8 +6,13 @@ set -euo pipefail
 # program=Debian packages
 needed=(
     cc=gcc gcc=gcc g++=g++ clang=clang go=golang-go musl-gcc=musl-tools ld.lld=lld
+<<<<<<< HEAD
     curl=curl wget=wget gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
     zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2
+=======
+    gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
+    zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2 zip=zip
+>>>>>>> f69909b (Say what else can be pulled from, and install what makes archives for the tests)
     eu-unstrip=elfutils debuginfod=debuginfod
 )
 # Libraries that crashing programs and test frameworks are built with have no program to look for: file=Debian packages

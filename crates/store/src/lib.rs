@@ -1,8 +1,9 @@
 //! Moves named blobs to and from stores.
 //!
 //! A [`Store`] is opened by its URL. A folder (a plain path or `file:///…`) takes pushes of any files or folders, as
-//! CircleCI's `store_artifacts` does, and gives them back; the artifacts of a CircleCI job (`circleci://…`) can be
-//! listed and pulled. [`Debuginfod`] gets files by their build ID from debuginfod servers. This crate is the only one that speaks to the network, and the only asynchronous one: it blocks
+//! CircleCI's `store_artifacts` does, and gives them back; the artifacts of a CircleCI job (`circleci://…`), a run
+//! of GitHub Actions and a job of GitLab (by the addresses of their pages, `github://…`, `gitlab://…`) can be listed and
+//! pulled. [`Debuginfod`] gets files by their build ID from debuginfod servers. This crate is the only one that speaks to the network, and the only asynchronous one: it blocks
 //! outside and keeps a small runtime inside, so it must not be called from within another runtime's worker.
 //!
 //! It is *not* a place for what a crash means. It knows three names in a pushed tree (`crashes/<id>/summary.json`,
