@@ -6,13 +6,8 @@ set -euo pipefail
 # program=Debian packages
 needed=(
     cc=gcc gcc=gcc g++=g++ clang=clang go=golang-go musl-gcc=musl-tools ld.lld=lld
-<<<<<<< HEAD
     curl=curl wget=wget gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
-    zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2
-=======
-    gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
     zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2 zip=zip
->>>>>>> f69909b (Say what else can be pulled from, and install what makes archives for the tests)
     eu-unstrip=elfutils debuginfod=debuginfod
 )
 # Libraries that crashing programs and test frameworks are built with have no program to look for: file=Debian packages
@@ -32,7 +27,7 @@ if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
         i686-linux-gnu-gcc=gcc-i686-linux-gnu,libc6-dev-i386-cross powerpc64le-linux-gnu-gcc=gcc-powerpc64le-linux-gnu,libc6-dev-ppc64el-cross
         riscv64-linux-gnu-gcc=gcc-riscv64-linux-gnu,libc6-dev-riscv64-cross s390x-linux-gnu-gcc=gcc-s390x-linux-gnu,libc6-dev-s390x-cross
     )
-    libraries+=(/lib/systemd/systemd-coredump=systemd-coredump)
+    libraries+=(/lib/systemd/systemd-coredump=systemd-coredump /usr/share/doc/python3-venv=python3-venv)
 fi
 packages=()
 missing=()
