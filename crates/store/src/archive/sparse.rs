@@ -84,7 +84,8 @@ mod tests {
     fn zeros_take_no_room() {
         let file = tempfile::tempfile().unwrap();
         let mut writer = SparseWriter::new(&file);
-        let data: u64 = (0..64).map(|_| writer.append(&[0; 256 * 1024]).unwrap()).sum();
+        let zeros = vec![0; 256 * 1024];
+        let data: u64 = (0..64).map(|_| writer.append(&zeros).unwrap()).sum();
         assert_eq!(data, 0);
         writer.finish().unwrap();
         let metadata = file.metadata().unwrap();
