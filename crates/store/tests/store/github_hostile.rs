@@ -24,7 +24,7 @@ fn pull(archive: Vec<u8>, outer: &Path) -> Pulled {
 fn pull_named(name: &str, archive: Vec<u8>, outer: &Path) -> Pulled {
     let listed = artifact(0, name, &archive);
     let server = Server::start(move |request: &Request| match asked_archive(request) {
-        _ if is_list(request) => list(&[listed.clone()]),
+        _ if is_list(request) => list(std::slice::from_ref(&listed)),
         Some(0) => file(request, &archive, "\"t\""),
         _ => Reply::new(404, ""),
     });
@@ -33,7 +33,9 @@ fn pull_named(name: &str, archive: Vec<u8>, outer: &Path) -> Pulled {
 
 /// The reasons why files failed.
 fn reasons(pulled: &Pulled) -> String {
-    pulled.failed.iter().map(|failed| format!("{}: {}\n", failed.path, failed.error)).collect()
+    let reasons: Vec<String> =
+        pulled.failed.iter().map(|failed| format!("{}: {}", failed.path, failed.error)).collect();
+    reasons.join("\n")
 }
 
 #[test]
@@ -85,7 +87,7 @@ fn damage_is_found_out() {
     let listed = artifact(0, "logs", b"something else");
     let served = whole.clone();
     let server = Server::start(move |request: &Request| match asked_archive(request) {
-        _ if is_list(request) => list(&[listed.clone()]),
+        _ if is_list(request) => list(std::slice::from_ref(&listed)),
         _ => Reply::new(200, served.clone()),
     });
     let dir = tempfile::tempdir().unwrap();
@@ -100,7 +102,7 @@ fn damage_is_found_out() {
     let mut listed = artifact(0, "logs", &broken);
     listed["digest"] = json!(null);
     let server = Server::start(move |request: &Request| match asked_archive(request) {
-        _ if is_list(request) => list(&[listed.clone()]),
+        _ if is_list(request) => list(std::slice::from_ref(&listed)),
         _ => Reply::new(200, broken.clone()),
     });
     let dir = tempfile::tempdir().unwrap();
