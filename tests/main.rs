@@ -31,6 +31,7 @@ mod doctor;
 mod evidence;
 mod explained;
 mod fixtures;
+mod github_actions;
 mod group;
 mod handler;
 mod handler_rights;

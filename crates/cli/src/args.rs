@@ -45,9 +45,9 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Copy any files and folders into a store, as artifacts of this job
     Push(PushArgs),
-    /// Copy the artifacts of a job from a store or from CircleCI
+    /// Copy the artifacts of a job from a store, or from CircleCI, GitHub or GitLab
     Pull(PullArgs),
-    /// List the jobs and artifacts in a store, or of a CircleCI job
+    /// List the jobs and artifacts in a store, or of a job of CircleCI, GitHub or GitLab
     Ls(LsArgs),
     /// Show a store or a folder to browsers, scripts and debuggers, read-only
     ///
@@ -382,6 +382,10 @@ pub(crate) enum ReportFormat {
     Markdown,
     /// JUnit XML, for test tabs
     Junit,
+    /// Errors of GitHub Actions, one for each kind of crash: workflow commands, to be printed by a step
+    Github,
+    /// The same for Azure Pipelines
+    Azure,
 }
 
 #[derive(Debug, clap::Args)]
@@ -469,8 +473,10 @@ pub(crate) struct SelectArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PullArgs {
-    /// The store; or CircleCI (token in CIRCLE_TOKEN): the address of a job's, workflow's or pipeline's page, or
-    /// circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or latest?branch=NAME&filter=failed
+    /// The store; or a job's page, or what its CI system calls it: CircleCI's job, workflow or pipeline (token in
+    /// CIRCLE_TOKEN; circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or
+    /// latest?branch=NAME&filter=failed), a run of GitHub Actions (GH_TOKEN; github://OWNER/REPO/runs/ID), a job of GitLab
+    /// (GITLAB_TOKEN; gitlab://GROUP/PROJECT/-/jobs/ID)
     pub(crate) url: String,
     /// The folder to copy into
     #[arg(default_value = ".", value_name = "DIR")]
@@ -484,8 +490,10 @@ pub(crate) struct PullArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LsArgs {
-    /// The store; or CircleCI (token in CIRCLE_TOKEN): the address of a job's, workflow's or pipeline's page, or
-    /// circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or latest?branch=NAME&filter=failed
+    /// The store; or a job's page, or what its CI system calls it: CircleCI's job, workflow or pipeline (token in
+    /// CIRCLE_TOKEN; circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or
+    /// latest?branch=NAME&filter=failed), a run of GitHub Actions (GH_TOKEN; github://OWNER/REPO/runs/ID), a job of GitLab
+    /// (GITLAB_TOKEN; gitlab://GROUP/PROJECT/-/jobs/ID)
     pub(crate) url: String,
     /// Print JSON, one artifact a line
     #[arg(long, env = "EPITAPH_JSON")]

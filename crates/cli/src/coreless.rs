@@ -256,6 +256,7 @@ fn seal(
             terminal::warnings(&stored.warnings);
             terminal::warnings(&not_stored(&stored.summary));
             kept.new += 1;
+            kept.told.push(stored.summary.clone());
             stored.summary.id.unwrap_or_default()
         }
         Sealed::AlreadyThere { id } => {

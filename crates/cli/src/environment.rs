@@ -7,6 +7,7 @@ use epitaph_summary::{CiProvider, Masks};
 
 use crate::circleci_token;
 use crate::error::{Error, message};
+use crate::tokens;
 
 /// The variable with a bearer token for a store behind a web server.
 const HTTP_TOKEN: &str = "EPITAPH_HTTP_TOKEN";
@@ -49,6 +50,7 @@ pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Er
     options.circleci_url = variable(CIRCLECI_URL);
     options.circleci_token = circleci_token::find(options.circleci_url.as_deref())?;
     options.http_login = http_login()?;
+    tokens::add(&mut options)?;
     options.ca_file = variable("SSL_CERT_FILE").map(Into::into);
     let variables = std::env::vars_os();
     options.cloud = CloudSettings::from_variables(

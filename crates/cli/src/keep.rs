@@ -33,6 +33,7 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
     }
     for crash in told {
         let path = crash.opened.path.clone();
+        let summary = crash.triaged.summary.clone();
         // A fault of ours that a crafted core finds must cost neither this crash nor the others.
         let sealed = catch_unwind(AssertUnwindSafe(|| seal(folder, crash, args, &kept.retention)));
         match sealed.unwrap_or_else(|_| {
@@ -48,6 +49,7 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
                         kept.retention.stored(stored.core.as_ref().map_or(0, |core| core.size));
                         terminal::warnings(&stored.warnings);
                         terminal::warnings(&not_stored(&stored.summary));
+                        kept.told.push(stored.summary.clone());
                         (stored.summary.id.clone().unwrap_or_default(), how_kept(&stored.summary))
                     }
                     Sealed::AlreadyThere { id } => {
@@ -70,6 +72,7 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
             }
             Err(error) => {
                 kept.failed += 1;
+                kept.told.push(summary);
                 error.context(format!("cannot keep {}, which stays where it is", path.display())).print();
             }
         }

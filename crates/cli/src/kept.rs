@@ -24,6 +24,8 @@ pub(crate) struct Kept {
     pub(crate) left_out: Vec<CrashSummary>,
     /// Cores of which the folder has all that was asked for: their originals are needed no more.
     pub(crate) safe: Vec<PathBuf>,
+    /// The crashes that were not known before, to be told to the CI system.
+    pub(crate) told: Vec<CrashSummary>,
     /// How much more may be kept.
     pub(crate) retention: Retention,
 }
@@ -39,6 +41,7 @@ impl Kept {
             failed: 0,
             left_out: Vec::new(),
             safe: Vec::new(),
+            told: Vec::new(),
             retention,
         }
     }

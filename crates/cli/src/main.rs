@@ -3,6 +3,7 @@
 //! This crate holds what a command line needs and nothing that a library could do: arguments, the wiring of the
 //! other crates, printing, and exit codes. Data goes to stdout, everything else to stderr.
 
+mod announce;
 mod args;
 mod ci;
 mod circleci_token;
@@ -27,6 +28,7 @@ mod sources;
 mod spool;
 mod summaries;
 mod terminal;
+mod tokens;
 mod told;
 
 use std::process::ExitCode;

@@ -43,6 +43,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+pub mod annotations;
 mod brief;
 mod escape;
 mod facts;

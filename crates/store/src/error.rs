@@ -28,9 +28,11 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The address of the CircleCI server can't be used. It is not told, since it may hold a password.
-    #[error("bad URL of the CircleCI server: {why}")]
+    /// The address of a CI system's server can't be used. It is not told, since it may hold a password.
+    #[error("bad URL of the {service} server: {why}")]
     BadServer {
+        /// The CI system: `CircleCI`, `GitHub` or `GitLab`.
+        service: &'static str,
         /// What is wrong with it.
         why: &'static str,
     },
@@ -183,6 +185,40 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file that arrived is not the one that was stored.
+    #[error("`{path}` arrived damaged: expected sha256 {expected}, found {found}")]
+    WrongDigest {
+        /// The artifact.
+        path: String,
+        /// The sum that the store tells.
+        expected: String,
+        /// The sum of what arrived.
+        found: String,
+    },
+    /// An archive, or a file in it, can't be unpacked.
+    #[error("can't unpack {archive}: {why}")]
+    BadArchive {
+        /// The archive.
+        archive: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An artifact that its CI system has deleted.
+    #[error("the artifact `{name}` has expired{}", when.as_deref().map(|when| format!(" on {when}")).unwrap_or_default())]
+    Expired {
+        /// The artifact.
+        name: String,
+        /// When, as the CI system tells it.
+        when: Option<String>,
+    },
+    /// An error of a service for which there is better advice than the error alone allows.
+    #[error("{source}")]
+    Advised {
+        /// The error.
+        source: Box<StoreError>,
+        /// What a person can do about it there.
+        advice: &'static str,
+    },
     /// TLS could not be set up.
     #[error("can't set up TLS: {why}")]
     Tls {
@@ -311,6 +347,9 @@ impl StoreError {
                  circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or \
                  latest?branch=NAME&filter=failed; the token comes from the environment"
             }
+            Self::BadUrl { url, .. } if url.starts_with("github:") || url.starts_with("gitlab:") => {
+                "paste the address of the run's or job's page; the token comes from the environment"
+            }
             Self::BadUrl { url, .. } if url.starts_with("http") => {
                 "write https://HOST/PATH/; who asks comes from EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and \
                  EPITAPH_HTTP_PASSWORD"
@@ -339,7 +378,8 @@ impl StoreError {
             }
             Self::BadUrl { .. } | Self::UnknownScheme { .. } => {
                 "a store is a folder (a plain path, or file:///absolute/path), s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, \
-                 az://CONTAINER/PREFIX, https://HOST/PATH/ or, to pull from, circleci://github/ORG/REPO/BUILD_NUMBER"
+                 az://CONTAINER/PREFIX, https://HOST/PATH/ or, to pull from, the page of a job of \
+                 CircleCI or GitLab or of a run of GitHub Actions, or circleci://github/ORG/REPO/JOB_NUMBER"
             }
             Self::NoCredentials { url } | Self::Rejected { url, status: Some(401 | 403), .. }
                 if url.starts_with("s3") =>
@@ -357,7 +397,19 @@ impl StoreError {
                  AZURE_STORAGE_SAS_TOKEN"
             }
             Self::Changed { .. } => "push again when the file is written to its end",
-            Self::BadServer { .. } => "write it as https://HOST; the default is https://circleci.com",
+            Self::BadServer { .. } => "write it as https://HOST",
+            Self::Advised { advice, .. } => advice,
+            Self::Expired { .. } => {
+                "CI systems delete artifacts after some weeks: run the job again, and push what is to stay to a store of \
+                 your own"
+            }
+            Self::WrongDigest { .. } => "pull again: it will be fetched anew",
+            Self::ReadOnly { store } if store.starts_with("github:") => {
+                "in a job of GitHub Actions the step actions/upload-artifact pushes; push to a folder instead"
+            }
+            Self::ReadOnly { store } if store.starts_with("gitlab:") => {
+                "in a job of GitLab `artifacts:` in .gitlab-ci.yml pushes; push to a folder instead"
+            }
             Self::ReadOnly { .. } => {
                 "in a CircleCI job the step store_artifacts pushes; push to a folder or an object store instead"
             }
@@ -410,6 +462,8 @@ impl StoreError {
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
+            // GitHub refuses with 403 whoever asks too often, and says when to come back.
+            Self::Status { status: 403, retry_after: Some(_), .. } => true,
             // Those left out say that the server can't, or that its disk is full. 423: locked while another request runs.
             Self::Status { status, .. } | Self::Rejected { status: Some(status), .. } => {
                 matches!(status, 408 | 423 | 429 | 500 | 502..=504 | 506 | 508..=599)

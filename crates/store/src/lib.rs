@@ -2,8 +2,9 @@
 //!
 //! A [`Store`] is opened by its URL. A folder (a plain path or `file:///…`), an object store (`s3://…`, `gs://…`,
 //! `az://…`) or a web server (`https://…`) takes pushes of any files or folders, as CircleCI's `store_artifacts` does, and
-//! gives them back; the artifacts of CircleCI's jobs (`circleci://…`, or a page's address) can be
-//! listed and pulled. [`Debuginfod`] gets files by their build ID from debuginfod servers. This crate is the only one that speaks to the network, and the only asynchronous one: it blocks
+//! gives them back; the artifacts of jobs of CircleCI, GitHub Actions and GitLab (by the addresses of their pages,
+//! `circleci://…`, `github://…`, `gitlab://…`) can be listed and pulled. [`Debuginfod`] gets files by their build ID from
+//! debuginfod servers. This crate is the only one that speaks to the network, and the only asynchronous one: it blocks
 //! outside and keeps a small runtime inside, so it must not be called from within another runtime's worker.
 //!
 //! It is *not* a place for what a crash means. It knows three names in a pushed tree (`crashes/<id>/summary.json`,
@@ -30,11 +31,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod archive;
 mod backend;
 mod circleci;
 mod debuginfod;
+mod download;
 mod error;
 mod files;
+mod github;
+mod gitlab;
 mod hash;
 mod http;
 mod job;
@@ -63,7 +68,7 @@ pub use keyed::PushOptions;
 pub use listing::{Artifact, Listing, Run, Selection};
 pub use login::HttpLogin;
 pub use opened::Opened;
-pub use options::{CloudSettings, Network, StoreOptions};
+pub use options::{CloudSettings, GitlabToken, Network, StoreOptions};
 pub use outcome::{Collected, Failed, Pulled, Pushed, Skipped};
 pub use progress::{NoProgress, Progress};
 pub use store::Store;

@@ -6,6 +6,8 @@ use url::Url;
 
 use crate::StoreError;
 use crate::circleci::Address;
+use crate::github::GithubRun;
+use crate::gitlab::GitlabPlace;
 use crate::http::shown;
 
 /// Schemes of object stores.
@@ -18,6 +20,8 @@ pub(crate) enum Location {
     /// `s3://bucket/prefix` and its like: without password, query and fragment.
     Objects(Url),
     CircleCi(Address),
+    Github(GithubRun),
+    Gitlab(GitlabPlace),
     /// A store behind a web server: without user, query and fragment.
     Http(Url),
 }
@@ -37,10 +41,12 @@ impl Location {
         match scheme.to_ascii_lowercase().as_str() {
             "file" => file_url(text),
             "circleci" => Address::of_scheme(rest).map(Self::CircleCi),
+            "github" => GithubRun::of_short(rest).map(Self::Github),
+            "gitlab" => GitlabPlace::of_short(rest).map(Self::Gitlab),
             scheme if OBJECTS.contains(&scheme) => objects(text).map(Self::Objects),
             "http" | "https" => match Address::of_page(text, circleci) {
                 Some(address) => address.map(Self::CircleCi),
-                None => http(text).map(Self::Http),
+                None => pasted(text).unwrap_or_else(|| http(text).map(Self::Http)),
             },
             // The rest of the URL may hold a password, so only the scheme is told.
             _ => Err(StoreError::UnknownScheme { scheme: scheme.to_owned() }),
@@ -52,6 +58,13 @@ impl Location {
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+}
+
+/// A page of a CI system's, as the browser's address bar shows it.
+fn pasted(text: &str) -> Option<Result<Location, StoreError>> {
+    let url = Url::parse(text).ok()?;
+    let run = GithubRun::of_page(&url).map(|run| run.map(Location::Github));
+    run.or_else(|| GitlabPlace::of_page(&url).map(|place| place.map(Location::Gitlab)))
 }
 
 fn file_url(text: &str) -> Result<Location, StoreError> {

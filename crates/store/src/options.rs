@@ -15,6 +15,14 @@ pub struct StoreOptions {
     pub circleci_url: Option<String>,
     /// Who asks an HTTP store. It is sent to the store's own scheme, host and port, and nowhere else.
     pub http_login: Option<HttpLogin>,
+    /// A GitHub token. It is sent to the API of the configured GitHub server, and nowhere else.
+    pub github_token: Option<Token>,
+    /// The GitHub server, if it is not `https://github.com`.
+    pub github_url: Option<String>,
+    /// A GitLab token. It is sent to the configured GitLab server, and nowhere else.
+    pub gitlab_token: Option<GitlabToken>,
+    /// The GitLab server, if it is not `https://gitlab.com`.
+    pub gitlab_url: Option<String>,
     /// PEM file of the certificate authorities to trust, instead of the built-in ones.
     pub ca_file: Option<PathBuf>,
     /// Patience and parallelism.
@@ -60,6 +68,15 @@ impl fmt::Debug for CloudSettings {
         let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         write!(f, "CloudSettings({})", names.join(", "))
     }
+}
+
+/// Who asks GitLab.
+#[derive(Debug, Clone)]
+pub enum GitlabToken {
+    /// A person, a project or a group: sent as `PRIVATE-TOKEN`.
+    Private(Token),
+    /// A job, by its `CI_JOB_TOKEN`: sent as `JOB-TOKEN`.
+    Job(Token),
 }
 
 /// Patience and parallelism. There is no limit on a whole transfer, only on silence.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::backend::{Dav, Folder, Objects};
 use crate::circleci::CircleCi;
+use crate::github::Github;
+use crate::gitlab::Gitlab;
 use crate::keyed::Keyed;
 use crate::listing::{Artifact, Listing};
 use crate::location::Location;
@@ -27,6 +29,8 @@ pub struct Store {
 enum Kind {
     Keyed(Box<Keyed>),
     CircleCi(Box<CircleCi>),
+    Github(Box<Github>),
+    Gitlab(Box<Gitlab>),
 }
 
 impl Store {
@@ -36,9 +40,11 @@ impl Store {
     }
 
     /// Opens a store: a folder, by a plain path or `file:///absolute/path`, an object store, by `s3://BUCKET/PREFIX`,
-    /// `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, a web server that takes files, by `https://HOST/PATH/`, or jobs of
-    /// CircleCI, by the address of a page of its web application or by `circleci://github/ORG/REPO/` and a job's number,
-    /// `workflows/ID`, `pipelines/NUMBER` or `latest?branch=NAME&filter=failed`. Nothing is read, created or asked for yet.
+    /// `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, a web server that takes files, by `https://HOST/PATH/`, or what a CI
+    /// system keeps, by the address of a page of its web application. Short forms of those: `circleci://github/ORG/REPO/`
+    /// and a job's number, `workflows/ID`, `pipelines/NUMBER` or `latest?branch=NAME&filter=failed`;
+    /// `github://OWNER/REPO/runs/ID`; `gitlab://GROUP/PROJECT/-/jobs/ID` and
+    /// `gitlab://GROUP/PROJECT/-/packages/generic/NAME/VERSION`. Nothing is read, created or asked for yet.
     pub fn open_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let kind = match Location::parse(url, options.circleci_url.as_deref())? {
             Location::Folder(path) => {
@@ -50,6 +56,8 @@ impl Store {
                 Kind::Keyed(Box::new(Keyed::new(objects, Blocking::network()?, options)))
             }
             Location::CircleCi(address) => Kind::CircleCi(Box::new(CircleCi::new(address, options)?)),
+            Location::Github(run) => Kind::Github(Box::new(Github::new(run, options)?)),
+            Location::Gitlab(place) => Kind::Gitlab(Box::new(Gitlab::new(place, options)?)),
             Location::Http(url) => {
                 let server = Box::new(Dav::new(url, options)?);
                 Kind::Keyed(Box::new(Keyed::new(server, Blocking::network()?, options)))
@@ -63,6 +71,8 @@ impl Store {
         match &self.kind {
             Kind::Keyed(store) => store.url(),
             Kind::CircleCi(store) => store.url(),
+            Kind::Github(store) => store.url(),
+            Kind::Gitlab(store) => store.url(),
         }
     }
 
@@ -78,7 +88,9 @@ impl Store {
     ) -> Result<Pushed, StoreError> {
         match &self.kind {
             Kind::Keyed(store) => store.push(sources, options, progress),
-            Kind::CircleCi(store) => Err(StoreError::ReadOnly { store: store.url() }),
+            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => {
+                Err(StoreError::ReadOnly { store: self.url() })
+            }
         }
     }
 
@@ -92,6 +104,8 @@ impl Store {
         match &self.kind {
             Kind::Keyed(store) => store.ls(selection, most),
             Kind::CircleCi(store) => store.ls(selection),
+            Kind::Github(store) => store.ls(selection),
+            Kind::Gitlab(store) => store.ls(selection),
         }
     }
 
@@ -101,6 +115,8 @@ impl Store {
         match &self.kind {
             Kind::Keyed(store) => store.read(artifact, limit),
             Kind::CircleCi(store) => store.read(artifact, limit),
+            Kind::Github(store) => store.read(artifact, limit),
+            Kind::Gitlab(store) => store.read(artifact, limit),
         }
     }
 
@@ -115,6 +131,8 @@ impl Store {
         match &self.kind {
             Kind::Keyed(store) => store.open(artifact, range),
             Kind::CircleCi(store) => store.open(artifact, range.as_ref()),
+            Kind::Github(store) => store.open(artifact, range.as_ref()),
+            Kind::Gitlab(store) => store.open(artifact, range.as_ref()),
         }
     }
 
@@ -129,7 +147,7 @@ impl Store {
         match &self.kind {
             Kind::Keyed(store) => store.open_build_id(build_id, kind, range),
             // Its artifacts are known by their paths alone.
-            Kind::CircleCi(_) => Ok(None),
+            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => Ok(None),
         }
     }
 
@@ -141,15 +159,17 @@ impl Store {
     pub fn gc(&self, age: Duration, dry_run: bool) -> Result<Collected, StoreError> {
         match &self.kind {
             Kind::Keyed(store) => store.gc(age, dry_run),
-            Kind::CircleCi(store) => Err(StoreError::ReadOnly { store: store.url() }),
+            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => {
+                Err(StoreError::ReadOnly { store: self.url() })
+            }
         }
     }
 
     /// Copies the selected artifacts of one job, the newest that is selected, into a folder.
     ///
     /// Files go to `<path>`; to `<node>/<path>` if several nodes of the job have the same path, and always from
-    /// CircleCI; to `<job>/<node>/<path>` from a workflow or a pipeline of CircleCI, all of whose jobs are pulled. Files that are there already are not copied again, and a transfer that was interrupted goes on where
-    /// it stopped. An error means that nothing was copied; files that failed are listed in [`Pulled`].
+    /// CircleCI; to `<job>/<node>/<path>` from a workflow or a pipeline of CircleCI, all of whose jobs are pulled. Files
+    /// that are there already are not copied again, and a transfer that was interrupted goes on where it stopped. An error means that nothing was copied; files that failed are listed in [`Pulled`].
     pub fn pull(
         &self,
         dir: &Path,
@@ -159,6 +179,8 @@ impl Store {
         match &self.kind {
             Kind::Keyed(store) => store.pull(dir, selection, progress),
             Kind::CircleCi(store) => store.pull(dir, selection, progress),
+            Kind::Github(store) => store.pull(dir, selection, progress),
+            Kind::Gitlab(store) => store.pull(dir, selection, progress),
         }
     }
 }

@@ -124,6 +124,11 @@ impl Target {
             .map_err(|error| self.error("open", &Path::new(STAGING).join(name), error))
     }
 
+    /// Makes durable what was written so far. Where that fails, only the safety of a pull that ends in a power cut is lost.
+    pub(crate) fn sync(&self) {
+        let _ = nix::unistd::syncfs(&self.root);
+    }
+
     /// Where a path is on this host, for messages.
     pub(crate) fn describe(&self, path: &SafePath) -> PathBuf {
         self.path.join(path.as_str())

@@ -25,6 +25,16 @@ impl Token {
     pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
+
+    /// The value of an `Authorization` header (RFC 6750, 2.1).
+    pub(crate) fn bearer(&self) -> HeaderValue {
+        let mut value = b"Bearer ".to_vec();
+        value.extend_from_slice(self.0.as_bytes());
+        // What is printable stays so with a word before it.
+        let mut value = HeaderValue::from_bytes(&value).unwrap_or_else(|_| self.0.clone());
+        value.set_sensitive(true);
+        value
+    }
 }
 
 impl fmt::Debug for Token {
@@ -43,6 +53,8 @@ mod tests {
         assert_eq!(format!("{token:?}"), "Token(…)");
         assert!(!format!("{:?}", token.header()).contains("secret"));
         assert_eq!(token.header().to_str().unwrap(), "secret");
+        assert_eq!(token.bearer().to_str().unwrap(), "Bearer secret");
+        assert!(!format!("{:?}", token.bearer()).contains("secret"));
     }
 
     #[test]

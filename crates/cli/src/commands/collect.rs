@@ -11,6 +11,7 @@ use epitaph_capture::{
 };
 use epitaph_summary::Collection;
 
+use crate::announce::Runner;
 use crate::args::{CollectArgs, KeepArgs};
 use crate::ci;
 use crate::collectors;
@@ -48,6 +49,8 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         kept.count_what_is_in(folder, &args.keep);
     }
     let mut out = terminal::stdout();
+    let runner = Runner::here(true);
+    runner.stop_commands(&mut out);
     let collection = collection(&host, &args.keep);
     kept.leave_out(found.beyond, &collection);
     let told = tell(found.candidates, &args.keep, &collection, &mut out, &mut kept);
@@ -61,6 +64,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     let logged =
         coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &collection, &mut out, &mut kept);
     let crashes = cores + logged;
+    runner.resume_commands(&mut out);
     drop(out);
     if let Ok(folder) = &folder {
         if told.is_empty() && kept.left_out.is_empty() {
@@ -74,6 +78,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         }
         terminal::note(&format!("{kept}; the folder to store is {}", folder.path().display()));
     }
+    runner.announce(&kept, &mut terminal::stdout());
     Ok(match () {
         () if args.strict && kept.failed > 0 => Exit::Failed,
         () if args.keep.fail_on_crash && crashes > 0 => Exit::Crashes,

@@ -1,15 +1,17 @@
 //! `epitaph report`: render crashes in a format.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use epitaph_bundle::{CoreInTree, OpenLimits, read_summaries};
+use epitaph_report::annotations::{self, Reader};
 use epitaph_report::{Format, Options, render};
 use epitaph_summary::CrashSummary;
 use epitaph_triage::Silent;
 
 use crate::args::{ReportArgs, ReportFormat, Threads};
 use crate::commands::show::{crashes_at, tree};
+use crate::environment::variable;
 use crate::error::Error;
 use crate::examine::Examiner;
 use crate::exit::Exit;
@@ -47,7 +49,15 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         ..Options::default()
     };
     let mut document = Vec::new();
-    render(&summaries, format(args.format), &options, &mut document)?;
+    match args.format {
+        ReportFormat::Github => annotate(&summaries, Reader::GitHub, "GITHUB_WORKSPACE", &mut document)?,
+        ReportFormat::Azure => annotate(&summaries, Reader::Azure, "BUILD_SOURCESDIRECTORY", &mut document)?,
+        ReportFormat::Text => render(&summaries, Format::Text, &options, &mut document)?,
+        ReportFormat::Json => render(&summaries, Format::Json, &options, &mut document)?,
+        ReportFormat::Jsonl => render(&summaries, Format::Jsonl, &options, &mut document)?,
+        ReportFormat::Markdown => render(&summaries, Format::Markdown, &options, &mut document)?,
+        ReportFormat::Junit => render(&summaries, Format::Junit, &options, &mut document)?,
+    }
     match &args.output {
         Some(path) => std::fs::write(path, &document)
             .map_err(|error| Error::from(error).context(format!("cannot write {}", path.display())))?,
@@ -82,12 +92,13 @@ fn summaries_of(
     }
 }
 
-fn format(format: ReportFormat) -> Format {
-    match format {
-        ReportFormat::Text => Format::Text,
-        ReportFormat::Json => Format::Json,
-        ReportFormat::Jsonl => Format::Jsonl,
-        ReportFormat::Markdown => Format::Markdown,
-        ReportFormat::Junit => Format::Junit,
-    }
+/// Writes the commands that tell a CI system of the crashes; the variable names the folder of its checkout.
+fn annotate(
+    summaries: &[CrashSummary],
+    reader: Reader,
+    checkout: &str,
+    out: &mut Vec<u8>,
+) -> std::io::Result<()> {
+    let repository = variable(checkout).map(PathBuf::from).or_else(|| std::env::current_dir().ok());
+    annotations::render(summaries, reader, repository.as_deref(), out)
 }

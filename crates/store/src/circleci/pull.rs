@@ -4,11 +4,10 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use url::Url;
 
-use super::done::Record;
-use super::download::Downloads;
 use super::fuse::Fuse;
 use super::plan::{Plan, Wanted};
 use crate::StoreError;
+use crate::download::{Downloads, Record};
 use crate::outcome::{Failed, Pulled};
 use crate::paths::SafePath;
 

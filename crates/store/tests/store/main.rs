@@ -1,4 +1,4 @@
-//! Whole transfers: the folder store on disk, web servers and CircleCI's API on loopback.
+//! Whole transfers: the folder store on disk, web servers, and the APIs of CI systems on loopback.
 
 #[cfg(test)]
 mod circleci;
@@ -20,6 +20,12 @@ mod folder;
 mod folder_faults;
 #[cfg(test)]
 mod gc;
+#[cfg(test)]
+mod github;
+#[cfg(test)]
+mod github_hostile;
+#[cfg(test)]
+mod gitlab;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use epitaph_summary::Collection;
 
 use super::search::{Expected, search};
 use super::status;
+use crate::announce::Runner;
 use crate::args::{Capture, RunArgs};
 use crate::collectors;
 use crate::commands::collect::{collection, tell_skipped, tell_trouble};
@@ -67,6 +68,9 @@ pub(super) fn collect(
     }
     kept.leave_out(found.beyond, &collection);
     let out = &mut terminal::stderr();
+    // Of a command that left nothing, nothing is told.
+    let runner = Runner::here(cores > 0 || aftermath.seems_dead);
+    runner.stop_commands(out);
     let told = tell(candidates, &args.keep, &collection, out, kept);
     // The cores may be those of others: of the command itself, its process id is known.
     let untold = if outcome.exit.is_crash() {
@@ -90,6 +94,7 @@ pub(super) fn collect(
         None => Vec::new(),
     };
     let logged = coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &collection, out, kept);
+    runner.resume_commands(out);
     if let Ok(folder) = &folder {
         if !told.is_empty() || !kept.left_out.is_empty() {
             keep(folder, told, &args.keep, false, kept);
@@ -101,6 +106,7 @@ pub(super) fn collect(
         aftermath.tell_risks();
         terminal::note(&kept.to_string());
     }
+    runner.announce(kept, out);
     // What the folder had already may be of an earlier command, where files' times don't tell.
     let crashes = (cores + logged).saturating_sub(kept.passed_over + older.min(kept.known));
     Ok(crashes.max(aftermath.dead.len()))

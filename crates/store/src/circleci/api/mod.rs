@@ -104,7 +104,7 @@ impl Api<'_> {
     fn url(&self, segments: &[&str]) -> Result<Url, StoreError> {
         let mut url = self.base.clone();
         url.path_segments_mut()
-            .map_err(|()| StoreError::BadServer { why: "it can't have a path" })?
+            .map_err(|()| StoreError::BadServer { service: "CircleCI", why: "it can't have a path" })?
             .pop_if_empty()
             .push("api")
             .extend(segments);

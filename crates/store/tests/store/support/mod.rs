@@ -1,6 +1,7 @@
 //! What the tests of both kinds of stores share.
 
 pub(crate) mod circle;
+pub(crate) mod github;
 pub(crate) mod s3;
 
 use std::collections::BTreeMap;

@@ -24,7 +24,7 @@ struct Body {
 }
 
 /// Sends the request, and waits for the headers of the answer.
-pub(super) async fn open(
+pub(crate) async fn open(
     runtime: &Arc<Runtime>,
     client: &Client,
     url: &Url,

@@ -1,4 +1,10 @@
-//! One artifact: from its URL to its file.
+//! Files that arrive from a CI system: each from its URL into a pull's target, in as many attempts as it takes.
+//!
+//! `open` passes one on as it arrives; `part` is a file on its way, from which a later attempt or pull goes on; `record` remembers what has arrived.
+
+mod open;
+mod part;
+mod record;
 
 use std::fs::Metadata;
 use std::time::Instant;
@@ -7,12 +13,15 @@ use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use url::Url;
 
-use super::part::Part;
 use crate::http::{Answer, Client, Retry};
 use crate::options::Network;
 use crate::paths::SafePath;
 use crate::target::Target;
 use crate::{Progress, StoreError};
+
+pub(crate) use open::open;
+pub(crate) use part::Part;
+pub(crate) use record::Record;
 
 /// A transfer that got this many bytes further since its last failure has not used up its attempts.
 const MOVED_ON: u64 = 1 << 20;
@@ -26,23 +35,39 @@ const LONGEST_UNANNOUNCED: u64 = 8 << 30;
 
 /// Fetches artifacts into one target.
 #[derive(Clone, Copy)]
-pub(super) struct Downloads<'a> {
-    pub(super) client: &'a Client,
-    pub(super) network: &'a Network,
-    pub(super) target: &'a Target,
-    pub(super) progress: &'a dyn Progress,
+pub(crate) struct Downloads<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) network: &'a Network,
+    pub(crate) target: &'a Target,
+    pub(crate) progress: &'a dyn Progress,
 }
 
 /// A file that has arrived.
-pub(super) struct Downloaded {
+pub(crate) struct Downloaded {
     /// Bytes that this pull transferred.
-    pub(super) bytes: u64,
-    pub(super) metadata: Metadata,
+    pub(crate) bytes: u64,
+    pub(crate) metadata: Metadata,
 }
 
-impl Downloads<'_> {
-    /// Fetches one artifact, as often as it takes.
-    pub(super) async fn fetch(&self, url: &Url, path: &SafePath) -> Result<Downloaded, StoreError> {
+impl<'a> Downloads<'a> {
+    /// Fetches one artifact, and gives it its name.
+    pub(crate) async fn fetch(&self, url: &Url, path: &SafePath) -> Result<Downloaded, StoreError> {
+        let (part, bytes) = self.fetch_part(url, path).await?;
+        let file = part.finish().await?;
+        let metadata = file.metadata().map_err(StoreError::io("read", &self.target.describe(path)))?;
+        Ok(Downloaded { bytes, metadata })
+    }
+
+    /// Fetches one file, as often as it takes, and leaves it without its name. Also tells how many bytes this pull
+    /// transferred.
+    pub(crate) async fn fetch_part<'p>(
+        &self,
+        url: &Url,
+        path: &'p SafePath,
+    ) -> Result<(Part<'p>, u64), StoreError>
+    where
+        'a: 'p,
+    {
         let mut part = Part::open(self.target, path, url.as_str())?;
         let resumed = part.length();
         self.progress.started(path.as_str(), part.total());
@@ -68,9 +93,7 @@ impl Downloads<'_> {
                 }
             }
         }
-        let file = part.finish().await?;
-        let metadata = file.metadata().map_err(StoreError::io("read", &self.target.describe(path)))?;
-        Ok(Downloaded { bytes: transferred, metadata })
+        Ok((part, transferred))
     }
 
     /// Sends one request, for what is missing if that is possible, and takes what arrives.

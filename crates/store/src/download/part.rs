@@ -28,7 +28,7 @@ struct Note {
 
 /// An unfinished file in a pull's target.
 #[derive(Debug)]
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     target: &'a Target,
     path: &'a SafePath,
     file: File,
@@ -39,7 +39,7 @@ pub(super) struct Part<'a> {
 
 impl<'a> Part<'a> {
     /// Takes up what an earlier pull from the same URL left, or starts empty.
-    pub(super) fn open(target: &'a Target, path: &'a SafePath, url: &str) -> Result<Self, StoreError> {
+    pub(crate) fn open(target: &'a Target, path: &'a SafePath, url: &str) -> Result<Self, StoreError> {
         let name = sha256_of(path.as_str());
         let mut file = target.part(&part_name(&name))?;
         let failed = StoreError::io("read", &target.describe(path));
@@ -59,27 +59,27 @@ impl<'a> Part<'a> {
     }
 
     /// How many bytes have arrived.
-    pub(super) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// The whole length in bytes, where it is known.
-    pub(super) fn total(&self) -> Option<u64> {
+    pub(crate) fn total(&self) -> Option<u64> {
         self.note.total
     }
 
     /// Whether nothing is missing, as far as is known.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.length > 0 && self.note.total == Some(self.length)
     }
 
     /// What to send as `If-Range`, if there is anything to go on from.
-    pub(super) fn validator(&self) -> Option<&str> {
+    pub(crate) fn validator(&self) -> Option<&str> {
         self.note.validator.as_deref().filter(|_| self.length > 0)
     }
 
     /// Whether an answer of status 206 continues this file where it ends.
-    pub(super) fn continues(&self, answer: &Answer, content_range: Option<&str>) -> bool {
+    pub(crate) fn continues(&self, answer: &Answer, content_range: Option<&str>) -> bool {
         let Some((start, total)) = content_range.and_then(parse_content_range) else { return false };
         start == self.length
             && (total.is_none() || self.note.total.is_none() || total == self.note.total)
@@ -87,7 +87,7 @@ impl<'a> Part<'a> {
     }
 
     /// Empties the file, because what has arrived can't be continued.
-    pub(super) fn reset(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn reset(&mut self) -> Result<(), StoreError> {
         self.note = Note { source: std::mem::take(&mut self.note.source), ..Note::default() };
         self.file
             .set_len(0)
@@ -98,7 +98,7 @@ impl<'a> Part<'a> {
     }
 
     /// Starts the file with an answer of status 200.
-    pub(super) fn begin(&mut self, answer: &Answer) -> Result<(), StoreError> {
+    pub(crate) fn begin(&mut self, answer: &Answer) -> Result<(), StoreError> {
         self.reset()?;
         self.note.validator = validator(answer);
         self.note.total = answer.content_length();
@@ -114,14 +114,14 @@ impl<'a> Part<'a> {
     }
 
     /// Appends bytes that have arrived.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.file.write_all(bytes).map_err(StoreError::io("write", &self.target.describe(self.path)))?;
         self.length += bytes.len() as u64;
         Ok(())
     }
 
     /// Makes the file durable, without holding up the other transfers, and gives it its name.
-    pub(super) async fn finish(self) -> Result<File, StoreError> {
+    pub(crate) async fn finish(self) -> Result<File, StoreError> {
         let failed = StoreError::io("write", &self.target.describe(self.path));
         let file = self.file;
         let synced = tokio::task::spawn_blocking(move || file.sync_all().map(|()| file));
@@ -131,11 +131,29 @@ impl<'a> Part<'a> {
         Ok(file)
     }
 
+    /// What has arrived, to be read once it is complete.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives a complete file another name than it was fetched for.
+    pub(crate) fn finish_as(self, path: &SafePath) -> Result<File, StoreError> {
+        self.file.sync_all().map_err(StoreError::io("write", &self.target.describe(path)))?;
+        self.target.publish(&part_name(&self.name), path)?;
+        self.target.discard(&note_name(&self.name));
+        Ok(self.file)
+    }
+
+    /// Deletes what has arrived: it is of no use any more.
+    pub(crate) fn remove(self) {
+        self.target.discard(&part_name(&self.name));
+        self.target.discard(&note_name(&self.name));
+    }
+
     /// Leaves what has arrived for the next pull, if anything has.
-    pub(super) fn abandon(self) {
+    pub(crate) fn abandon(self) {
         if self.length == 0 {
-            self.target.discard(&part_name(&self.name));
-            self.target.discard(&note_name(&self.name));
+            self.remove();
         }
     }
 }

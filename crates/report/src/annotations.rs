@@ -1,0 +1,272 @@
+//! Crashes as the commands by which a job's log tells its CI system of errors: one for each kind of crash.
+//!
+//! GitHub Actions (documentation, "Workflow commands"; the escapes are those of `@actions/core`) shows them beside the
+//! lines of a change, ten of a step; Azure Pipelines ("Logging commands"; the escapes are those of
+//! `azure-pipelines-task-lib`) on the page of the run. This is the one place that writes commands on purpose: every
+//! character of a crash that could end one, or begin another, is encoded.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Component, Path};
+
+use epitaph_summary::{CrashSummary, Frame};
+
+use crate::escape::{brief, clean};
+use crate::headline::Headline;
+use crate::place::{Place, blamed_frame, main_thread};
+use crate::quantity::plural;
+
+/// GitHub shows the first ten errors of a step.
+const MOST: usize = 10;
+
+/// The most characters of a title and of a message.
+const TITLE: usize = 120;
+const MESSAGE: usize = 600;
+
+/// Who reads the commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reader {
+    /// The runner of GitHub Actions.
+    GitHub,
+    /// The agent of Azure Pipelines.
+    Azure,
+}
+
+/// Writes one command for each kind of crash, and at most ten. Files beneath `repository`, the folder of the job's
+/// checkout, are named as the repository does; others not at all. The only errors are those of `out`.
+pub fn render(
+    summaries: &[CrashSummary],
+    reader: Reader,
+    repository: Option<&Path>,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let kinds = kinds(summaries);
+    let shown = if kinds.len() > MOST { MOST - 1 } else { kinds.len() };
+    for kind in kinds.iter().take(shown) {
+        writeln!(out, "{}", Error::of(kind, repository).command(reader))?;
+    }
+    if kinds.len() > shown {
+        let rest = kinds.iter().skip(shown).map(|kind| kind.count).sum::<u64>();
+        let message = format!("{} of other kinds: the report has them all", plural(rest, "more crash"));
+        let more = Error { title: "More crashes".to_owned(), message, place: None };
+        writeln!(out, "{}", more.command(reader))?;
+    }
+    Ok(())
+}
+
+/// Crashes that are the same: the first of them, and how many there are.
+struct Kind<'a> {
+    first: &'a CrashSummary,
+    count: u64,
+}
+
+/// Puts together what has the same signature; a crash without one is a kind of its own.
+fn kinds(summaries: &[CrashSummary]) -> Vec<Kind<'_>> {
+    let mut kinds: Vec<Kind<'_>> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for summary in summaries {
+        let signature = summary
+            .signature
+            .as_ref()
+            .and_then(|signature| signature.strict.as_deref().or(signature.exact.as_deref()));
+        let before = signature.and_then(|signature| known.get(signature).copied());
+        if let Some(kind) = before.and_then(|index| kinds.get_mut(index)) {
+            kind.count += 1;
+            continue;
+        }
+        if let Some(signature) = signature {
+            known.insert(signature, kinds.len());
+        }
+        kinds.push(Kind { first: summary, count: 1 });
+    }
+    kinds
+}
+
+/// What is said of a kind of crash. All texts are clean.
+struct Error {
+    title: String,
+    message: String,
+    place: Option<SourcePlace>,
+}
+
+/// A place in the repository.
+struct SourcePlace {
+    file: String,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+impl Error {
+    fn of(kind: &Kind<'_>, repository: Option<&Path>) -> Error {
+        let summary = kind.first;
+        let headline = Headline::of(summary);
+        let place = Place::of(summary).map(|place| format!(", {}", place.whole_phrase())).unwrap_or_default();
+        let times = if kind.count > 1 { format!(" ({} times)", kind.count) } else { String::new() };
+        let subject = headline.subject.as_deref().unwrap_or("A process");
+        Error {
+            title: brief(&format!("{subject} {}", headline.fate), TITLE),
+            message: brief(&format!("{}{place}{times}", headline.sentence()), MESSAGE),
+            place: blamed(summary).and_then(|frame| SourcePlace::of(frame, repository)),
+        }
+    }
+
+    fn command(&self, reader: Reader) -> String {
+        let place = self.place.as_ref();
+        let line = place.and_then(|place| place.line).map(|line| line.to_string());
+        let column = place.and_then(|place| place.column).map(|column| column.to_string());
+        let file = place.map(|place| place.file.as_str());
+        let values = [file, line.as_deref(), column.as_deref()];
+        match reader {
+            Reader::GitHub => {
+                let title = github_property(&self.title);
+                let mut properties = format!("title={title}");
+                for (name, value) in ["file", "line", "col"].into_iter().zip(values) {
+                    let _ = value.map(|value| write!(properties, ",{name}={}", github_property(value)));
+                }
+                format!("::error {properties}::{}", github_data(&self.message))
+            }
+            Reader::Azure => {
+                let mut properties = "type=error".to_owned();
+                for (name, value) in ["sourcepath", "linenumber", "columnnumber"].into_iter().zip(values) {
+                    let _ = value.map(|value| write!(properties, ";{name}={}", azure_property(value)));
+                }
+                format!("##vso[task.logissue {properties}]{}", azure_data(&self.message))
+            }
+        }
+    }
+}
+
+impl SourcePlace {
+    /// Returns where a frame is, if that is in the repository.
+    fn of(frame: &Frame, repository: Option<&Path>) -> Option<SourcePlace> {
+        let file = Path::new(frame.file.as_deref().filter(|file| !file.is_empty())?);
+        let inside = if file.is_absolute() { file.strip_prefix(repository?).ok()? } else { file };
+        let is_plain =
+            inside.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let file = inside.to_str().filter(|_| is_plain)?;
+        let line = frame.line.filter(|line| *line > 0);
+        let column = frame.column.filter(|column| *column > 0 && line.is_some());
+        Some(SourcePlace { file: clean(file).into_owned(), line, column })
+    }
+}
+
+/// The frame that the crash is blamed on.
+fn blamed(summary: &CrashSummary) -> Option<&Frame> {
+    let (_, thread) = main_thread(summary)?;
+    thread.frames.get(blamed_frame(summary, thread)?)
+}
+
+fn github_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn github_property(text: &str) -> String {
+    github_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+fn azure_data(text: &str) -> String {
+    text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn azure_property(text: &str) -> String {
+    azure_data(text).replace(']', "%5D").replace(';', "%3B")
+}
+
+#[cfg(test)]
+mod tests {
+    use epitaph_summary::{Process, Signal, Signature, Thread};
+
+    use super::*;
+
+    /// A crash of a program at a line, with a signature.
+    fn crash(program: &str, file: &str, line: u32, signature: &str) -> CrashSummary {
+        let mut summary = CrashSummary::new("0");
+        summary.process = Some(Process { executable: Some(program.into()), ..Process::default() });
+        summary.signal = Some(Signal { name: Some("SIGSEGV".into()), ..Signal::default() });
+        summary.signature = Some(Signature { strict: Some(signature.into()), ..Signature::default() });
+        let frame = Frame {
+            function: Some("lex".into()),
+            file: Some(file.into()),
+            line: Some(line),
+            in_app: Some(true),
+            ..Frame::default()
+        };
+        summary.threads = vec![Thread { crashed: true, frames: vec![frame], ..Thread::default() }];
+        summary
+    }
+
+    fn commands(summaries: &[CrashSummary], reader: Reader) -> Vec<String> {
+        let mut out = Vec::new();
+        render(summaries, reader, Some(Path::new("/home/ci/app")), &mut out).unwrap();
+        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn one_command_for_each_kind() {
+        let crashes = [
+            crash("parser", "/home/ci/app/src/lex.c", 88, "a"),
+            crash("parser", "x.c", 1, "a"),
+            crash("b", "src/x.c", 2, "b"),
+        ];
+        assert_eq!(
+            commands(&crashes, Reader::GitHub),
+            [
+                "::error title=parser died of SIGSEGV,file=src/lex.c,line=88::parser died of SIGSEGV, in lex at \
+                 /home/ci/app/src/lex.c:88 (2 times)",
+                "::error title=b died of SIGSEGV,file=src/x.c,line=2::b died of SIGSEGV, in lex at src/x.c:2",
+            ]
+        );
+        assert_eq!(
+            commands(&crashes[2..], Reader::Azure),
+            [
+                "##vso[task.logissue type=error;sourcepath=src/x.c;linenumber=2]b died of SIGSEGV, in lex at src/x.c:2"
+            ]
+        );
+        assert!(commands(&[], Reader::GitHub).is_empty());
+    }
+
+    #[test]
+    fn ten_at_most_and_the_last_counts_the_rest() {
+        let crashes: Vec<CrashSummary> = (0..14).map(|n| crash("p", "x.c", 1, &n.to_string())).collect();
+        let commands = commands(&crashes, Reader::GitHub);
+        assert_eq!(commands.len(), 10);
+        assert!(
+            commands[9].ends_with("::5 more crashes of other kinds: the report has them all"),
+            "{}",
+            commands[9]
+        );
+        assert_eq!(super::kinds(&[CrashSummary::new("0"), CrashSummary::new("0")]).len(), 2);
+    }
+
+    #[test]
+    fn only_files_of_the_repository_are_named() {
+        for (file, named) in [
+            ("/home/ci/app/a.c", Some("a.c")),
+            ("b/a.c", Some("b/a.c")),
+            ("/rustc/abc/library/core/panicking.rs", None),
+            ("../../etc/passwd", None),
+            ("/home/ci/app/../secret", None),
+        ] {
+            let command = commands(&[crash("p", file, 3, "a")], Reader::GitHub).remove(0);
+            let expected = named.map(|named| format!(",file={named},line=3::"));
+            assert_eq!(command.contains(",file="), expected.is_some(), "{command}");
+            assert!(expected.is_none_or(|expected| command.contains(&expected)), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_crash_can_neither_end_a_command_nor_begin_one() {
+        let hostile = crash("a::b,c=%0A::error::x\n::warning::y", "d,line=1::e]f;g\r\n##vso[x]", 7, "a");
+        let [github] = commands(std::slice::from_ref(&hostile), Reader::GitHub).try_into().unwrap();
+        let (properties, message) = github.strip_prefix("::error ").unwrap().split_once("::").unwrap();
+        assert_eq!(properties.split(',').count(), 3, "{github}");
+        assert!(!properties.contains('\n') && properties.contains("%3A%3Ab%2Cc=%250A"), "{github}");
+        assert!(!message.contains('\n'), "{github}");
+        let [azure] = commands(&[hostile], Reader::Azure).try_into().unwrap();
+        let (properties, _) = azure.strip_prefix("##vso[task.logissue ").unwrap().split_once(']').unwrap();
+        assert_eq!(properties.split(';').count(), 3, "{azure}");
+        assert_eq!(azure.matches("##vso[").count(), 1, "{azure}");
+    }
+}

@@ -1,0 +1,142 @@
+//! GitLab's REST API, version 4: a job's artifacts, the files of a package.
+//!
+//! Shapes as in "Job artifacts API", "Jobs API", "Packages API" and "Generic packages repository" of GitLab's
+//! documentation.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::http::{Service, below, shown};
+use crate::{Progress, StoreError};
+
+/// The most that the API gives at once.
+const PER_PAGE: usize = 100;
+
+/// More than any package has.
+const MOST_PAGES: usize = 1000;
+
+/// A job, as far as its artifacts go.
+#[derive(Debug, Deserialize)]
+pub(super) struct ApiJob {
+    #[serde(default)]
+    pub(super) finished_at: Option<String>,
+    #[serde(default)]
+    pub(super) artifacts_expire_at: Option<String>,
+    #[serde(default)]
+    pub(super) artifacts: Vec<JobFile>,
+}
+
+/// One of the files that a job has: its archive, its log, its reports.
+#[derive(Debug, Deserialize)]
+pub(super) struct JobFile {
+    pub(super) file_type: String,
+    #[serde(default)]
+    pub(super) size: Option<u64>,
+}
+
+/// A package.
+#[derive(Debug, Deserialize)]
+struct ApiPackage {
+    id: u64,
+    name: String,
+    version: String,
+}
+
+/// A file of a package.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct PackageFile {
+    id: u64,
+    pub(super) file_name: String,
+    #[serde(default)]
+    pub(super) size: Option<u64>,
+    #[serde(default)]
+    pub(super) file_sha256: Option<String>,
+    #[serde(default)]
+    pub(super) created_at: Option<String>,
+}
+
+/// What is asked of a project.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Api<'a> {
+    pub(super) service: &'a Service,
+    pub(super) server: &'a Url,
+    pub(super) project: &'a str,
+}
+
+impl Api<'_> {
+    /// What is known of a job. A job's own token can't ask for it.
+    pub(super) async fn job(&self, id: u64, progress: &dyn Progress) -> Result<ApiJob, StoreError> {
+        self.service.json(&self.url(&["jobs", &id.to_string()]), "job", progress).await
+    }
+
+    /// Where a job's archive is served, at most GitLab installations by a redirect.
+    pub(super) fn archive_url(&self, id: u64) -> Url {
+        self.url(&["jobs", &id.to_string(), "artifacts"])
+    }
+
+    /// Where a file of a generic package is served.
+    pub(super) fn file_url(&self, package: &str, version: &str, file: &str) -> Url {
+        self.url(&["packages", "generic", package, version, file])
+    }
+
+    /// Lists the files of a generic package: of each name the latest, which is the one that is served.
+    pub(super) async fn files(
+        &self,
+        package: &str,
+        version: &str,
+        progress: &dyn Progress,
+    ) -> Result<Vec<PackageFile>, StoreError> {
+        let mut url = self.url(&["packages"]);
+        url.query_pairs_mut()
+            .append_pair("package_type", "generic")
+            .append_pair("package_name", package)
+            .append_pair("package_version", version);
+        // Names are searched for as parts, and old servers don't look at the version.
+        let packages: Vec<ApiPackage> = self.pages(url, "list of packages", progress).await?;
+        let wanted = packages.iter().find(|known| known.name == package && known.version == version);
+        let Some(wanted) = wanted else { return Ok(Vec::new()) };
+        let url = self.url(&["packages", &wanted.id.to_string(), "package_files"]);
+        let mut latest: HashMap<String, PackageFile> = HashMap::new();
+        for file in self.pages::<PackageFile>(url, "list of files", progress).await? {
+            match latest.get(&file.file_name) {
+                Some(known) if known.id >= file.id => {}
+                _ => drop(latest.insert(file.file_name.clone(), file)),
+            }
+        }
+        let mut files: Vec<PackageFile> = latest.into_values().collect();
+        files.sort_by(|one, other| one.file_name.cmp(&other.file_name));
+        Ok(files)
+    }
+
+    /// Gets all pages of a list.
+    async fn pages<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        name: &str,
+        progress: &dyn Progress,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut all = Vec::new();
+        for number in 1..=MOST_PAGES {
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .append_pair("per_page", &PER_PAGE.to_string())
+                .append_pair("page", &number.to_string());
+            let page: Vec<T> = self.service.json(&url, name, progress).await?;
+            let is_last = page.len() < PER_PAGE;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+        let why = format!("more than {} entries", PER_PAGE * MOST_PAGES);
+        Err(StoreError::BadAnswer { url: shown(&url), why })
+    }
+
+    fn url(&self, tail: &[&str]) -> Url {
+        // A project's path is one component here: its slashes are encoded.
+        below(self.server, ["api", "v4", "projects", self.project].iter().chain(tail))
+    }
+}

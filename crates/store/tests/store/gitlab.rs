@@ -1,0 +1,187 @@
+//! GitLab: a job's archive behind a redirect, the files of a generic package.
+
+use epitaph_store::{GitlabToken, NoProgress, Selection, Store, StoreError, StoreOptions, Token};
+use epitaph_testkit::server::{Reply, Request, Server};
+use serde_json::{Value, json};
+
+use crate::support::circle::{file, network};
+use crate::support::github::{archive, sha256};
+use crate::support::{Log, texts};
+
+const TOKEN: &str = "glpat-0123456789abcdef";
+const JOB: &str = "gitlab://acme/sub/app/-/jobs/42";
+const PACKAGE: &str = "gitlab://acme/sub/app/-/packages/generic/epitaph/4711";
+const PROJECT: &str = "/api/v4/projects/acme%2Fsub%2Fapp";
+
+fn options(server: &str) -> StoreOptions {
+    StoreOptions {
+        gitlab_token: Some(GitlabToken::Private(Token::new(TOKEN).unwrap())),
+        gitlab_url: Some(server.to_owned()),
+        network: network(),
+        ..StoreOptions::default()
+    }
+}
+
+fn store(url: &str, server: &Server) -> Store {
+    Store::open_with(url, &options(&server.url())).unwrap()
+}
+
+fn json_reply(value: &Value) -> Reply {
+    Reply::new(200, value.to_string()).header("Content-Type", "application/json")
+}
+
+/// A job whose archive is at another server, as on gitlab.com.
+fn job(archive: Vec<u8>) -> (Server, Server) {
+    let size = archive.len();
+    let storage = Server::start(move |request: &Request| file(request, &archive, "\"g\""));
+    let elsewhere = storage.url();
+    let server = Server::start(move |request: &Request| match request.path.strip_prefix(PROJECT) {
+        Some("/jobs/42/artifacts") => Reply::redirect(&format!("{elsewhere}/x.zip?X-Goog-Signature=1")),
+        Some("/jobs/42") => json_reply(&json!({
+            "id": 42, "name": "test", "status": "failed", "finished_at": "2026-11-22T10:00:00.000Z",
+            "artifacts": [
+                { "file_type": "trace", "size": 10, "filename": "job.log", "file_format": null },
+                { "file_type": "archive", "size": size, "filename": "artifacts.zip", "file_format": "zip" },
+            ],
+        })),
+        _ => Reply::new(404, r#"{"message":"404 Not found"}"#),
+    });
+    (server, storage)
+}
+
+#[test]
+fn a_job_s_archive_is_unpacked_where_it_is_asked_for() {
+    let (server, storage) = job(archive(&[("epitaph-out/summary.md", b"# one"), ("core", b"core")]));
+    let page = format!("{}/acme/sub/app/-/jobs/42", server.url());
+    for url in [JOB, &page] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::default();
+        let pulled = store(url, &server).pull(dir.path(), &Selection::default(), &log).unwrap();
+        assert!(pulled.failed.is_empty(), "{:?}", pulled.failed);
+        assert_eq!((pulled.fetched, pulled.repo.as_str(), pulled.job.as_str()), (2, "acme/sub/app", "42"));
+        let expected = [("core", "core"), ("epitaph-out/summary.md", "# one")];
+        assert_eq!(texts(dir.path()), expected.map(|(path, text)| (path.into(), text.into())).into());
+        assert_eq!((log.count("started"), log.count("finished")), (1, 1));
+        let again = store(url, &server).pull(dir.path(), &Selection::default(), &NoProgress).unwrap();
+        assert_eq!((again.fetched, again.present), (0, 2));
+    }
+    assert_eq!(storage.requests().len(), 2);
+    assert!(server.requests().iter().all(|request| request.header("private-token") == Some(TOKEN)));
+    for request in storage.requests() {
+        assert!(!format!("{request:?}").contains(TOKEN), "the token is for GitLab alone: {request:?}");
+    }
+}
+
+#[test]
+fn a_job_is_listed_by_its_archive() {
+    let (server, _storage) = job(archive(&[("f", b"x")]));
+    let listing = store(JOB, &server).ls(&Selection::default()).unwrap();
+    let [run] = listing.runs.as_slice() else { panic!("{listing:?}") };
+    assert_eq!((run.provider.as_str(), run.created.as_deref()), ("gitlab", Some("2026-11-22T10:00:00.000Z")));
+    assert_eq!(run.artifacts.len(), 1);
+    assert_eq!(run.artifacts[0].path, "artifacts.zip");
+    assert_eq!(run.artifacts[0].size, Some(archive(&[("f", b"x")]).len() as u64));
+}
+
+#[test]
+fn a_job_s_own_token_is_sent_as_such() {
+    let (server, _storage) = job(archive(&[("f", b"x")]));
+    let options = StoreOptions {
+        gitlab_token: Some(GitlabToken::Job(Token::new(TOKEN).unwrap())),
+        ..options(&server.url())
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_with(JOB, &options).unwrap();
+    assert_eq!(store.pull(dir.path(), &Selection::default(), &NoProgress).unwrap().fetched, 1);
+    let [request] = server.requests().try_into().unwrap();
+    assert_eq!((request.header("job-token"), request.header("private-token")), (Some(TOKEN), None));
+}
+
+#[test]
+fn a_server_that_only_was_pasted_gets_no_token() {
+    let stranger = Server::start(|_| Reply::new(404, "{}"));
+    let (server, _storage) = job(Vec::new());
+    // Another host by its name, though the same machine.
+    let page = format!("{}/acme/sub/app/-/jobs/42", stranger.url().replace("127.0.0.1", "localhost"));
+    let dir = tempfile::tempdir().unwrap();
+    let pulled = store(&page, &server).pull(dir.path(), &Selection::default(), &NoProgress).unwrap();
+    let error = &pulled.failed[0].error;
+    assert!(error.to_string().contains("answered 404"), "{error}");
+    assert!(error.hint().unwrap().contains("EPITAPH_GITLAB_URL=https://HOST"), "{error:?}");
+    assert_eq!(stranger.requests().len(), 1);
+    assert!(!format!("{:?}", stranger.requests()).contains(TOKEN));
+}
+
+/// A package with these files, and others whose names hold its name.
+fn package(files: Vec<(u64, &'static str, &'static [u8], &'static [u8])>) -> Server {
+    Server::start(move |request: &Request| {
+        let path = request.path.strip_prefix(PROJECT).unwrap_or_default();
+        if let Some(name) = path.strip_prefix("/packages/generic/epitaph/4711/") {
+            let found = files.iter().rev().find(|(_, known, ..)| *known == name);
+            return found.map_or(Reply::new(404, ""), |(_, _, _, served)| file(request, served, "\"p\""));
+        }
+        match path.split_once('?').unwrap_or((path, "")) {
+            ("/packages", query) => {
+                assert!(
+                    query.contains("package_type=generic&package_name=epitaph&package_version=4711"),
+                    "{query}"
+                );
+                let package = |id, name, version| json!({ "id": id, "name": name, "version": version, "package_type": "generic" });
+                json_reply(&json!([
+                    package(1, "epitaph-x", "4711"),
+                    package(2, "epitaph", "47"),
+                    package(3, "epitaph", "4711")
+                ]))
+            }
+            ("/packages/3/package_files", query) => {
+                let page: usize = query.rsplit('=').next().unwrap().parse().unwrap();
+                let item = |(id, name, content, _): &(u64, &str, &[u8], &[u8])| {
+                    json!({
+                        "id": id, "package_id": 3, "file_name": name, "size": content.len(), "file_sha256": sha256(content),
+                        "created_at": "2026-11-22T10:00:00.000Z",
+                    })
+                };
+                json_reply(&files.iter().skip((page - 1) * 100).take(100).map(item).collect())
+            }
+            _ => Reply::new(404, ""),
+        }
+    })
+}
+
+#[test]
+fn the_files_of_a_package_are_pulled_and_checked() {
+    let server = package(vec![
+        (10, "summary.md", b"old", b"new"),
+        (12, "summary.md", b"new", b"new"),
+        (11, "core.zst", b"core", b"damaged"),
+        (13, "..", b"evil", b"evil"),
+    ]);
+    let api = format!("{}{PROJECT}/packages/generic/epitaph/4711", server.url());
+    for url in [PACKAGE, &api] {
+        let dir = tempfile::tempdir().unwrap();
+        let pulled = store(url, &server).pull(dir.path(), &Selection::default(), &NoProgress).unwrap();
+        assert_eq!(pulled.fetched, 1, "{pulled:?}");
+        assert_eq!(texts(dir.path()), [("summary.md".into(), "new".into())].into());
+        let mut reasons: Vec<String> = pulled.failed.iter().map(|failed| failed.error.to_string()).collect();
+        reasons.sort();
+        assert!(reasons[0].starts_with("`core.zst` arrived damaged: expected sha256"), "{reasons:?}");
+        assert!(reasons[1].starts_with("unsafe artifact path `..`"), "{reasons:?}");
+    }
+    let listing = store(PACKAGE, &server).ls(&Selection::default()).unwrap();
+    assert_eq!(listing.runs[0].artifacts.len(), 3);
+    let summary = listing.runs[0].artifacts.iter().find(|artifact| artifact.path == "summary.md").unwrap();
+    assert_eq!(store(PACKAGE, &server).read(summary, 10).unwrap(), b"new");
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let server = package(Vec::new());
+    let dir = tempfile::tempdir().unwrap();
+    let error = store(PACKAGE, &server).pull(dir.path(), &Selection::default(), &NoProgress).unwrap_err();
+    assert!(matches!(error, StoreError::NothingFound { .. }), "{error:?}");
+    let expired = Server::start(|_| {
+        json_reply(&json!({ "artifacts": [], "artifacts_expire_at": "2026-12-01T00:00:00Z" }))
+    });
+    let error = store(JOB, &expired).ls(&Selection::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the artifact `artifacts` has expired on 2026-12-01T00:00:00Z");
+}
