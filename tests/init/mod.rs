@@ -165,7 +165,8 @@ fn a_job_with_the_printed_lines_keeps_its_crash() {
             assert!(results.is_file() || results.join("epitaph.xml").is_file(), "{system}: {log}");
         }
         if system == "github" {
-            assert_eq!(fs::read_to_string(work.path().join("step-summary.md")).unwrap(), summary);
+            let step = fs::read_to_string(work.path().join("step-summary.md")).unwrap();
+            assert_eq!(step.matches("died of SIGSEGV").count(), 1, "told once: {step}");
         }
     }
 }

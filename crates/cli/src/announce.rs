@@ -1,7 +1,7 @@
 //! Telling GitHub Actions of the crashes, in a job of it: the job summary, an error for each kind of crash, and a log whose
 //! crash text can't be taken for commands.
 //!
-//! `EPITAPH_CI=none` turns it off. On a terminal nothing of it appears, whatever the environment says.
+//! `--ci none` turns it off. On a terminal nothing of it appears, whatever the environment says.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 
 use epitaph_report::annotations::{self, Reader};
 use epitaph_report::{Format, Options, not_kept, render};
+use epitaph_summary::CiProvider;
 
+use crate::args::CiArgs;
+use crate::ci;
 use crate::environment::variable;
 use crate::error::Error;
 use crate::kept::Kept;
@@ -38,11 +41,10 @@ struct Job {
 
 impl Runner {
     /// Finds the runner of this job, where there is anything to tell.
-    pub(crate) fn here(has_to_tell: bool) -> Runner {
-        let is_github = variable("GITHUB_ACTIONS").as_deref() == Some("true");
-        let is_off = variable("EPITAPH_CI").as_deref() == Some("none");
+    pub(crate) fn here(args: CiArgs, has_to_tell: bool) -> Runner {
+        let is_github = ci::provider(args) == Some(CiProvider::GitHub);
         let is_terminal = io::stdout().is_terminal() || io::stderr().is_terminal();
-        Runner((has_to_tell && is_github && !is_off && !is_terminal).then(|| Job {
+        Runner((has_to_tell && is_github && !is_terminal).then(|| Job {
             token: random().ok(),
             summary: variable("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             workspace: variable("GITHUB_WORKSPACE").map(PathBuf::from),

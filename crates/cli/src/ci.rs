@@ -9,13 +9,18 @@ use crate::environment::{in_ci, masks, variable};
 /// What a CI system documents but doesn't tell.
 const UNKNOWN: &str = "unknown";
 
-/// Returns the job that this runs in. No value of a variable that is named as a secret gets into it.
-fn job(args: CiArgs) -> Option<CiJob> {
-    let provider = match args.choice {
+/// Returns the CI system that this runs in.
+pub(crate) fn provider(args: CiArgs) -> Option<CiProvider> {
+    match args.choice {
         CiChoice::Auto => CiProvider::detect(variable),
         CiChoice::None => None,
         CiChoice::Is(provider) => Some(provider),
-    }?;
+    }
+}
+
+/// Returns the job that this runs in. No value of a variable that is named as a secret gets into it.
+fn job(args: CiArgs) -> Option<CiJob> {
+    let provider = provider(args)?;
     let masks = masks();
     Some(CiJob::of(provider, |name| variable(name).map(|value| masks.apply(&value))))
 }

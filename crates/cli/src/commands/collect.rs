@@ -49,7 +49,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         kept.count_what_is_in(folder, &args.keep);
     }
     let mut out = terminal::stdout();
-    let runner = Runner::here(true);
+    let runner = Runner::here(args.keep.ci, true);
     runner.stop_commands(&mut out);
     let collection = collection(&host, &args.keep);
     kept.leave_out(found.beyond, &collection);

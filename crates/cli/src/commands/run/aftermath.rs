@@ -69,7 +69,7 @@ pub(super) fn collect(
     kept.leave_out(found.beyond, &collection);
     let out = &mut terminal::stderr();
     // Of a command that left nothing, nothing is told.
-    let runner = Runner::here(cores > 0 || aftermath.seems_dead);
+    let runner = Runner::here(args.keep.ci, cores > 0 || aftermath.seems_dead);
     runner.stop_commands(out);
     let told = tell(candidates, &args.keep, &collection, out, kept);
     // The cores may be those of others: of the command itself, its process id is known.
