@@ -166,7 +166,7 @@ fn a_job_with_the_printed_lines_keeps_its_crash() {
         }
         if system == "github" {
             let step = fs::read_to_string(work.path().join("step-summary.md")).unwrap();
-            assert_eq!(step.matches("died of SIGSEGV").count(), 1, "told once: {step}");
+            assert_eq!(step.matches("died of ").count(), 1, "told once: {step}");
         }
     }
 }

@@ -12,11 +12,9 @@ mod pull;
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
-use tokio::runtime::{self, Runtime};
 use url::Url;
 
 use api::{Api, ApiArtifact};
@@ -31,6 +29,7 @@ use crate::listing::{Artifact, Listing, Run};
 use crate::opened::Opened;
 use crate::options::{Network, StoreOptions};
 use crate::outcome::Pulled;
+use crate::runtime::Blocking;
 use crate::target::Target;
 use crate::warning::Warning;
 use crate::{NoProgress, Progress, Selection, StoreError};
@@ -46,7 +45,7 @@ const NAMED_JOBS: usize = 8;
 /// Jobs of a CircleCI project.
 #[derive(Debug)]
 pub(crate) struct CircleCi {
-    runtime: Arc<Runtime>,
+    runtime: Blocking,
     client: Client,
     network: Network,
     base: Url,
@@ -62,9 +61,7 @@ impl CircleCi {
             domain: Some(ARTIFACTS_DOMAIN),
         });
         let client = Client::new(&base, credential, options.ca_file.as_deref(), &options.network)?;
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(StoreError::io("start", Path::new("the network runtime")))?;
-        let runtime = Arc::new(runtime);
+        let runtime = Blocking::alone()?;
         Ok(Self { runtime, client, network: options.network.clone(), base, address })
     }
 
@@ -117,7 +114,7 @@ impl CircleCi {
         let mut pulled = Pulled { job, repo, failed, warnings, ..Pulled::default() };
         let downloads = Downloads { client: &self.client, network: &self.network, target: &target, progress };
         let locate = |url: &str| self.artifact_url(url);
-        self.runtime.block_on(pull::fetch_all(plan, downloads, &record, locate, &mut pulled));
+        self.runtime.wait(pull::fetch_all(plan, downloads, &record, locate, &mut pulled));
         Ok(pulled)
     }
 
@@ -129,13 +126,13 @@ impl CircleCi {
             project: &self.address.project,
             progress,
         };
-        self.runtime.block_on(Listed::of(&self.address, selection, api))
+        self.runtime.wait(Listed::of(&self.address, selection, api))
     }
 
     pub(crate) fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
         let url = self.artifact_url(artifact.url.as_deref().unwrap_or_default())?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        self.runtime.block_on(async {
+        self.runtime.wait(async {
             let mut retry = Retry::new(&self.network);
             loop {
                 match self.read_once(&url, limit).await {
@@ -148,7 +145,7 @@ impl CircleCi {
 
     pub(crate) fn open(&self, artifact: &Artifact, range: Option<&Range<u64>>) -> Result<Opened, StoreError> {
         let url = self.artifact_url(artifact.url.as_deref().unwrap_or_default())?;
-        self.runtime.block_on(async {
+        self.runtime.wait(async {
             let mut retry = Retry::new(&self.network);
             loop {
                 match open(&self.runtime, &self.client, &url, range).await {

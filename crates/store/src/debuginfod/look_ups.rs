@@ -160,7 +160,7 @@ impl<'a> LookUps<'a> {
         };
         let allowed = options.max_time.map_or(left, |most| most.min(left));
         let began = Instant::now();
-        let outcome = runtime.block_on(async { tokio::time::timeout(allowed, round.run(check)).await });
+        let outcome = runtime.wait(async { tokio::time::timeout(allowed, round.run(check)).await });
         let spent = began.elapsed();
         // Whoever had all the time there was and was silent would cost the next core the same.
         let had_all = used.time.is_zero();

@@ -17,11 +17,10 @@ mod server;
 mod wanted;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
-use tokio::runtime::{self, Runtime};
 
 pub use look_ups::{LookUpLimits, LookUps};
 pub use options::DebuginfodOptions;
@@ -32,6 +31,7 @@ use server::Servers;
 
 use crate::files::{open_regular, read_capped};
 use crate::options::Network;
+use crate::runtime::Blocking;
 use crate::{StoreError, Warning};
 
 /// How long a server may need for its first bytes, and for each 100 KiB after them.
@@ -58,7 +58,7 @@ pub struct Debuginfod {
 /// What the network needs.
 #[derive(Debug)]
 struct Started {
-    runtime: Runtime,
+    runtime: Blocking,
     /// Headers for the configured servers alone, and for every request.
     secret: HeaderMap,
     headers: HeaderMap,
@@ -100,16 +100,6 @@ impl Debuginfod {
     }
 }
 
-impl Drop for Debuginfod {
-    fn drop(&mut self) {
-        let started = self.started.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Started { runtime, .. }) = started {
-            // A name that doesn't resolve may keep a thread busy for a minute, and nobody waits for it any more.
-            runtime.shutdown_background();
-        }
-    }
-}
-
 impl Started {
     fn get<'s>(slot: &'s mut Option<Self>, options: &DebuginfodOptions) -> Result<&'s Self, StoreError> {
         match slot {
@@ -125,8 +115,7 @@ impl Started {
             headers.insert(HeaderName::from_static("x-debuginfod-maxsize"), HeaderValue::from(max_size));
         }
         let secret = options.headers_file.as_deref().map(headers_of).transpose()?.unwrap_or_default();
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(StoreError::io("start", Path::new("the network runtime")))?;
+        let runtime = Blocking::alone()?;
         Ok(Self { runtime, secret, headers })
     }
 }

@@ -2,21 +2,20 @@
 
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
-use std::sync::Arc;
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
-use tokio::runtime::Runtime;
 use url::Url;
 
 use super::part::parse_content_range;
 use crate::StoreError;
 use crate::http::{Answer, Client};
 use crate::opened::Opened;
+use crate::runtime::Blocking;
 
 /// The body of an answer, read from outside of the runtime.
 struct Body {
-    runtime: Arc<Runtime>,
+    runtime: Blocking,
     answer: Answer,
     piece: Cursor<Vec<u8>>,
     /// Bytes that have yet to arrive.
@@ -25,7 +24,7 @@ struct Body {
 
 /// Sends the request, and waits for the headers of the answer.
 pub(crate) async fn open(
-    runtime: &Arc<Runtime>,
+    runtime: &Blocking,
     client: &Client,
     url: &Url,
     range: Option<&Range<u64>>,
@@ -59,7 +58,7 @@ pub(crate) async fn open(
         (status, _) if status.is_success() => return Err(bad("it is not the part that was asked for")),
         _ => return Err(answer.refusal()),
     };
-    let body = Body { runtime: Arc::clone(runtime), answer, piece: Cursor::default(), left };
+    let body = Body { runtime: runtime.clone(), answer, piece: Cursor::default(), left };
     Ok(Opened { size, content: Box::new(body) })
 }
 
@@ -70,7 +69,7 @@ impl Read for Body {
             if length > 0 || buffer.is_empty() || self.left == 0 {
                 return Ok(length);
             }
-            let piece = self.runtime.block_on(self.answer.chunk()).map_err(io::Error::other)?;
+            let piece = self.runtime.wait(self.answer.chunk()).map_err(io::Error::other)?;
             let Some(piece) = piece else { return Err(io::ErrorKind::UnexpectedEof.into()) };
             let most = piece.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
             let piece = piece.get(..most).unwrap_or_default().to_vec();

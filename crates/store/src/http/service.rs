@@ -1,19 +1,17 @@
 //! An API that is asked until it answers, or gives a reason that doesn't pass.
 
 use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
-use tokio::runtime::{self, Runtime};
 use url::Url;
 
 use super::{Answer, Client, Credential, Retry, shown};
 use crate::download::open;
 use crate::opened::Opened;
 use crate::options::{Network, StoreOptions};
+use crate::runtime::Blocking;
 use crate::{NoProgress, Progress, StoreError};
 
 /// The longest answer that is understood. A page of a hundred items has 200 kilobytes.
@@ -22,7 +20,7 @@ const LONGEST_ANSWER: usize = 16 << 20;
 /// The API of one CI system.
 #[derive(Debug)]
 pub(crate) struct Service {
-    runtime: Arc<Runtime>,
+    runtime: Blocking,
     client: Client,
     network: Network,
 }
@@ -35,14 +33,13 @@ impl Service {
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
         let client = Client::new(base, credential, options.ca_file.as_deref(), &options.network)?;
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(StoreError::io("start", Path::new("the network runtime")))?;
-        Ok(Self { runtime: Arc::new(runtime), client, network: options.network.clone() })
+        let runtime = Blocking::alone()?;
+        Ok(Self { runtime, client, network: options.network.clone() })
     }
 
     /// Runs to its end what asks the API.
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
+        self.runtime.wait(work)
     }
 
     pub(crate) fn client(&self) -> &Client {
