@@ -1,0 +1,113 @@
+//! What moves artifacts and shows them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::CiArgs;
+use super::parse::parse_span;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PushArgs {
+    /// Files and folders to copy
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The store: a folder, as a plain path or file:///absolute/path, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or
+    /// az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read)
+    #[arg(required = true)]
+    pub(crate) url: String,
+    /// What to put before the artifacts' paths, as store_artifacts does; for a single file, its name
+    #[arg(long, value_name = "PREFIX", env = "EPITAPH_DESTINATION")]
+    pub(crate) destination: Option<String>,
+    /// The job that the artifacts are of, where no CI system says
+    #[arg(long, value_name = "NAME", env = "EPITAPH_JOB")]
+    pub(crate) job: Option<String>,
+    #[command(flatten)]
+    pub(crate) ci: CiArgs,
+    /// How many files to send at once
+    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS")]
+    pub(crate) jobs: usize,
+    /// Where to remember what an object store has got of large files, so that the same push goes on after this
+    /// process died; $XDG_STATE_HOME/epitaph if not given
+    #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_STATE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// Which job of a store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SelectArgs {
+    /// Only jobs of this repository
+    #[arg(long, env = "EPITAPH_REPO")]
+    pub(crate) repo: Option<String>,
+    /// Only this job; of a workflow of CircleCI, its number or its name
+    #[arg(long, env = "EPITAPH_JOB")]
+    pub(crate) job: Option<String>,
+    /// Only artifacts of this node of a parallel job
+    #[arg(long, env = "EPITAPH_NODE")]
+    pub(crate) node: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PullArgs {
+    /// The store; or a job's page, or what its CI system calls it: CircleCI's job, workflow or pipeline (token in
+    /// CIRCLE_TOKEN; circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or
+    /// latest?branch=NAME&filter=failed), a run of GitHub Actions (GH_TOKEN; github://OWNER/REPO/runs/ID), a job of GitLab
+    /// (GITLAB_TOKEN; gitlab://GROUP/PROJECT/-/jobs/ID)
+    pub(crate) url: String,
+    /// The folder to copy into
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// How many files to download at once
+    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS")]
+    pub(crate) jobs: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LsArgs {
+    /// The store; or a job's page, or what its CI system calls it: CircleCI's job, workflow or pipeline (token in
+    /// CIRCLE_TOKEN; circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or
+    /// latest?branch=NAME&filter=failed), a run of GitHub Actions (GH_TOKEN; github://OWNER/REPO/runs/ID), a job of GitLab
+    /// (GITLAB_TOKEN; gitlab://GROUP/PROJECT/-/jobs/ID)
+    pub(crate) url: String,
+    /// Print JSON, one artifact a line
+    #[arg(long, env = "EPITAPH_JSON")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The store, circleci://github/ORG/REPO/BUILD_NUMBER, or a folder that `collect` or `pull` has written
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// The address to listen on; port 0 takes a free one. One that other machines reach needs a token
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "EPITAPH_LISTEN")]
+    pub(crate) listen: String,
+    /// A file with the token that every client must send: as a password, `Authorization: Bearer`, `Circle-Token`, or
+    /// `?circle-token=`
+    #[arg(long, value_name = "FILE", env = "EPITAPH_SERVE_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A name by which clients call this server, besides its address and localhost (may be repeated)
+    #[arg(long, value_name = "NAME", env = "EPITAPH_SERVE_HOST", value_delimiter = ',')]
+    pub(crate) host: Vec<String>,
+    /// Open the first page in a browser
+    #[arg(long, env = "EPITAPH_OPEN")]
+    pub(crate) open: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GcArgs {
+    /// The store
+    pub(crate) url: String,
+    /// Remove pushes that are older than this, such as `30d`, `12h`
+    #[arg(long, value_name = "TIME", env = "EPITAPH_OLDER_THAN", value_parser = parse_span)]
+    pub(crate) older_than: Duration,
+    /// Only tell what would be removed
+    #[arg(long, env = "EPITAPH_DRY_RUN")]
+    pub(crate) dry_run: bool,
+    /// Where pushes of this host remember unfinished uploads, which end as well once they are a day old
+    #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_STATE")]
+    pub(crate) state: Option<PathBuf>,
+}
