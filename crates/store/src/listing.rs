@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use url::Url;
+
+use crate::StoreError;
 use crate::warning::Warning;
 
 /// One file of a job.
@@ -21,6 +24,12 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// Where the store serves it, for stores that always tell.
+    pub(crate) fn parsed_url(&self) -> Result<Url, StoreError> {
+        let url = self.url.as_deref().and_then(|url| Url::parse(url).ok());
+        url.ok_or_else(|| StoreError::BadUrl { url: self.path.clone(), why: "the artifact has no URL" })
+    }
+
     /// Whether it is a crash's summary as epitaph writes it: `…/crashes/<id>/summary.json`.
     pub fn is_summary(&self) -> bool {
         let mut parts = self.path.rsplit('/');

@@ -80,7 +80,7 @@ impl Listed {
 
     /// Lists the artifacts of several jobs, some at a time. One that can't be listed doesn't stop the others.
     async fn several(jobs: Vec<ApiJob>, api: Api<'_>) -> Result<Self, StoreError> {
-        let fuse = Fuse::new(api.network.transfers);
+        let fuse = Fuse::new(api.service.network().transfers);
         let fuse = &fuse;
         let lists = jobs.into_iter().map(|job| async move {
             let folder = folder_of(&job);
@@ -90,7 +90,7 @@ impl Listed {
             };
             (job, folder, artifacts)
         });
-        let mut lists = stream::iter(lists).buffered(api.network.transfers.max(1));
+        let mut lists = stream::iter(lists).buffered(api.service.network().transfers.max(1));
         let mut listed = Self::default();
         while let Some((job, folder, artifacts)) = lists.next().await {
             match artifacts {

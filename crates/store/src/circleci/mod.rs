@@ -13,8 +13,7 @@ mod pull;
 use std::ops::Range;
 use std::path::Path;
 
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName};
 use url::Url;
 
 use api::{Api, ApiArtifact};
@@ -23,13 +22,12 @@ use plan::Plan;
 
 pub(crate) use address::Address;
 
-use crate::download::{Downloads, Record, open};
-use crate::http::{Client, Credential, Retry, server_url, shown};
+use crate::download::{Downloads, Record};
+use crate::http::{Credential, Service, server_url, shown};
 use crate::listing::{Artifact, Listing, Run};
 use crate::opened::Opened;
-use crate::options::{Network, StoreOptions};
+use crate::options::StoreOptions;
 use crate::outcome::Pulled;
-use crate::runtime::Blocking;
 use crate::target::Target;
 use crate::warning::Warning;
 use crate::{NoProgress, Progress, Selection, StoreError};
@@ -45,9 +43,7 @@ const NAMED_JOBS: usize = 8;
 /// Jobs of a CircleCI project.
 #[derive(Debug)]
 pub(crate) struct CircleCi {
-    runtime: Blocking,
-    client: Client,
-    network: Network,
+    service: Service,
     base: Url,
     address: Address,
 }
@@ -60,9 +56,7 @@ impl CircleCi {
             origin: base.origin(),
             domain: Some(ARTIFACTS_DOMAIN),
         });
-        let client = Client::new(&base, credential, options.ca_file.as_deref(), &options.network)?;
-        let runtime = Blocking::alone()?;
-        Ok(Self { runtime, client, network: options.network.clone(), base, address })
+        Ok(Self { service: Service::new(&base, credential, options)?, base, address })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -112,66 +106,30 @@ impl CircleCi {
         progress.total(plan.files.len() as u64, None);
         let repo = self.address.project.repo();
         let mut pulled = Pulled { job, repo, failed, warnings, ..Pulled::default() };
-        let downloads = Downloads { client: &self.client, network: &self.network, target: &target, progress };
+        let downloads = Downloads {
+            client: self.service.client(),
+            network: self.service.network(),
+            target: &target,
+            progress,
+        };
         let locate = |url: &str| self.artifact_url(url);
-        self.runtime.wait(pull::fetch_all(plan, downloads, &record, locate, &mut pulled));
+        self.service.block_on(pull::fetch_all(plan, downloads, &record, locate, &mut pulled));
         Ok(pulled)
     }
 
     fn list(&self, selection: &Selection, progress: &dyn Progress) -> Result<Listed, StoreError> {
-        let api = Api {
-            client: &self.client,
-            network: &self.network,
-            base: &self.base,
-            project: &self.address.project,
-            progress,
-        };
-        self.runtime.wait(Listed::of(&self.address, selection, api))
+        let api = Api { service: &self.service, base: &self.base, project: &self.address.project, progress };
+        self.service.block_on(Listed::of(&self.address, selection, api))
     }
 
     pub(crate) fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
         let url = self.artifact_url(artifact.url.as_deref().unwrap_or_default())?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        self.runtime.wait(async {
-            let mut retry = Retry::new(&self.network);
-            loop {
-                match self.read_once(&url, limit).await {
-                    Ok(content) => return Ok(content),
-                    Err(error) => retry.wait(error, &artifact.path, &NoProgress).await?,
-                }
-            }
-        })
+        self.service.read(&url, &artifact.path, limit)
     }
 
     pub(crate) fn open(&self, artifact: &Artifact, range: Option<&Range<u64>>) -> Result<Opened, StoreError> {
         let url = self.artifact_url(artifact.url.as_deref().unwrap_or_default())?;
-        self.runtime.wait(async {
-            let mut retry = Retry::new(&self.network);
-            loop {
-                match open(&self.runtime, &self.client, &url, range).await {
-                    Ok(opened) => return Ok(opened),
-                    Err(error) => retry.wait(error, &artifact.path, &NoProgress).await?,
-                }
-            }
-        })
-    }
-
-    async fn read_once(&self, url: &Url, limit: usize) -> Result<Vec<u8>, StoreError> {
-        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
-        let answer = self.client.get(url, &headers).await?;
-        if answer.status() != StatusCode::OK {
-            return Err(answer.refusal());
-        }
-        let expected = answer.content_length();
-        let shown = answer.shown_url();
-        let content = answer.body(limit).await?;
-        let received = content.len() as u64;
-        match expected {
-            Some(expected) if expected != received => {
-                Err(StoreError::CutShort { url: shown, received, expected })
-            }
-            _ => Ok(content),
-        }
+        self.service.open(&url, &artifact.path, range)
     }
 
     /// Checks where the list says that an artifact is.

@@ -112,18 +112,12 @@ impl Gitlab {
 
     /// Reads a file of a package, or a job's whole archive, into memory.
     pub(crate) fn read(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>, StoreError> {
-        let url = self.artifact_url(artifact)?;
-        self.service.read(&url, &artifact.path, limit).map_err(advised)
+        self.service.read(&artifact.parsed_url()?, &artifact.path, limit).map_err(advised)
     }
 
     /// Opens such a file, or a part of it, to be read as it arrives.
     pub(crate) fn open(&self, artifact: &Artifact, range: Option<&Range<u64>>) -> Result<Opened, StoreError> {
-        self.service.open(&self.artifact_url(artifact)?, range).map_err(advised)
-    }
-
-    fn artifact_url(&self, artifact: &Artifact) -> Result<Url, StoreError> {
-        let url = artifact.url.as_deref().and_then(|url| Url::parse(url).ok());
-        url.ok_or_else(|| StoreError::BadUrl { url: self.url(), why: "the artifact has no URL" })
+        self.service.open(&artifact.parsed_url()?, &artifact.path, range).map_err(advised)
     }
 
     pub(crate) fn pull(

@@ -57,9 +57,21 @@ impl Service {
         name: &str,
         progress: &dyn Progress,
     ) -> Result<T, StoreError> {
+        self.json_within(url, name, &mut { LONGEST_ANSWER }, progress).await
+    }
+
+    /// Gets a JSON document of at most `left` bytes, and takes its length off them.
+    pub(crate) async fn json_within<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+        name: &str,
+        left: &mut usize,
+        progress: &dyn Progress,
+    ) -> Result<T, StoreError> {
         // Without it, a server may choose a format for people.
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        let body = self.body(url, &headers, LONGEST_ANSWER, name, progress).await?;
+        let body = self.body(url, &headers, *left, name, progress).await?;
+        *left = left.saturating_sub(body.len());
         serde_json::from_slice(&body)
             .map_err(|error| StoreError::BadAnswer { url: shown(url), why: error.to_string() })
     }
@@ -73,8 +85,21 @@ impl Service {
     }
 
     /// Opens a file, or a part of it, to be read as it arrives.
-    pub(crate) fn open(&self, url: &Url, range: Option<&Range<u64>>) -> Result<Opened, StoreError> {
-        self.block_on(open(&self.runtime, &self.client, url, range))
+    pub(crate) fn open(
+        &self,
+        url: &Url,
+        name: &str,
+        range: Option<&Range<u64>>,
+    ) -> Result<Opened, StoreError> {
+        self.block_on(async {
+            let mut retry = Retry::new(&self.network);
+            loop {
+                match open(&self.runtime, &self.client, url, range).await {
+                    Ok(opened) => return Ok(opened),
+                    Err(error) => retry.wait(error, name, &NoProgress).await?,
+                }
+            }
+        })
     }
 
     async fn body(

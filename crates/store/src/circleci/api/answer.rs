@@ -4,15 +4,13 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use url::Url;
 
 use super::Api;
 use crate::StoreError;
-use crate::http::{Retry, shown};
+use crate::http::shown;
 
 /// The length in bytes of a list, all its pages together. An entry of usual length takes 200 bytes.
 const LONGEST: usize = 64 << 20;
@@ -38,8 +36,7 @@ struct Page<T> {
 
 /// Asks for one thing, as often as it takes; `what` it is, is told where it must be asked for again.
 pub(super) async fn one<T: DeserializeOwned>(api: &Api<'_>, url: &Url, what: &str) -> Result<T, StoreError> {
-    let mut left = LONGEST;
-    within(api, url, what, &mut left).await
+    api.service.json_within(url, what, &mut { LONGEST }, api.progress).await
 }
 
 /// Asks for a list of API v2, page by page.
@@ -54,7 +51,7 @@ pub(super) async fn all_pages<T: DeserializeOwned>(
     let mut next = url.clone();
     let endless = |why: String| StoreError::BadAnswer { url: shown(url), why };
     loop {
-        let page: Page<T> = within(api, &next, what, &mut left).await?;
+        let page: Page<T> = api.service.json_within(&next, what, &mut left, api.progress).await?;
         all.extend(page.items.0);
         if all.len() > MOST_ITEMS {
             return Err(endless(too_many()));
@@ -69,36 +66,6 @@ pub(super) async fn all_pages<T: DeserializeOwned>(
             return Err(endless(format!("more than {MOST_PAGES} pages")));
         }
     }
-}
-
-/// Asks for one thing of at most `left` bytes, and takes its length off them.
-async fn within<T: DeserializeOwned>(
-    api: &Api<'_>,
-    url: &Url,
-    what: &str,
-    left: &mut usize,
-) -> Result<T, StoreError> {
-    let mut retry = Retry::new(api.network);
-    loop {
-        match fetch(api, url, *left).await {
-            Ok(body) => {
-                *left = left.saturating_sub(body.len());
-                let bad = |error: serde_json::Error| StoreError::BadAnswer {
-                    url: shown(url),
-                    why: error.to_string(),
-                };
-                return serde_json::from_slice(&body).map_err(bad);
-            }
-            Err(error) => retry.wait(error, what, api.progress).await?,
-        }
-    }
-}
-
-async fn fetch(api: &Api<'_>, url: &Url, longest: usize) -> Result<Vec<u8>, StoreError> {
-    // Without it, the server may choose a format for people.
-    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-    let answer = api.client.get(url, &headers).await?;
-    if answer.status() == StatusCode::OK { answer.body(longest).await } else { Err(answer.refusal()) }
 }
 
 fn too_many() -> String {

@@ -11,8 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::address::{Project, What};
-use crate::http::Client;
-use crate::options::Network;
+use crate::http::Service;
 use crate::{Progress, StoreError};
 
 /// How many jobs a workflow or a pipeline may have, and how many workflows that; the largest known have some hundreds.
@@ -37,8 +36,7 @@ pub(super) struct ApiJob {
 /// Asks one server about one project.
 #[derive(Clone, Copy)]
 pub(super) struct Api<'a> {
-    pub(super) client: &'a Client,
-    pub(super) network: &'a Network,
+    pub(super) service: &'a Service,
     pub(super) base: &'a Url,
     pub(super) project: &'a Project,
     pub(super) progress: &'a dyn Progress,
