@@ -66,24 +66,27 @@ SEED ?= 1
 COUNT ?= 40
 
 .PHONY: sweep
-sweep: ## let COUNT generated programs crash, from SEED on, and compare with gdb
+sweep: setup ## let COUNT generated programs crash, from SEED on, and compare with gdb
 	EPITAPH_SWEEP_SEED=$(SEED) EPITAPH_SWEEP_COUNT=$(COUNT) $(CARGO) test --locked --test e2e sweep:: -- --nocapture
 
 .PHONY: causes
 causes: COUNT = 64
 causes: ## ask why our programs with known causes died, and COUNT generated ones from SEED on; print tables of the answers
+	@EPITAPH_TEST_ALL=1 tests/setup.sh
 	EPITAPH_TEST_ALL=1 EPITAPH_CAUSES_SEED=$(SEED) EPITAPH_CAUSES_COUNT=$(COUNT) \
 		$(CARGO) test --locked --test e2e causes:: -- --nocapture --test-threads 1
 
-# What is compared: ONLY=case (or several), ROUNDS=n, QUICK=1 without what takes minutes or gigabytes, GROWTH=1 for how the
+# What is compared: ONLY=case (or several), ROUNDS=n, QUICK=1 without what takes minutes or gigabytes,
+# LIMIT=seconds that a tool may take, GROWTH=1 for how the
 # cost grows instead, OVERHEAD=1 for what `epitaph run` costs a command (sets the core pattern for a while, as root; ROUNDS=200
 # for the short one: ONLY=true), JSON=file.
 ROUNDS ?= 5
 
 .PHONY: bench
 bench: build ## compare with gdb, eu-stack, lldb: time and memory (GROWTH=1: how they grow, OVERHEAD=1: what `run` costs)
+	@EPITAPH_TEST_ALL=1 tests/setup.sh
 	$(CARGO) run --release --locked -q -p epitaph-bench -- $(if $(OVERHEAD),overhead,$(if $(GROWTH),growth,compare)) --rounds $(ROUNDS) \
-		$(addprefix --only ,$(ONLY)) $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
+		$(addprefix --only ,$(ONLY)) $(if $(QUICK),--quick) $(if $(LIMIT),--limit $(LIMIT)) $(if $(JSON),--json $(JSON))
 
 .PHONY: lint
 lint: ## check format, lints and documentation

@@ -181,6 +181,40 @@ fn nothing_found_is_explained_and_leaves_a_folder_to_store() {
 }
 
 #[test]
+fn what_is_kept_already_is_named_where_nothing_else_is_found() {
+    let Some(alone) = epitaph_alone() else {
+        return skipped("others' crashes can't be kept out here (root, or a user namespace)");
+    };
+    let (job, elsewhere) = (folder(), folder());
+    let core = elsewhere.path().join("core");
+    place_core(&core, 1001);
+    let again = |epitaph: Epitaph| epitaph.within(job.path()).args(["collect", "--fail-on-crash"]).run();
+    epitaph().within(job.path()).arg("collect").arg(&core).run().code(0);
+    let answer = again(alone).code(0);
+    answer.says(&["No other core was found. 1 crash of this job is kept in epitaph-out already:", "SIGSEGV"]);
+    assert!(!answer.stdout().contains("What to do"), "{answer}");
+    counts(&answer, 0, 0, 0);
+    // What an earlier job left there is not this job's.
+    place_core(&core, 1002);
+    set_age(&core, Duration::from_secs(3 * 86_400));
+    let out = job.path().join("epitaph-out");
+    fs::remove_dir_all(&out).unwrap();
+    epitaph().within(job.path()).arg("collect").arg(&core).run().code(0);
+    again(epitaph_alone().unwrap()).code(0).says(&["No core was found: "]);
+}
+
+#[test]
+fn a_canarys_core_is_no_crash() {
+    let (job, out) = (folder(), folder());
+    let core = job.path().join("core.7");
+    small_core(7, "epitaph-canary").write_to(&core).unwrap();
+    set_age(&core, Duration::from_secs(10));
+    let answer = collect(job.path(), out.path()).arg("--fail-on-crash").run().code(0);
+    answer.says(&["No core was found: "]).tells(&["is of `epitaph doctor`'s own crash"]);
+    counts(&answer, 0, 0, 0);
+}
+
+#[test]
 fn a_crash_fails_the_step_only_on_demand() {
     let (job, out) = (folder(), folder());
     place_core(&job.path().join("core"), 1001);

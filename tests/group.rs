@@ -183,13 +183,25 @@ fn what_cannot_be_read_is_told_and_the_rest_is_grouped() {
     fs::create_dir_all(&broken).unwrap();
     fs::write(broken.join("summary.json"), r#"{"schema":"epitaph-crash/1","id":"#).unwrap();
     let answer =
-        group(&[jobs.path()], &["--json"]).code(0).tells(&["warning: ", "2/crashes/x/summary.json: it ends"]);
+        group(&[jobs.path()], &["--json"]).code(1).tells(&["warning: ", "2/crashes/x/summary.json: it ends"]);
     let report = answer.json();
     assert_eq!(
         (&report["crashes"], &report["warnings"][0]["code"]),
         (&json!(1), &json!("summary_unreadable"))
     );
-    group(&[&broken.join("summary.json")], &[]).code(1).tells(&["error: no summary could be read", "hint: "]);
+    let broken = broken.join("summary.json");
+    group(&[&broken], &[]).code(1).tells(&["error: no summary could be read", "hint: "]);
+    // What hides crashes can't say that none is new; what hides known ones makes them new.
+    let known = jobs.path().join("1");
+    let baseline = |path: &Path| ["--fail-on-new".to_owned(), "--baseline".to_owned(), text(path)];
+    let gate = |path: &Path, known: &Path| {
+        let options = baseline(known);
+        group(&[path], &options.each_ref().map(String::as_str))
+    };
+    gate(&broken, &known).code(1).tells(&["error: no summary could be read"]);
+    gate(jobs.path(), &known).code(1);
+    gate(&known, &known).code(0);
+    gate(&known, &broken).code(3);
     group(&[&jobs.path().join("absent")], &[]).code(1).tells(&["no such file"]);
     let empty = folder();
     group(&[empty.path()], &[]).code(0).says(&["0 crashes"]);

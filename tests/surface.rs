@@ -1,6 +1,6 @@
 //! The command line itself: help, completions, manual, and how wrong usage ends.
 
-use crate::support::{epitaph, folder};
+use crate::support::{Epitaph, epitaph, folder};
 
 /// Every command, with the variables that can stand for its options.
 const COMMANDS: [(&str, &[&str]); 15] = [
@@ -124,6 +124,27 @@ fn every_option_can_be_given_by_a_variable() {
 }
 
 #[test]
+fn variables_hold_what_people_put_into_them() {
+    let job = folder();
+    let empty = |answer: Epitaph| {
+        COMMANDS.iter().flat_map(|(_, names)| *names).fold(answer, |answer, name| answer.env(name, ""))
+    };
+    // What an unset variable of a project gives in many CI systems.
+    empty(epitaph()).within(job.path()).args(["run", "--capture", "none", "--", "true"]).run().code(0);
+    empty(epitaph()).within(job.path()).args(["group", "."]).run().code(0);
+    let grouped = |value: &str| {
+        let group = epitaph().within(job.path()).env("EPITAPH_CONFIG", "/nonexistent");
+        group.env("EPITAPH_NO_CONFIG", value).args(["group", "."]).run()
+    };
+    for yes in ["1", "true", "yes", "on"] {
+        grouped(yes).code(0);
+    }
+    for no in ["0", "false", "no", "off", ""] {
+        grouped(no).code(1).tells(&["/nonexistent"]);
+    }
+}
+
+#[test]
 fn exit_codes_are_in_the_help() {
     epitaph().arg("--help").run().code(0).says(&[
         "Exit codes: 0 done",
@@ -134,7 +155,7 @@ fn exit_codes_are_in_the_help() {
 
 #[test]
 fn wrong_usage_is_told_apart() {
-    let lines: [(&[&str], &str); 10] = [
+    let lines: [(&[&str], &str); 11] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         (&["show"], "<PATH>"),
@@ -144,6 +165,7 @@ fn wrong_usage_is_told_apart() {
         (&["run"], "<COMMAND>"),
         (&["report", "--format", "word", "core"], "word"),
         (&["push", "only-one"], "<URL>"),
+        (&["push", "--jobs", "0", "a", "b"], "1 or more"),
         (&["completions", "tcsh"], "tcsh"),
     ];
     for (arguments, named) in lines {
@@ -180,6 +202,8 @@ fn the_manual_has_a_section_for_every_command() {
         let title = format!(".SH \"EPITAPH {}\"", command.to_uppercase());
         assert!(answer.stdout().contains(&title), "{title}");
     }
+    answer.says(&[".SH \"EPITAPH HANDLER INSTALL\"", "leaves a core that epitaph can collect"]);
+    assert!(!answer.stdout().contains("START"), "hidden commands are nobody's to call: {answer}");
 }
 
 #[test]

@@ -4,12 +4,13 @@ mod ci;
 mod handler;
 mod parse;
 mod stores;
+mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::ci::{CiArgs, CiChoice, InitArgs};
 pub(crate) use self::handler::{
@@ -24,10 +25,18 @@ pub(crate) use self::stores::{GcArgs, LsArgs, PullArgs, PushArgs, SelectArgs, Se
 #[command(name = "epitaph", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done (also when crashes were found), 1 failed, 2 wrong usage, \
     3 crashes were found and --fail-on-crash was given, or new ones and --fail-on-new. `run` gives the command's own status \
-    (128 + signal), 124 after --timeout, 125 if epitaph itself failed before the start, 126 and 127 as env(1).")]
+    (128 + signal), 124 after --timeout, 125 if epitaph itself failed, 126 and 127 as env(1).")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Args {
+    /// Reads the command line and the variables.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let command = variables::as_people_set_them(Self::command());
+        Self::from_arg_matches(&command.try_get_matches()?)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,7 +56,7 @@ pub(crate) enum Command {
     Slim(SlimArgs),
     /// Tell which crashes are the same, which are alike, and which are new since a baseline
     Group(GroupArgs),
-    /// Render crashes as text, JSON, Markdown or JUnit
+    /// Render crashes as text, JSON, Markdown, JUnit, or annotations of GitHub and Azure
     Report(ReportArgs),
     /// Copy any files and folders into a store, as artifacts of this job
     Push(PushArgs),
@@ -63,7 +72,7 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Remove old pushes from a store, and what no push names any more
     Gc(GcArgs),
-    /// Let the kernel hand every core of this host to epitaph: run, install, uninstall, status
+    /// Let the kernel hand every core of this host to epitaph: install, uninstall, status, run, serve
     Handler(HandlerArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
@@ -80,7 +89,7 @@ pub(crate) struct SearchArgs {
     /// A folder that holds the crashed machine's root file system
     #[arg(long, value_name = "DIR", env = "EPITAPH_SYSROOT")]
     pub(crate) sysroot: Option<PathBuf>,
-    /// A folder of debug files, besides /usr/lib/debug (may be repeated)
+    /// A folder of debug files, besides /usr/lib/debug (may be repeated; in the variable, separated by colons)
     #[arg(long, value_name = "DIR", env = "EPITAPH_DEBUG_DIR", value_delimiter = ':')]
     pub(crate) debug_dir: Vec<PathBuf>,
     /// Use a program or library of another build rather than none: names and lines may be wrong
@@ -96,7 +105,8 @@ pub(crate) struct SearchArgs {
 /// How debuginfod servers are asked for files that are not on this machine.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct DebuginfodArgs {
-    /// A debuginfod server to ask for files that are not here, instead of those in DEBUGINFOD_URLS (may be repeated)
+    /// A debuginfod server to ask for files that are not here, instead of those in DEBUGINFOD_URLS (may be repeated; in
+    /// the variable, separated by spaces)
     #[arg(long, value_name = "URL", env = "EPITAPH_DEBUGINFOD", value_delimiter = ' ')]
     pub(crate) debuginfod: Vec<String>,
     /// Ask no debuginfod server, also where DEBUGINFOD_URLS names some
@@ -252,7 +262,7 @@ pub(crate) struct CollectArgs {
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
     /// Leave cores alone that are older, such as `90min`, `6h`, `2d`; `0` takes all. Cores given by name are taken
-    #[arg(long, value_name = "AGE", default_value = "1d", env = "EPITAPH_MAX_AGE", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", default_value = "1d", env = "EPITAPH_MAX_AGE", value_parser = parse_span)]
     pub(crate) max_age: Duration,
     /// Fail when a crash could not be read or kept
     #[arg(long, env = "EPITAPH_STRICT")]
@@ -286,7 +296,7 @@ pub(crate) struct RunArgs {
     /// program that fails so then ends by SIGABRT (status 134), no longer with 1 or 2.
     #[arg(long, env = "EPITAPH_RUNTIME_OPTIONS")]
     pub(crate) runtime_options: bool,
-    /// How long cores may be looked for after the command; what was not searched is told
+    /// How long cores may be looked for after the command (0: not at all); what was not searched is told
     ///
     /// Where the core pattern names a folder, only that is looked into, unless the command died and no core is there. Elsewhere
     /// a command that ends well has only its own folder searched, and what has changed in /tmp; one that fails, or was seen to
@@ -304,11 +314,19 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_CAPTURE")]
     pub(crate) capture: Capture,
     /// End a command that takes longer, such as `10min`, with status 124; every process that it started is dumped first
+    /// (but with --capture none). 0 sets no limit
     #[arg(long, value_name = "TIME", env = "EPITAPH_TIMEOUT", value_parser = parse_span)]
-    pub(crate) timeout: Option<Duration>,
+    timeout: Option<Duration>,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+impl RunArgs {
+    /// How long the command may take, if that is limited.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout.filter(|timeout| !timeout.is_zero())
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -396,11 +414,12 @@ pub(crate) enum ReportFormat {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GroupArgs {
-    /// Summaries, folders with some, and stores: a folder, file:///absolute/path, or
-    /// circleci://github/ORG/REPO/JOB_NUMBER; - reads summaries from standard input
+    /// Summaries, folders with some, and whatever `epitaph pull` reads: stores, and jobs of CircleCI, GitHub and GitLab; -
+    /// reads summaries from standard input
     #[arg(required = true, value_name = "PATH|URL")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Crashes that are known: tell which of the others are new, and which are gone (may be repeated)
+    /// Crashes that are known: tell which of the others are new, and which are gone (may be repeated; the
+    /// variable names one)
     #[arg(long, value_name = "PATH|URL", env = "EPITAPH_BASELINE")]
     pub(crate) baseline: Vec<PathBuf>,
     /// How far apart two stacks may be that count as alike: 0 takes equal ones only, 1 would take all
@@ -447,7 +466,7 @@ pub(crate) struct CompletionsArgs {
 mod tests {
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
+        use clap::CommandFactory as _;
         super::Args::command().debug_assert();
     }
 }

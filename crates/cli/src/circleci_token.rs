@@ -19,7 +19,9 @@ pub(crate) fn find(server: Option<&str>) -> Result<Option<Token>, Error> {
     if let Some(path) = variable(TOKEN_FILE) {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Error::from(error).context(format!("cannot read {path} ({TOKEN_FILE})")))?;
-        return Ok(Some(Token::new(&text)?));
+        let token = Token::new(&text);
+        let named = token.map_err(|error| Error::from(error).context(format!("the token in {path}")));
+        return named.map(Some);
     }
     if let Some((name, text)) = TOKENS.iter().find_map(|name| Some((*name, variable(name)?))) {
         let token = Token::new(&text);

@@ -57,9 +57,6 @@ pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Er
         variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
     );
     if let Some(transfers) = transfers {
-        if transfers == 0 {
-            return Err(message("--jobs 0 would transfer nothing", Some("give 1 or more")));
-        }
         options.network.transfers = transfers;
     }
     Ok(options)

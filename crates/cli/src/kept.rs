@@ -28,6 +28,8 @@ pub(crate) struct Kept {
     pub(crate) told: Vec<CrashSummary>,
     /// How much more may be kept.
     pub(crate) retention: Retention,
+    /// Whether what the folder had before is counted in that.
+    is_counted: bool,
 }
 
 impl Kept {
@@ -43,12 +45,17 @@ impl Kept {
             safe: Vec::new(),
             told: Vec::new(),
             retention,
+            is_counted: false,
         }
     }
 
-    /// Counts what is in the folder that crashes are to be kept in; the time for keeping them begins now.
+    /// Counts what is in the folder that crashes are to be kept in; the time for keeping them begins now. Once is enough:
+    /// by then, what was judged since is not all in the folder.
     pub(crate) fn count_what_is_in(&mut self, folder: &OutputFolder, args: &KeepArgs) {
-        self.retention = Retention::new(&args.retention, Some(folder));
+        if !self.is_counted {
+            self.retention = Retention::new(&args.retention, Some(folder));
+            self.is_counted = true;
+        }
     }
 
     /// Lists cores that were found beyond those that can be read.

@@ -71,7 +71,7 @@ impl Legend {
             parts.push(format!("? found by {}, so it may be wrong", ways.join(" or ")));
         }
         if self.folded {
-            parts.push("--frames 0 shows all frames".to_owned());
+            parts.push("`epitaph show --frames 0` shows all frames".to_owned());
         }
         (!parts.is_empty()).then(|| Line::plain(INDENT).with(Style::Faint, format!("({})", parts.join("; "))))
     }

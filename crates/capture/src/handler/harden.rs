@@ -17,7 +17,9 @@ use rustix::thread::{
 use super::error::HandlerError;
 
 /// The receiver's life in seconds: whoever waits for the dying process waits no longer. Its alarm ends it.
-pub(super) const WATCHDOG: u32 = 600;
+const WATCHDOG: u32 = 600;
+/// After this many seconds, a handler is gone: what is still unfinished then, nobody is writing.
+pub(crate) const LONGEST_LIFE: u64 = WATCHDOG as u64 + 60;
 /// The limit on cores that makes the kernel refuse a dump to a pipe: the handler that crashes itself must not start
 /// another (linux/fs/coredump.c, "RLIMIT_CORE is set to 1").
 const NO_RECURSION: u64 = 1;

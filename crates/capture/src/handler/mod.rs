@@ -40,6 +40,7 @@ mod worker;
 
 pub use config::HandlerLimits;
 pub use error::HandlerError;
+pub(crate) use harden::LONGEST_LIFE;
 pub use install::{Change, Destination, InstallOptions, Plan, Status, Uninstalled, UserCores, uninstall};
 pub use notice::{DEFAULT_SPOOL, Notice};
 pub use own_pattern::{OwnPattern, Way};

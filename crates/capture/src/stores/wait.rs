@@ -8,6 +8,7 @@ use procfs::process::{ProcState, Process};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Collector;
+use crate::handler::LONGEST_LIFE;
 use crate::host::Host;
 
 /// Time between two looks.
@@ -103,9 +104,11 @@ fn lives_since(process: PathBuf, since: SystemTime) -> bool {
     SystemTime::now().checked_sub(age).is_none_or(|started| started >= since)
 }
 
-/// Tells whether there are files in the store that are not finished. What nobody has written to since `since` is left of a
-/// handler that was killed, or of the crash of somebody else.
+/// Tells whether there are files in the store that are not finished. What nobody has written to since `since`, or for longer
+/// than a handler lives, is left of one that was killed, or of the crash of somebody else.
 fn has_begun(host: &Host, collector: Collector, since: SystemTime) -> bool {
+    let born = SystemTime::now().checked_sub(Duration::from_secs(LONGEST_LIFE));
+    let since = born.map_or(since, |born| born.max(since));
     collector.folders(host).into_iter().any(|(folder, _)| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_ENTRIES);
         let mut partial = entries
@@ -250,6 +253,13 @@ mod tests {
         let partial = std::fs::File::create(folder.join("1700000000-000000001-7.core.zst.partial")).unwrap();
         partial.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
         let waited = wait(&host, &[]);
+        assert!(!waited.unfinished && waited.took < QUICK.idle, "{waited:?}");
+        // Nor does `collect`, which asks for the cores of a day, wait for one that was killed a while ago.
+        let yesterday = SystemTime::now() - Duration::from_secs(86_400);
+        let of_a_day = || wait_for_dumps(&host, &[], yesterday, QUICK).unwrap();
+        assert!(of_a_day().unfinished, "a minute ago: it may be at work");
+        partial.set_modified(SystemTime::now() - Duration::from_secs(LONGEST_LIFE + 1)).unwrap();
+        let waited = of_a_day();
         assert!(!waited.unfinished && waited.took < QUICK.idle, "{waited:?}");
     }
 

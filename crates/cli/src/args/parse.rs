@@ -15,6 +15,12 @@ pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| "a span of time can't be negative".to_owned())
 }
 
+/// Parses how many files may be on their way at once.
+pub(super) fn parse_transfers(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "it is a number of files, 1 or more".to_owned())
+}
+
 /// Parses how far apart stacks may be.
 pub(super) fn parse_threshold(text: &str) -> Result<f32, String> {
     let threshold = text.parse().ok().filter(|threshold| (0.0..=0.95).contains(threshold));

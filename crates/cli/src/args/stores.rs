@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::CiArgs;
-use super::parse::parse_span;
+use super::parse::{parse_span, parse_transfers};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PushArgs {
@@ -12,7 +12,8 @@ pub(crate) struct PushArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// The store: a folder, as a plain path or file:///absolute/path, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or
-    /// az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read)
+    /// az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read), or https://HOST/PATH/ of a
+    /// server with WebDAV or PUT (EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and EPITAPH_HTTP_PASSWORD)
     #[arg(required = true)]
     pub(crate) url: String,
     /// What to put before the artifacts' paths, as store_artifacts does; for a single file, its name
@@ -24,7 +25,7 @@ pub(crate) struct PushArgs {
     #[command(flatten)]
     pub(crate) ci: CiArgs,
     /// How many files to send at once
-    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS")]
+    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
     pub(crate) jobs: usize,
     /// Where to remember what an object store has got of large files, so that the same push goes on after this
     /// process died; $XDG_STATE_HOME/epitaph if not given
@@ -59,7 +60,7 @@ pub(crate) struct PullArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
     /// How many files to download at once
-    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS")]
+    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
     pub(crate) jobs: usize,
 }
 
@@ -79,7 +80,7 @@ pub(crate) struct LsArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// The store, circleci://github/ORG/REPO/BUILD_NUMBER, or a folder that `collect` or `pull` has written
+    /// The store, circleci://github/ORG/REPO/JOB_NUMBER, or a folder that `collect` or `pull` has written
     #[arg(value_name = "URL")]
     pub(crate) url: String,
     /// The address to listen on; port 0 takes a free one. One that other machines reach needs a token
@@ -89,7 +90,8 @@ pub(crate) struct ServeArgs {
     /// `?circle-token=`
     #[arg(long, value_name = "FILE", env = "EPITAPH_SERVE_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// A name by which clients call this server, besides its address and localhost (may be repeated)
+    /// A name by which clients call this server, besides its address and localhost (may be repeated; in the
+    /// variable, separated by commas)
     #[arg(long, value_name = "NAME", env = "EPITAPH_SERVE_HOST", value_delimiter = ',')]
     pub(crate) host: Vec<String>,
     /// Open the first page in a browser

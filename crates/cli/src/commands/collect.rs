@@ -1,6 +1,6 @@
 //! `epitaph collect`: the step that runs after a job has failed.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -17,6 +17,7 @@ use crate::ci;
 use crate::collectors;
 use crate::commands::doctor::canary;
 use crate::coreless;
+use crate::earlier;
 use crate::environment::variable;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -39,11 +40,14 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     if args.paths.is_empty() {
         collectors::wait(&host, &[], oldest.unwrap_or_else(SystemTime::now), Patience::default());
     }
-    let found = search(&host, args, oldest).run();
+    let mut found = search(&host, args, oldest).run();
     tell_trouble(&found);
     kept.failed += not_had(&found, args);
     let cores = found.candidates.len() + found.beyond.len() + found.beyond_more;
-    let why = (cores == 0).then(|| why_none(&host, &found, args, oldest));
+    let earlier = match &folder {
+        Ok(folder) if args.paths.is_empty() => earlier::of_this_job(folder, &args.keep, oldest),
+        _ => Vec::new(),
+    };
 
     if let (Ok(folder), 1..) = (&folder, cores) {
         kept.count_what_is_in(folder, &args.keep);
@@ -52,18 +56,25 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     let runner = Runner::here(args.keep.ci, true);
     runner.stop_commands(&mut out);
     let collection = collection(&host, &args.keep);
-    kept.leave_out(found.beyond, &collection);
-    let told = tell(found.candidates, &args.keep, &collection, &mut out, &mut kept);
-    if let Some(why) = why {
-        no_cores(&why, &mut out)?;
+    let Found { candidates, beyond, .. } = &mut found;
+    kept.leave_out(std::mem::take(beyond), &collection);
+    let told = tell(std::mem::take(candidates), &args.keep, &collection, &mut out, &mut kept);
+    let crashes = cores - kept.passed_over;
+    if crashes == 0 {
+        // That nobody reads on is no reason to stop.
+        let _ = if earlier.is_empty() {
+            no_cores(&why_none(&host, &found, args, oldest), &mut out)
+        } else {
+            earlier::tell(&earlier, &args.keep.out, &mut out)
+        };
     }
-    let logged = match oldest.filter(|_| cores == 0 && args.paths.is_empty()) {
+    let logged = match oldest.filter(|_| crashes == 0 && earlier.is_empty() && args.paths.is_empty()) {
         Some(oldest) => coreless::beneath(&host, &args.keep.search, &here(), oldest),
         None => Vec::new(),
     };
     let logged =
         coreless::tell_and_keep(logged, folder.as_ref().ok(), &args.keep, &collection, &mut out, &mut kept);
-    let crashes = cores + logged;
+    let crashes = crashes + logged;
     runner.resume_commands(&mut out);
     drop(out);
     if let Ok(folder) = &folder {
@@ -199,9 +210,8 @@ pub(crate) fn tell_skipped(found: &Found) {
 }
 
 /// Says why there is no core, which is never silent.
-fn no_cores(why: &NoCore, out: &mut impl Write) -> Result<(), Error> {
+fn no_cores(why: &NoCore, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "No core was found: {} ({}).", terminal::clean(&why.sentence), why.code)?;
     writeln!(out, "What to do: {}.", terminal::clean(&why.advice))?;
-    out.flush()?;
-    Ok(())
+    out.flush()
 }

@@ -22,13 +22,25 @@ pub(crate) fn man() -> Result<Exit, Error> {
     let mut command = Args::command();
     command.build();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-        let man = clap_mangen::Man::new(subcommand.clone());
-        writeln!(page, ".SH \"EPITAPH {}\"", subcommand.get_name().to_uppercase())?;
-        man.render_synopsis_section(&mut page)?;
-        man.render_description_section(&mut page)?;
-        man.render_options_section(&mut page)?;
-    }
+    sections(&command, "EPITAPH", &mut page)?;
     io::stdout().write_all(&page)?;
     Ok(Exit::Done)
+}
+
+/// Writes a section for each subcommand of a command, and for theirs.
+fn sections(command: &clap::Command, name: &str, page: &mut Vec<u8>) -> io::Result<()> {
+    let is_told = |subcommand: &&clap::Command| subcommand.get_name() != "help" && !subcommand.is_hide_set();
+    for subcommand in command.get_subcommands().filter(is_told) {
+        let name = format!("{name} {}", subcommand.get_name().to_uppercase());
+        let man = clap_mangen::Man::new(subcommand.clone());
+        writeln!(page, ".SH \"{name}\"")?;
+        man.render_synopsis_section(page)?;
+        man.render_description_section(page)?;
+        man.render_options_section(page)?;
+        if let Some(text) = subcommand.get_after_help() {
+            writeln!(page, ".PP\n{}", text.to_string().replace('\\', "\\\\").replace('-', "\\-"))?;
+        }
+        sections(subcommand, &name, page)?;
+    }
+    Ok(())
 }

@@ -19,22 +19,25 @@ use crate::terminal;
 pub(crate) fn run(args: &GroupArgs) -> Result<Exit, Error> {
     let mut problems = Problems::default();
     let rules = rules(&args.config)?;
-    let mut read = |paths: &[PathBuf]| {
+    let read = |paths: &[PathBuf], problems: &mut Problems| {
         let mut grouping = Grouping::default();
         for path in paths {
-            gather(path, &selection(&args.select), &rules, &mut problems, &mut grouping)?;
+            gather(path, &selection(&args.select), &rules, problems, &mut grouping)?;
         }
         Ok::<_, Error>(grouping)
     };
-    let baseline = if args.baseline.is_empty() { None } else { Some(read(&args.baseline)?) };
-    let crashes = read(&args.paths)?;
+    let baseline = if args.baseline.is_empty() { None } else { Some(read(&args.baseline, &mut problems)?) };
+    let known_problems = problems.count();
+    let crashes = read(&args.paths, &mut problems)?;
     let (count, known) = (crashes.crashes(), baseline.as_ref().map(Grouping::crashes));
     let mut report = crashes.report(baseline.as_ref(), args.threshold, env!("CARGO_PKG_VERSION"));
     terminal::warnings(&report.warnings);
     let unread = problems.warnings();
     terminal::warnings(&unread);
     report.warnings.extend(unread);
-    if count == 0 && known.unwrap_or_default() == 0 && problems.count() > 0 {
+    // What can't be read of the baseline makes crashes new; what can't be read of the others hides some.
+    let hidden = problems.count() > known_problems;
+    if count == 0 && (hidden || known.unwrap_or_default() == 0 && problems.count() > 0) {
         let hint =
             "give what `epitaph collect` or `epitaph pull` wrote, or the output of `epitaph show --json`";
         return Err(message("no summary could be read", Some(hint)));
@@ -60,7 +63,11 @@ pub(crate) fn run(args: &GroupArgs) -> Result<Exit, Error> {
         }
     }
     let new = report.baseline.is_some_and(|counts| counts.new > 0);
-    Ok(if args.fail_on_new && new { Exit::Crashes } else { Exit::Done })
+    Ok(match () {
+        () if args.fail_on_new && new => Exit::Crashes,
+        () if hidden => Exit::Failed,
+        () => Exit::Done,
+    })
 }
 
 fn format(args: &GroupArgs) -> GroupFormat {

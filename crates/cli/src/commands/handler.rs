@@ -72,15 +72,15 @@ fn install(args: &HandlerInstallArgs) -> Result<(), Error> {
         force: args.force,
     };
     let plan = Plan::new(&Host::real(), &options)?;
-    tell_changes(plan.changes(), args.dry_run)?;
-    if !args.dry_run {
-        plan.apply()?;
-        terminal::note(&format!("cores of this host are kept in {}", options.spool.display()));
-        terminal::hint(
-            "`epitaph handler uninstall` puts everything back, and a restart of the host does as well",
-        );
+    if args.dry_run {
+        return tell_changes(plan.changes(), true);
     }
-    Ok(())
+    plan.apply()?;
+    terminal::note(&format!("cores of this host are kept in {}", options.spool.display()));
+    terminal::hint(
+        "`epitaph handler uninstall` puts everything back, and a restart of the host does as well",
+    );
+    tell_changes(plan.changes(), false)
 }
 
 fn uninstall(args: &HandlerUninstallArgs) -> Result<(), Error> {

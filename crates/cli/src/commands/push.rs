@@ -33,15 +33,16 @@ pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
     for failure in pushed.failed {
         Error::from(failure.error).context(failure.path).print();
     }
-    terminal::note(&format!(
-        "{} artifacts ({}) are in {} as job {} of {}",
-        pushed.artifacts.len(),
-        terminal::bytes(pushed.bytes),
-        store.url(),
-        options.job.job,
-        options.job.repo,
-    ));
-    if pushed.manifest_key.is_none() && !failed {
+    if pushed.manifest_key.is_some() {
+        terminal::note(&format!(
+            "{} artifacts ({}) are in {} as job {} of {}",
+            pushed.artifacts.len(),
+            terminal::bytes(pushed.bytes),
+            store.url(),
+            options.job.job,
+            options.job.repo,
+        ));
+    } else if !failed {
         return Err(message("there was nothing to push", Some("the folders given are empty")));
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })

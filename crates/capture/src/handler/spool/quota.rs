@@ -9,7 +9,7 @@ use rustix::fs::statvfs;
 
 use super::{Entry, Locked, PARTIAL, UserFolder};
 use crate::handler::config::{AT_ONCE, HandlerLimits};
-use crate::handler::harden::WATCHDOG;
+use crate::handler::harden::LONGEST_LIFE;
 
 /// The unit of `st_blocks` in bytes, whatever the file system's is (stat(3type)).
 const BLOCK: u64 = 512;
@@ -29,7 +29,7 @@ impl Locked<'_> {
     /// Removes what handlers that were killed have left: unfinished files that nobody can still be writing, and slim
     /// cores whose whole ones are there.
     pub(in crate::handler) fn sweep(&self) {
-        let oldest = SystemTime::now().checked_sub(Duration::from_secs(u64::from(WATCHDOG) + 60));
+        let oldest = SystemTime::now().checked_sub(Duration::from_secs(LONGEST_LIFE));
         for path in self.folder.files() {
             let name = path.to_string_lossy();
             let is_old = || path.metadata().and_then(|it| it.modified()).is_ok_and(|it| Some(it) < oldest);
@@ -168,7 +168,7 @@ mod tests {
         let (_root, folder) = own_folder();
         let (old, fresh, both) =
             (folder.entry(&notice(10)), folder.entry(&notice(20)), folder.entry(&notice(30)));
-        let long_ago = SystemTime::now() - Duration::from_secs(2 * u64::from(WATCHDOG));
+        let long_ago = SystemTime::now() - Duration::from_secs(2 * LONGEST_LIFE);
         old.begin(Part::Whole).unwrap().set_modified(long_ago).unwrap();
         drop(fresh.begin(Part::Whole).unwrap());
         sealed(&both, Part::Slim, 1);

@@ -30,7 +30,8 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     // First of all: what is written from here on may be more than `ulimit -f` allows. That can't be refused.
     let _ = survive_file_size_limit();
     let mode = mode(args.capture);
-    let needs_spool = mode == CaptureMode::Ptrace || args.timeout.is_some();
+    let dumps_hangs = mode != CaptureMode::None && args.timeout().is_some();
+    let needs_spool = mode == CaptureMode::Ptrace || dumps_hangs;
     let spool = needs_spool
         .then(|| Spool::new(&args.keep.out).map_err(|error| error.print_as_warning()).ok())
         .flatten();
@@ -109,7 +110,7 @@ fn options(args: &RunArgs, mode: CaptureMode, spool: Option<&Spool>) -> RunOptio
     let to_be_traced = folder.clone().filter(|_| mode == CaptureMode::Ptrace);
     let trace =
         to_be_traced.map(|folder| Trace { starter: starter(), folder, full_below: whole_below(&args.keep) });
-    let timeout = args.timeout.map(|after| Timeout { after, folder });
+    let timeout = args.timeout().map(|after| Timeout { after, folder });
     RunOptions {
         raise_core_limit: mode == CaptureMode::File,
         keep_stderr: args.output_tail.is_some(),
@@ -136,7 +137,7 @@ fn tell_outcome(args: &RunArgs, outcome: &RunOutcome) {
         terminal::warning(&format!("the command could not be traced, so no cores were written: {refused}"));
         terminal::hint("where the system lets nobody trace, only --capture file can give cores");
     }
-    if let Some(timeout) = args.timeout.filter(|_| outcome.timed_out) {
+    if let Some(timeout) = args.timeout().filter(|_| outcome.timed_out) {
         let count = outcome.dumps.cores.iter().filter(|dumped| dumped.signal.is_none()).count();
         terminal::warning(&format!(
             "the command took longer than {} s and was ended; {count} of its processes were dumped before",

@@ -1,0 +1,20 @@
+//! What the variables of options may hold: what people and CI systems really put into them.
+
+use clap::builder::FalseyValueParser;
+use clap::{Arg, ArgAction, Command};
+
+/// Lets flags be set by any usual word (`1`, `true`, `yes`, `on`), and takes variables that are empty for unset ones: that
+/// is what `${{ vars.NAME }}` in a workflow gives where nobody has set NAME, and no reason to refuse to run a job.
+pub(super) fn as_people_set_them(command: Command) -> Command {
+    command.mut_args(of_one).mut_subcommands(as_people_set_them)
+}
+
+fn of_one(option: Arg) -> Arg {
+    let is_empty =
+        option.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|it| it.is_empty()));
+    let option = if is_empty { option.env(None::<&str>) } else { option };
+    match option.get_action() {
+        ArgAction::SetTrue => option.value_parser(FalseyValueParser::new()),
+        _ => option,
+    }
+}
