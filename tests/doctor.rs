@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use epitaph_capture::{CoreLimit, Dumps, Exit, Host, RunOutcome, Situation, explain};
 use epitaph_testkit::crash::{Built, PatternGuard, or_skip, program as program_named};
@@ -354,6 +354,7 @@ fn reason_after(root: &Path, program: &Path, status: i32) -> &'static str {
         session: 1,
         executable: Some(program.to_owned()),
         started: SystemTime::now(),
+        set_back: Duration::ZERO,
         ended: SystemTime::now(),
         cwd: Some(root.to_owned()),
         core_limit: CoreLimit::UNLIMITED,

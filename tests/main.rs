@@ -30,6 +30,7 @@ mod dist;
 mod doctor;
 mod evidence;
 mod explained;
+mod filtered;
 mod fixtures;
 mod github_actions;
 mod group;

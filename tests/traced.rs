@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const CAN_DUMP: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 /// A folder to run commands in.
-struct Job {
+pub(crate) struct Job {
     folder: TempDir,
 }
 
@@ -44,7 +44,7 @@ impl Job {
     }
 
     /// A job with a program of the tests' beside it, as `exe`.
-    fn with(name: &str) -> Option<Job> {
+    pub(crate) fn with(name: &str) -> Option<Job> {
         let built = or_skip(Built::of(program(name)))?;
         let job = Job::new()?;
         // By another process: see `copy_files` of the testkit.
@@ -53,11 +53,11 @@ impl Job {
         Some(job)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn exe(&self) -> PathBuf {
+    pub(crate) fn exe(&self) -> PathBuf {
         self.path().join("exe")
     }
 
@@ -66,12 +66,12 @@ impl Job {
         epitaph.within(self.path()).args(["run", "--out", "out"])
     }
 
-    fn traced(&self) -> crate::support::Epitaph {
+    pub(crate) fn traced(&self) -> crate::support::Epitaph {
         self.run().args(["--capture", "ptrace"])
     }
 
     /// Runs a shell script, traced, with the program as `$0`.
-    fn script(&self, script: &str) -> Answer {
+    pub(crate) fn script(&self, script: &str) -> Answer {
         self.traced().args(["--", "sh", "-c", script]).arg(self.exe()).run()
     }
 
@@ -80,7 +80,7 @@ impl Job {
     }
 
     /// The crashes that were dumped while the process stood still.
-    fn dumped(&self) -> Vec<Value> {
+    pub(crate) fn dumped(&self) -> Vec<Value> {
         self.crashes().into_iter().filter(|summary| summary["collection"]["source"] == "traced").collect()
     }
 }

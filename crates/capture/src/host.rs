@@ -84,7 +84,7 @@ impl Host {
         String::from_utf8(self.sysctl(name).ok()?).ok()
     }
 
-    fn sysctl_number(&self, name: &str) -> Option<u32> {
+    pub(crate) fn sysctl_number(&self, name: &str) -> Option<u32> {
         self.sysctl_text(name)?.trim().parse().ok()
     }
 }

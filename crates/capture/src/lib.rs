@@ -69,7 +69,7 @@ pub use run::{
 };
 pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use stores::{Collector, Patience, Waited, sends_to_one_place, wait_for_dumps, why_not_kept};
-pub use trace::{Dumped, Dumps, start_stopped};
+pub use trace::{Dumped, Dumps, start_stopped, why_untraced};
 pub use why::{
     CommandFacts, Folder, FolderTrouble, Guarded, Inherited, LastWords, LostCore, NoCore, OwnReport, Program,
     Receiver, Situation, Systemd, explain, forbids, risks,

@@ -10,7 +10,7 @@
 
 use std::io;
 
-use libc::{c_int, c_uint, c_void, iovec};
+use libc::{c_int, c_uint, c_ulong, c_void, iovec};
 use rustix::process::Pid;
 
 /// Bytes of `siginfo_t`, in 64-bit words so that it is aligned.
@@ -18,12 +18,13 @@ const SIGNAL_INFO: usize = 128 / 8;
 /// Most bytes of a set of registers: AVX-512 and AMX take 11 KiB, SVE at its widest 17 KiB.
 const MOST_REGISTERS: usize = 64 << 10;
 
-/// New processes and threads of a traced one are traced as well, and executed programs are told. Nobody is killed when
-/// the tracer ends.
+/// New processes and threads of a traced one are traced as well; executed programs are told, and ends, while memory and
+/// registers are still there. Nobody is killed when the tracer ends.
 const FOLLOW: c_int = libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK
     | libc::PTRACE_O_TRACECLONE
-    | libc::PTRACE_O_TRACEEXEC;
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_TRACEEXIT;
 
 /// Asks the kernel for something.
 ///
@@ -74,6 +75,14 @@ pub(crate) fn signal_info(thread: Pid) -> io::Result<Vec<u8>> {
     // SAFETY: the kernel writes a `siginfo_t`, which is 128 bytes on every architecture, and `info` is as large.
     unsafe { ask(libc::PTRACE_GETSIGINFO, thread, 0, info.as_mut_ptr().cast())? };
     Ok(info.iter().flat_map(|word| word.to_ne_bytes()).collect())
+}
+
+/// Returns what the event that a thread has stopped for says: of its end, the status that `wait` will give of it.
+pub(crate) fn event_message(thread: Pid) -> io::Result<c_ulong> {
+    let mut message: c_ulong = 0;
+    // SAFETY: the kernel writes an `unsigned long`, which `message` is.
+    unsafe { ask(libc::PTRACE_GETEVENTMSG, thread, 0, (&raw mut message).cast())? };
+    Ok(message)
 }
 
 /// Returns a set of a thread's registers (`NT_…` of linux/elf.h), as large as the kernel has it.

@@ -10,6 +10,8 @@ use rustix::process::Pid;
 
 use super::rules::DEFAULT_FILTER;
 
+/// Where a stat file has the flags, counted from the state.
+const FLAGS: usize = 6;
 /// Places of ids in a status file.
 const REAL: usize = 0;
 const EFFECTIVE: usize = 1;
@@ -36,7 +38,7 @@ pub(super) fn info(process: Pid) -> io::Result<LiveInfo> {
         ppid: number(1) as u32,
         group: number(2) as u32,
         session: number(3) as u32,
-        flags: number(6) as u64,
+        flags: number(FLAGS) as u64,
         nice: number(16) as i8,
         state: fields.first().and_then(|state| state.bytes().next()).unwrap_or(b'R'),
         uid: status.id("Uid", REAL),
@@ -66,6 +68,12 @@ fn split_stat(stat: &[u8]) -> Option<(&[u8], Vec<&str>)> {
 pub(crate) fn parent(process: Pid) -> Option<i32> {
     let stat = read(process, "stat").ok()?;
     split_stat(&stat)?.1.get(1)?.parse().ok()
+}
+
+/// Returns what the kernel marks a thread with (`PF_…` of linux/sched.h, field 9 of proc_pid_stat(5)).
+pub(crate) fn flags(thread: Pid) -> Option<u64> {
+    let stat = read(thread, "stat").ok()?;
+    split_stat(&stat)?.1.get(FLAGS)?.parse().ok()
 }
 
 /// Reads the name of a thread.

@@ -7,6 +7,7 @@
 pub(crate) mod facts;
 mod maps;
 mod memory;
+mod refused;
 mod rules;
 mod save;
 
@@ -105,8 +106,26 @@ pub(crate) struct Standing {
     pub(crate) process: Pid,
     /// The threads, in any order.
     pub(crate) threads: Vec<Pid>,
-    /// The thread that is about to take a signal, and the signal.
-    pub(crate) taking: Option<(Pid, i32)>,
+    /// What ends it, unless it hangs.
+    pub(crate) ending: Option<Ending>,
+}
+
+/// A signal that ends a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// The thread that takes it.
+    pub(crate) thread: Pid,
+    /// Its number.
+    pub(crate) signal: i32,
+    /// Whether it is still to be taken; else the thread is at its end, and the kernel has forgotten what it was about.
+    pub(crate) is_ahead: bool,
+}
+
+impl Ending {
+    /// Returns its `siginfo_t`, where that can be known.
+    fn info(self) -> Option<Vec<u8>> {
+        if self.is_ahead { ptrace::signal_info(self.thread).ok() } else { refused::info(self) }
+    }
 }
 
 /// Tells whether cores of living processes can be written on this machine.
@@ -133,7 +152,7 @@ pub(crate) fn core_of(standing: &Standing) -> Result<LiveCore, LiveCoreError> {
         arch,
         info: facts::info(standing.process).map_err(looked)?,
         threads: threads(standing, sets),
-        signal: standing.taking.and_then(|(thread, _)| ptrace::signal_info(thread).ok()),
+        signal: standing.ending.and_then(Ending::info),
         auxv: facts::read(standing.process, "auxv").unwrap_or_default(),
         mappings: mappings.iter().filter(|mapping| mapping.is_file()).map(file).collect(),
         segments: mappings.iter().map(|mapping| segment(mapping, filter, &memory)).collect(),
@@ -147,7 +166,7 @@ pub(crate) fn core_of(standing: &Standing) -> Result<LiveCore, LiveCoreError> {
 /// Reads the threads, the one first that takes the signal, else the process's first one. One whose registers can't be
 /// had any more has ended.
 fn threads(standing: &Standing, sets: &[u32]) -> Vec<LiveThread> {
-    let first = standing.taking.map_or(standing.process, |(thread, _)| thread);
+    let first = standing.ending.map_or(standing.process, |ending| ending.thread);
     let mut order: Vec<Pid> = standing.threads.clone();
     order.sort_by_key(|thread| (*thread != first, thread.as_raw_pid()));
     let thread = |thread: Pid| {
@@ -157,7 +176,7 @@ fn threads(standing: &Standing, sets: &[u32]) -> Vec<LiveThread> {
         Some(LiveThread {
             tid: thread.as_raw_pid().cast_unsigned(),
             name: facts::thread_name(thread),
-            signal: standing.taking.map_or(0, |(_, signal)| signal),
+            signal: standing.ending.map_or(0, |ending| ending.signal),
             pending: status.signals("SigPnd"),
             blocked: status.signals("SigBlk"),
             registers: ptrace::registers(thread, GENERAL).ok()?,

@@ -4,6 +4,7 @@
 //! raised to the hard one, sanitizers and runtimes are asked for cores; signals are passed on to it; this process adopts the orphans it leaves, so that
 //! the crash of a grandchild is seen even where its parent is gone.
 
+mod clock;
 mod error;
 mod exit;
 mod program;
@@ -34,6 +35,7 @@ pub(crate) use signals::ignored;
 pub(crate) use start::become_command;
 pub use tail::Tail;
 
+use self::clock::Moment;
 use self::program::resolve;
 use self::runtimes::additions;
 use self::signals::Forwarding;
@@ -125,8 +127,10 @@ pub struct RunOutcome {
     pub session: u32,
     /// The program's file, if it was found before the start.
     pub executable: Option<PathBuf>,
-    /// When it was started.
+    /// When it was started: if the clock was set back since, as the clock has it now.
     pub started: SystemTime,
+    /// By how much the clock was set back while it ran; mostly not at all.
+    pub set_back: Duration,
     /// When it had ended.
     pub ended: SystemTime,
     /// The folder that it was started in; `None` where that was removed.
@@ -158,6 +162,12 @@ impl RunOutcome {
     /// Tells whether a file lies in the command's own folder.
     pub fn has_in_its_folder(&self, file: &Path) -> bool {
         self.own_folder().is_some_and(|folder| file.starts_with(folder))
+    }
+
+    /// Tells whether a file of this time may have been written before the command was started, although it seems not to be:
+    /// the clock was set back meanwhile.
+    pub fn may_be_older(&self, written: SystemTime) -> bool {
+        self.started.checked_add(self.set_back).is_some_and(|told| written < told) && !self.set_back.is_zero()
     }
 
     /// Returns the processes, the command included, that were ended by a signal which makes the kernel write
@@ -200,7 +210,7 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
 
     let limit = CoreLimit::current();
     let runtimes = if options.ask_runtimes { additions(|name| std::env::var_os(name)) } else { Vec::new() };
-    let started = SystemTime::now();
+    let begin = Moment::now();
     let start = || {
         let _raised = options.raise_core_limit.then(Raised::for_a_start);
         // Dropped with this function: it is the command's alone from here on.
@@ -235,14 +245,17 @@ pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, Run
         }
     };
     let Some(own) = watched.ended.command else { return Err(wait_failed(pid, Errno::CHILD.into())) };
+    let end = Moment::now();
+    let set_back = begin.set_back(end);
     Ok(RunOutcome {
         exit: own.exit,
         core_dumped: own.core_dumped,
         pid: own.pid,
         session: session(),
         executable,
-        started,
-        ended: SystemTime::now(),
+        started: begin.earliest(set_back),
+        set_back,
+        ended: end.told(),
         cwd,
         core_limit: if options.raise_core_limit || untraced.is_some() { limit.raised() } else { limit },
         orphans: watched.ended.orphans,

@@ -41,7 +41,7 @@ pub(crate) fn dump_tree(dumper: &Dumper, mut tracer: Option<&mut Tracer>) -> Dum
     processes.sort_by_key(|(process, _)| process.as_raw_pid());
     for (process, stopped) in &processes {
         let threads = stopped.iter().map(|(thread, _)| *thread).collect();
-        dumper.dump(&Standing { process: *process, threads, taking: None }, &mut dumps);
+        dumper.dump(&Standing { process: *process, threads, ending: None }, &mut dumps);
     }
     for (thread, stop) in processes.into_iter().flat_map(|(_, stopped)| stopped) {
         match tracer.as_deref_mut() {

@@ -3,9 +3,12 @@
 //!
 //! Nothing else changes for the job: signals are passed on, stops of job control last until somebody continues what is
 //! stopped, and when this process ends, however it does, the others go on. What can't work while it is traced is let go
-//! as soon as it is executed ([`alone`]). What a filter of system calls (seccomp) kills can't be dumped: it never stops.
+//! as soon as it is executed ([`alone`]). What a filter of system calls (seccomp) kills doesn't stop before it takes its
+//! signal, and is dumped at its end ([`ends`]).
 
 mod alone;
+mod denied;
+mod ends;
 mod halt;
 mod hang;
 mod start;
@@ -22,17 +25,18 @@ use std::sync::Arc;
 use epitaph_summary::CoreSource;
 use rustix::process::{Pid, Signal, WaitIdStatus, WaitStatus};
 
+pub use denied::why_untraced;
 pub(crate) use hang::dump_tree;
 pub(crate) use start::begin;
 pub use start::start_stopped;
 pub(crate) use tree::{descendants, signal_tree};
 
 use self::alone::Alone;
+use self::ends::{ended_by, ends_by, of_its_cause};
 use self::halt::{halt, tasks};
-use crate::live::facts::Status;
-use crate::live::{LiveCoreError, SaveAs, Standing, core_of, save};
+use crate::live::{Ending, LiveCoreError, SaveAs, Standing, core_of, save};
 use crate::ptrace;
-use crate::run::{Trace, dumps_core};
+use crate::run::Trace;
 use crate::search::Candidate;
 
 /// Most processes of a job of which cores are written: a storm shall not fill the disk.
@@ -113,7 +117,7 @@ impl Dumper {
         if core.exists() {
             core = self.folder.join(format!("core.{pid}.{}", dumps.cores.len()));
         }
-        let signal = standing.taking.map(|(_, signal)| signal);
+        let signal = standing.ending.map(|ending| ending.signal);
         // A fault of ours that a crafted process finds must cost neither the others nor the job.
         let saved = catch_unwind(AssertUnwindSafe(|| {
             core_of(standing).and_then(|live| save(standing.process, live, &core, self.how))
@@ -153,10 +157,16 @@ impl Tracer {
             // Where any of these fails, the thread was killed meanwhile.
             let _ = match stop {
                 Stop::Takes(signal) => {
-                    let others = self.takes(thread, signal);
-                    let gone = ptrace::go_on(thread, signal);
-                    stops.extend(others);
-                    gone
+                    let process = ends_by(thread, signal);
+                    stops.extend(self.ends(process, Ending { thread, signal, is_ahead: true }));
+                    ptrace::go_on(thread, signal)
+                }
+                Stop::Ends => {
+                    if let Some((process, signal)) = ended_by(thread) {
+                        let ending = Ending { thread, signal, is_ahead: false };
+                        stops.extend(self.ends(Some(process), ending));
+                    }
+                    ptrace::go_on(thread, 0)
                 }
                 Stop::Executed => {
                     self.dying.remove(&thread);
@@ -172,28 +182,23 @@ impl Tracer {
         }
     }
 
-    /// Dumps the process of a thread that is about to take a signal, if that ends it. Returns the threads that were
-    /// stopped for it, and how.
-    fn takes(&mut self, thread: Pid, signal: i32) -> Vec<(Pid, Stop)> {
-        let process = if dumps_core(signal) { ends_by(thread, signal) } else { None };
+    /// Dumps a process that a signal ends, unless that was done. Returns the threads that were stopped for it, and how.
+    fn ends(&mut self, process: Option<Pid>, ending: Ending) -> Vec<(Pid, Stop)> {
         // Of several threads that crash together, the first one is told.
-        let Some(process) = process.filter(|process| self.dying.insert(*process)) else { return Vec::new() };
-        let others: Vec<Pid> = tasks(process).into_iter().filter(|task| *task != thread).collect();
+        let Some(process) = process.filter(|process| !self.dying.contains(process)) else { return Vec::new() };
+        let others: Vec<Pid> = tasks(process).into_iter().filter(|task| *task != ending.thread).collect();
         let stopped = halt(&others);
-        let threads = stopped.iter().map(|(thread, _)| *thread).chain([thread]).collect();
-        let standing = Standing { process, threads, taking: Some((thread, signal)) };
+        // A filter of system calls may end a thread alone.
+        if !ending.is_ahead && stopped.iter().any(|(_, stop)| *stop != Stop::Ends) {
+            return stopped;
+        }
+        self.dying.insert(process);
+        let threads: Vec<Pid> = stopped.iter().map(|(thread, _)| *thread).chain([ending.thread]).collect();
+        let ending = if ending.is_ahead { ending } else { of_its_cause(ending, &threads) };
+        let standing = Standing { process, threads, ending: Some(ending) };
         self.dumper.dump(&standing, &mut self.dumps);
         stopped
     }
-}
-
-/// Returns the process of a thread, if a signal that the thread is about to take ends it: it neither handles nor ignores
-/// that signal. One that blocked it would not be about to take it.
-fn ends_by(thread: Pid, signal: i32) -> Option<Pid> {
-    let status = Status::of(thread).ok()?;
-    let bit = 1_u64.checked_shl(u32::try_from(signal.checked_sub(1)?).ok()?)?;
-    let handled = (status.signals("SigCgt") | status.signals("SigIgn")) & bit != 0;
-    if handled { None } else { status.process() }
 }
 
 /// Ends the tracing of a thread that stopped too late for whom it was stopped for.
@@ -209,6 +214,8 @@ pub(crate) enum Stop {
     Takes(i32),
     /// It executes a program.
     Executed,
+    /// It is at its end, with its memory and its registers still there.
+    Ends,
     /// Job control stopped its process.
     Group,
     /// It was started, it starts another, or it was asked to stop.
@@ -233,6 +240,7 @@ impl Stop {
         match event {
             0 => Stop::Takes(signal),
             libc::PTRACE_EVENT_EXEC => Stop::Executed,
+            libc::PTRACE_EVENT_EXIT => Stop::Ends,
             libc::PTRACE_EVENT_STOP if STOPPING.iter().any(|stopping| stopping.as_raw() == signal) => {
                 Stop::Group
             }
@@ -244,15 +252,13 @@ impl Stop {
     fn signal(self) -> i32 {
         match self {
             Stop::Takes(signal) => signal,
-            Stop::Executed | Stop::Group | Stop::Other => 0,
+            Stop::Executed | Stop::Ends | Stop::Group | Stop::Other => 0,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rustix::process::getpid;
-
     use super::*;
 
     #[test]
@@ -261,20 +267,12 @@ mod tests {
         assert_eq!(stop(0, 11), Stop::Takes(11));
         assert_eq!(stop(0, 64), Stop::Takes(64));
         assert_eq!(stop(libc::PTRACE_EVENT_EXEC, 5), Stop::Executed);
+        assert_eq!(stop(libc::PTRACE_EVENT_EXIT, 5), Stop::Ends);
         assert_eq!(stop(libc::PTRACE_EVENT_STOP, Signal::TSTP.as_raw()), Stop::Group);
         assert_eq!(stop(libc::PTRACE_EVENT_STOP, Signal::TRAP.as_raw()), Stop::Other);
         assert_eq!(stop(libc::PTRACE_EVENT_FORK, 5), Stop::Other);
         // A stop signal that is about to be taken doesn't stop the process yet.
         assert_eq!(stop(0, Signal::STOP.as_raw()), Stop::Takes(19));
         assert_eq!((Stop::Takes(40).signal(), Stop::Group.signal()), (40, 0));
-    }
-
-    #[test]
-    fn a_signal_that_is_handled_ends_nothing() {
-        // Rust's own handler of stack overflows.
-        assert_eq!(ends_by(getpid(), Signal::SEGV.as_raw()), None);
-        assert_eq!(ends_by(getpid(), Signal::ABORT.as_raw()), Some(getpid()));
-        assert_eq!(ends_by(getpid(), 0), None);
-        assert_eq!(ends_by(getpid(), 1000), None);
     }
 }

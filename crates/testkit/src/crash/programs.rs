@@ -65,6 +65,7 @@ fn every_table() -> impl Iterator<Item = &'static Program> {
 }
 
 pub(super) const SIGABRT: i32 = 6;
+const SIGSYS: i32 = 31;
 const SIGTRAP: i32 = 5;
 const SIGFPE: i32 = 8;
 pub(super) const SIGSEGV: i32 = 11;
@@ -145,6 +146,12 @@ pub const PROGRAMS: &[Program] = &[
         arguments: &["ring", "3"],
         ..plain("waits", &["gcc -g -O0 -pthread -o exe @waits.c"], SIGABRT, &["main"])
     },
+    plain(
+        "filtered",
+        &["gcc -g -O0 -pthread -o exe @filtered.c"],
+        SIGSYS,
+        &["syscall", "ask_parent", "main"],
+    ),
     plain(
         "plugin",
         &["gcc -g -O0 -fPIC -shared -o plugin.so @plugin.c", "gcc -g -O0 -o exe @plugin_host.c -ldl"],

@@ -288,6 +288,7 @@ mod tests {
             session: 1,
             executable: Some("/bin/a-name-longer-than-fifteen".into()),
             started: std::time::SystemTime::now(),
+            set_back: std::time::Duration::ZERO,
             ended: std::time::SystemTime::now(),
             cwd: Some(folder.path().to_owned()),
             core_limit: CoreLimit { soft: Some(1), hard: Some(2) },

@@ -51,6 +51,7 @@ impl Fake {
             session: 1,
             executable: Some("/bin/true".into()),
             started: SystemTime::now() - Duration::from_secs(5),
+            set_back: Duration::ZERO,
             ended: SystemTime::now(),
             cwd: Some(root.path().join("job")),
             core_limit: CoreLimit::UNLIMITED,

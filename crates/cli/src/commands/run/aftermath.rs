@@ -218,8 +218,8 @@ fn not_dumped() -> NoCore {
     NoCore {
         code: "traced_not_dumped",
         sentence:
-            "it was traced, but did not stop before it died: a filter of system calls (seccomp) killed \
-                   it, or it is a debugger or has LeakSanitizer in it, and was let alone"
+            "it was traced, but did not stop before it died: it is a debugger or has LeakSanitizer in it, and was let \
+             alone"
                 .to_owned(),
         advice: "see the messages above, or use --capture file where the kernel may write cores".to_owned(),
     }

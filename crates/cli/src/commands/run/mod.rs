@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use epitaph_bundle::Reserve;
 use epitaph_capture::{
     CaptureMode, Host, KernelLog, RunCommand, RunOptions, RunOutcome, Situation, Timeout, Trace,
-    survive_file_size_limit,
+    survive_file_size_limit, why_untraced,
 };
 
 use crate::args::{Capture, RunArgs, StartStoppedArgs};
@@ -135,7 +135,16 @@ fn status(outcome: &RunOutcome) -> i32 {
 fn tell_outcome(args: &RunArgs, outcome: &RunOutcome) {
     if let Some(refused) = &outcome.untraced {
         terminal::warning(&format!("the command could not be traced, so no cores were written: {refused}"));
-        terminal::hint("where the system lets nobody trace, only --capture file can give cores");
+        terminal::hint(
+            why_untraced(&Host::real())
+                .unwrap_or("where the system lets nobody trace, only --capture file can give cores"),
+        );
+    }
+    if !outcome.set_back.is_zero() {
+        terminal::note(&format!(
+            "the clock was set back by {:.1} s while the command ran: which cores are its own, their processes tell",
+            outcome.set_back.as_secs_f64()
+        ));
     }
     if let Some(timeout) = args.timeout().filter(|_| outcome.timed_out) {
         let count = outcome.dumps.cores.iter().filter(|dumped| dumped.signal.is_none()).count();

@@ -87,9 +87,12 @@ enum Whose {
 }
 
 /// Tells whether a core can be of this command: it lies in the command's own folder, or its process was of our session,
-/// or was seen to crash. Elsewhere, in `/tmp` say, others crash as well, and a collector keeps the cores of everybody.
+/// or was seen to crash. Elsewhere, in `/tmp` say, others crash as well, and a collector keeps the cores of everybody; and
+/// where the clock was set back, earlier commands may have left cores in that folder which seem to be younger.
 fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
-    if outcome.dumps.cores.is_empty() && outcome.has_in_its_folder(&candidate.path) {
+    let is_in_place =
+        outcome.has_in_its_folder(&candidate.path) && !outcome.may_be_older(candidate.modified);
+    if outcome.dumps.cores.is_empty() && is_in_place {
         return Whose::Ours;
     }
     let process = process(candidate);
@@ -101,7 +104,7 @@ fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
     let seen = |pid| outcome.crashed().any(|crashed| crashed.pid == pid);
     match process {
         _ if is_dumped => Whose::Dumped,
-        _ if outcome.has_in_its_folder(&candidate.path) => Whose::Ours,
+        _ if is_in_place => Whose::Ours,
         Some(process) if process.session == outcome.session => Whose::Ours,
         _ if candidate.named_pid().is_some_and(seen) => Whose::Ours,
         None if candidate.source != CoreSource::Store => Whose::Ours,
