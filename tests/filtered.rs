@@ -21,7 +21,9 @@ fn a_process_that_a_filter_kills_is_dumped_at_its_end() {
         assert_chain(&functions(crash), &["ask_parent", if threads == 1 { "main" } else { "work" }]);
         assert_eq!(crash["threads"].as_array().unwrap().len(), threads, "{mode}: {answer}");
         assert_eq!(crash["cause"]["class"], "seccomp", "{mode}: {answer}");
-        answer.tells(&["exe died of SIGSYS", "refused the system call getppid"]).hides(&["traced_not_dumped"]);
+        answer
+            .tells(&["exe died of SIGSYS", "refused the system call getppid"])
+            .hides(&["traced_not_dumped"]);
         assert_consistent(&out);
     }
 }
@@ -61,7 +63,10 @@ fn where_ptrace_is_refused_the_command_runs_untraced_and_that_is_said() {
     let output = plain_environment(&mut shell).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(159), "{told}");
-    assert!(told.contains("the command could not be traced") && told.contains("died without a core"), "{told}");
+    assert!(
+        told.contains("the command could not be traced") && told.contains("died without a core"),
+        "{told}"
+    );
 }
 
 #[test]

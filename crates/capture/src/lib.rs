@@ -56,7 +56,10 @@ pub use canary::{CANARY_NAME, Canary, CanaryError, Fate, Flight};
 pub use doctor::{Diagnosis, FixError, Fixed, diagnose, fix};
 pub use error::CaptureError;
 pub use host::{Host, Settings};
-pub use kernel_log::{CodeSearch, FilePlaces, KernelCrash, KernelLog, kernel_crashes, kernel_crashes_since};
+pub use kernel_log::{
+    CodeSearch, FilePlaces, KernelCrash, KernelLog, RefusedCore, kernel_crashes, kernel_crashes_since,
+    refused_cores_since,
+};
 pub use limits::{CoreLimit, LEAST_FOR_A_CORE, raise_open_files, survive_file_size_limit};
 pub use live::LiveCoreError;
 pub use mode::CaptureMode;
@@ -68,7 +71,10 @@ pub use run::{
     Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Tail, Timeout, Trace, dumps_core, run,
 };
 pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
-pub use stores::{Collector, Patience, Waited, sends_to_one_place, wait_for_dumps, why_not_kept};
+pub use stores::{
+    Collector, InJournalError, Patience, Waited, in_journal, sends_to_one_place, take_out_of_journal,
+    wait_for_dumps, why_not_kept,
+};
 pub use trace::{Dumped, Dumps, start_stopped, why_untraced};
 pub use why::{
     CommandFacts, Folder, FolderTrouble, Guarded, Inherited, LastWords, LostCore, NoCore, OwnReport, Program,

@@ -1,10 +1,13 @@
 //! Other collectors of cores, as far as `collect` and `run` have to do with them.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use epitaph_capture::{Host, Patience, wait_for_dumps};
+use epitaph_capture::{Candidate, Host, Patience, in_journal, take_out_of_journal, wait_for_dumps};
 
 use crate::environment::variable;
+use crate::error::with_causes;
+use crate::spool::Spool;
 use crate::terminal;
 
 /// A wait that is shorter is not worth a word.
@@ -28,4 +31,29 @@ pub(crate) fn wait(host: &Host, dead: &[u32], since: SystemTime, patience: Patie
 pub(crate) fn our_users() -> impl Iterator<Item = u32> {
     let caller = variable("SUDO_UID").and_then(|user| user.parse().ok());
     [rustix::process::geteuid().as_raw()].into_iter().chain(caller)
+}
+
+/// Cores that were taken out of the journal, and the folder that they lie in.
+pub(crate) type TakenOut = (Vec<Candidate>, Option<Spool>);
+
+/// Takes the cores out of the journal that systemd-coredump keeps there of the processes `dead` or, without any, of our
+/// users' that died after `since`. They lie near `out` until the folder is closed.
+pub(crate) fn from_journal(host: &Host, dead: &[u32], since: SystemTime, out: &Path) -> TakenOut {
+    let users: Vec<u32> = our_users().collect();
+    let processes = in_journal(host, dead, &users, since);
+    if processes.is_empty() {
+        return TakenOut::default();
+    }
+    let spool = match Spool::new(out) {
+        Ok(spool) => spool,
+        Err(error) => {
+            error.print_as_warning();
+            return TakenOut::default();
+        }
+    };
+    let (cores, failed) = take_out_of_journal(host, &processes, since, spool.path());
+    for error in failed {
+        terminal::warning(&with_causes(&error));
+    }
+    (cores, Some(spool))
 }

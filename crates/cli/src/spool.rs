@@ -1,4 +1,4 @@
-//! The folder for cores that `run` writes itself, until they are kept.
+//! The folder for cores that are written here, until they are kept: of traced processes, and out of the journal.
 
 use std::path::{Path, PathBuf};
 
@@ -26,8 +26,7 @@ impl Spool {
         };
         let folder = builder.tempdir().or_else(|error| beside().ok_or(error));
         let folder = folder.map_err(|error| {
-            Error::from(error)
-                .context("there is no temporary folder for cores, so epitaph writes none itself")
+            Error::from(error).context("there is no temporary folder for cores, so epitaph writes none here")
         })?;
         Ok(Spool { folder: folder.keep() })
     }

@@ -9,8 +9,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::refused::{RefusedCore, refused_cores};
 use super::{KernelCrash, kernel_crashes};
-
 use crate::host::Host;
 
 /// Where the kernel gives its log, a record a read (linux/Documentation/ABI/testing/dev-kmsg).
@@ -68,15 +68,30 @@ impl KernelLog {
 /// Finds the deaths that the running kernel has logged after `since`, each with when it was.
 pub fn kernel_crashes_since(host: &Host, since: SystemTime) -> Vec<(SystemTime, KernelCrash)> {
     let Some(log) = KernelLog::whole(host) else { return Vec::new() };
-    // The log's clock stands still while the machine sleeps, as this one does (`local_clock`).
-    let now = clock_gettime(ClockId::Monotonic);
-    let up = Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0));
-    let now = SystemTime::now();
+    let time = times();
     let died = |crash: KernelCrash| {
-        let died = now.checked_sub(up.checked_sub(crash.since_boot?).unwrap_or_default())?;
+        let died = time(crash.since_boot?)?;
         (died + GRACE >= since).then_some((died, crash))
     };
     log.crashes().into_iter().filter_map(died).collect()
+}
+
+/// Finds the cores that the running kernel says it did not write after `since`, and why.
+pub fn refused_cores_since(host: &Host, since: SystemTime) -> Vec<RefusedCore> {
+    let Some(log) = KernelLog::whole(host) else { return Vec::new() };
+    let time = times();
+    let is_later = |logged: Duration| time(logged).is_some_and(|time| time + GRACE >= since);
+    let refused = refused_cores(&log.read()).into_iter();
+    refused.filter_map(|(logged, refused)| is_later(logged).then_some(refused)).collect()
+}
+
+/// Returns when something was logged, by the log's own clock: that stands still while the machine sleeps, as
+/// `CLOCK_MONOTONIC` does (`local_clock`).
+fn times() -> impl Fn(Duration) -> Option<SystemTime> {
+    let up = clock_gettime(ClockId::Monotonic);
+    let up = Duration::new(u64::try_from(up.tv_sec).unwrap_or(0), u32::try_from(up.tv_nsec).unwrap_or(0));
+    let now = SystemTime::now();
+    move |logged| now.checked_sub(up.checked_sub(logged).unwrap_or_default())
 }
 
 #[cfg(test)]

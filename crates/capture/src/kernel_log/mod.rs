@@ -12,6 +12,7 @@ mod file;
 mod live;
 mod mapping;
 mod prefix;
+mod refused;
 mod x86;
 
 use std::time::Duration;
@@ -19,7 +20,8 @@ use std::time::Duration;
 use epitaph_elf::Remains;
 
 pub use file::{CodeSearch, FilePlaces};
-pub use live::{KernelLog, kernel_crashes_since};
+pub use live::{KernelLog, kernel_crashes_since, refused_cores_since};
+pub use refused::RefusedCore;
 
 /// Most lines of a log that are read.
 const MOST_LINES: usize = 1 << 20;

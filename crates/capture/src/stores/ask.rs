@@ -22,11 +22,17 @@ const APPORT_LOG: &str = "/var/log/apport.log";
 /// Returns what the journal has of systemd-coredump since a time, an entry a line (`journalctl --output=json`); `None`
 /// where there is no journal, or it doesn't answer.
 pub(super) fn journal(host: &Host, since: SystemTime) -> Option<String> {
+    answer(journalctl(host, since)?.args(["--output=json", FIELDS]))
+}
+
+/// Prepares to ask the journal for what systemd-coredump has logged since a time; `None` where nobody can be asked.
+pub(super) fn journalctl(host: &Host, since: SystemTime) -> Option<Command> {
     let program = JOURNALCTL.iter().map(|path| host.path(path)).find(|path| path.is_file())?;
     let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut command = Command::new(program);
-    command.args(["--output=json", FIELDS, "--no-pager", "--quiet", "SYSLOG_IDENTIFIER=systemd-coredump"]);
-    answer(command.arg(format!("--since=@{since}")))
+    command.args(["--no-pager", "--quiet", "SYSLOG_IDENTIFIER=systemd-coredump"]);
+    command.arg(format!("--since=@{since}"));
+    Some(command)
 }
 
 /// Returns the end of what apport wrote.

@@ -45,6 +45,16 @@ pub(super) fn why_not_kept(log: &str, dead: &[u32]) -> Option<NoCore> {
     read(log).iter().rev().find(|handled| is_meant(handled)).map(explain)
 }
 
+/// Lists the processes, of `dead` or else of these users, whose cores are in the journal itself.
+pub(super) fn in_journal(log: &str, dead: &[u32], users: &[u32]) -> Vec<u32> {
+    let is_meant = |handled: &&Handled| match dead {
+        [] => handled.user.is_some_and(|user| users.contains(&user)),
+        dead => dead.contains(&handled.pid),
+    };
+    let handled = read(log);
+    handled.iter().filter(|handled| handled.in_journal).filter(is_meant).map(|handled| handled.pid).collect()
+}
+
 fn read(log: &str) -> Vec<Handled> {
     let mut all: Vec<Handled> = Vec::new();
     for line in log.lines().take(MOST_ENTRIES) {
@@ -133,7 +143,10 @@ fn explain(handled: &Handled) -> NoCore {
         Handled { in_journal: true, .. } => (
             "store_in_journal",
             format!("systemd-coredump keeps the core of process {pid} in the journal (Storage=journal)"),
-            format!("coredumpctl dump {pid} -o core.{pid}; then epitaph collect core.{pid}"),
+            format!(
+                "epitaph takes it out where it may read the journal: be root or in the group systemd-journal; or \
+                 coredumpctl dump {pid} -o core.{pid}, then epitaph collect core.{pid}"
+            ),
         ),
         Handled { done: false, .. } => (
             "store_unfinished",

@@ -7,6 +7,8 @@
 
 mod apport;
 mod ask;
+mod export;
+mod in_journal;
 mod journal;
 mod wait;
 
@@ -20,6 +22,7 @@ use crate::host::Host;
 use crate::pattern::{CorePattern, Target};
 use crate::why::NoCore;
 
+pub use in_journal::{InJournalError, in_journal, take_out_of_journal};
 pub use wait::{Patience, Waited, wait_for_dumps};
 
 /// Most users of a Windows host whose folders are looked at.

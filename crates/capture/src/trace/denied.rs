@@ -15,17 +15,17 @@ pub fn why_untraced(host: &Host) -> Option<&'static str> {
     let field = |name: &str| status.lines().find_map(|line| Some(line.strip_prefix(name)?.trim()));
     let rights = field("CapEff:").and_then(|rights| u64::from_str_radix(rights, 16).ok()).unwrap_or(0);
     match host.sysctl_number("kernel/yama/ptrace_scope") {
-        Some(3..) => {
-            Some("kernel.yama.ptrace_scope is 3: nobody may trace until this machine is started again without that")
-        }
-        Some(2) if rights & 1 << SYS_PTRACE == 0 => {
-            Some("kernel.yama.ptrace_scope is 2: only root may trace; `sysctl kernel.yama.ptrace_scope=1` lets \
-                  everybody trace what they start")
-        }
-        _ if field("Seccomp:") == Some(FILTERED) => {
-            Some("a filter of system calls (seccomp) binds this process, as in many containers: those are to be \
-                  started with `--cap-add SYS_PTRACE` or `--security-opt seccomp=unconfined`")
-        }
+        Some(3..) => Some(
+            "kernel.yama.ptrace_scope is 3: nobody may trace until this machine is started again without that",
+        ),
+        Some(2) if rights & 1 << SYS_PTRACE == 0 => Some(
+            "kernel.yama.ptrace_scope is 2: only root may trace; `sysctl kernel.yama.ptrace_scope=1` lets \
+                  everybody trace what they start",
+        ),
+        _ if field("Seccomp:") == Some(FILTERED) => Some(
+            "a filter of system calls (seccomp) binds this process, as in many containers: those are to be \
+                  started with `--cap-add SYS_PTRACE` or `--security-opt seccomp=unconfined`",
+        ),
         _ => None,
     }
 }
@@ -44,7 +44,8 @@ mod tests {
             std::fs::write(root.path().join("proc/self/status"), status).unwrap();
             why_untraced(&host).map(|why| why.split(':').next().unwrap_or_default())
         };
-        let (nobody, root) = ("CapEff:\t0000000000000000\nSeccomp:\t0\n", "CapEff:\t000001ffffffffff\nSeccomp:\t0\n");
+        let (nobody, root) =
+            ("CapEff:\t0000000000000000\nSeccomp:\t0\n", "CapEff:\t000001ffffffffff\nSeccomp:\t0\n");
         let filtered = "CapEff:\t0000000000000000\nSeccomp:\t2\nSeccomp_filters:\t1\n";
         let filter = Some("a filter of system calls (seccomp) binds this process, as in many containers");
         for (scope, status, expected) in [

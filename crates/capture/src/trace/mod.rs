@@ -185,7 +185,9 @@ impl Tracer {
     /// Dumps a process that a signal ends, unless that was done. Returns the threads that were stopped for it, and how.
     fn ends(&mut self, process: Option<Pid>, ending: Ending) -> Vec<(Pid, Stop)> {
         // Of several threads that crash together, the first one is told.
-        let Some(process) = process.filter(|process| !self.dying.contains(process)) else { return Vec::new() };
+        let Some(process) = process.filter(|process| !self.dying.contains(process)) else {
+            return Vec::new();
+        };
         let others: Vec<Pid> = tasks(process).into_iter().filter(|task| *task != ending.thread).collect();
         let stopped = halt(&others);
         // A filter of system calls may end a thread alone.

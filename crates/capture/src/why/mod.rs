@@ -19,6 +19,7 @@
 //! | `pattern_pipe_apport_missing`, `pattern_pipe_missing` | the program that cores go to is not there |
 //! | `pattern_pipe_interpreter_missing` | it is a script whose interpreter is not there |
 //! | `pattern_socket_missing`, `pattern_socket_refused` | the socket that cores go to is not there, or nobody listens |
+//! | `pipe_limit_reached`, `pattern_socket_busy` | the kernel says that cores came too fast for who takes them |
 //! | `pattern_pipe_systemd_container`, `pattern_pipe_apport_container` | the program is outside of this container |
 //! | `pattern_pipe_systemd_limit` | systemd-coredump keeps none below a limit of one page |
 //! | `pattern_pipe_systemd_down` | systemd-coredump is installed and does not run |
@@ -36,6 +37,7 @@
 //! | `name_too_long`, `name_is_a_folder` | the core's name is impossible, or taken |
 //! | `program_guarded`, `suid_needs_absolute_path` | the program runs as another user, or may not be read |
 //! | `canary_core_cut`, `canary_lost` | a canary's core was cut, or none came for no reason that is known |
+//! | `kernel_refused` | the kernel says why it wrote none |
 //! | `java_report`, `minidump` | a runtime left a report of its own |
 //! | `sanitizer_exit`, `rust_panic`, `go_panic` | a runtime ended the program without a signal |
 //! | `oom_killed`, `killed`, `signal_without_core` | the command was ended by a signal that leaves no core |

@@ -30,6 +30,7 @@ fn situation(pattern: &str) -> Situation {
         searched: 1,
         limits_hit: Vec::new(),
         older: 0,
+        kernel_said: None,
         not_kept: None,
     }
 }

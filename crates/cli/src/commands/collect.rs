@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::keep::{keep, refresh};
 use crate::kept::Kept;
+use crate::spool::Spool;
 use crate::terminal;
 use crate::told::tell;
 
@@ -41,6 +42,7 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         collectors::wait(&host, &[], oldest.unwrap_or_else(SystemTime::now), Patience::default());
     }
     let mut found = search(&host, args, oldest).run();
+    let journal = take_out_of_journal(&host, args, oldest, &mut found);
     tell_trouble(&found);
     kept.failed += not_had(&found, args);
     let cores = found.candidates.len() + found.beyond.len() + found.beyond_more;
@@ -90,6 +92,9 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
         terminal::note(&format!("{kept}; the folder to store is {}", folder.path().display()));
     }
     runner.announce(&kept, &mut terminal::stdout());
+    if let Some(spool) = journal {
+        spool.close(&kept.safe);
+    }
     Ok(match () {
         () if args.strict && kept.failed > 0 => Exit::Failed,
         () if args.keep.fail_on_crash && crashes > 0 => Exit::Crashes,
@@ -118,6 +123,22 @@ fn search(host: &Host, args: &CollectArgs, oldest: Option<SystemTime>) -> Search
         Some(oldest) => search.newer_than(oldest),
         None => search,
     }
+}
+
+/// Takes cores out of the journal where no file of one was found; adds them to `found`. Returns where they lie.
+fn take_out_of_journal(
+    host: &Host,
+    args: &CollectArgs,
+    oldest: Option<SystemTime>,
+    found: &mut Found,
+) -> Option<Spool> {
+    if !(args.paths.is_empty() && found.candidates.is_empty()) {
+        return None;
+    }
+    let since = oldest.unwrap_or(SystemTime::UNIX_EPOCH);
+    let (taken, spool) = collectors::from_journal(host, &[], since, &args.keep.out);
+    found.candidates = taken;
+    spool
 }
 
 /// Returns the reason why no core was found. Where nothing on the host is one, a canary proves whether a crash in this

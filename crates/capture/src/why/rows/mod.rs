@@ -5,6 +5,7 @@ mod collectors;
 mod folder;
 mod host;
 mod inherited;
+mod kernel;
 mod name;
 mod outcome;
 mod program;
@@ -60,6 +61,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static Row> {
     [
         host::ROWS,
         receiver::LOST,
+        kernel::TOO_MANY,
         collectors::ROWS,
         receiver::KEPT,
         folder::FOUND,
@@ -68,6 +70,7 @@ pub(super) fn table() -> impl Iterator<Item = &'static Row> {
         name::ROWS,
         program::ROWS,
         canary::ROWS,
+        kernel::REFUSED,
         runtime::ROWS,
         outcome::ROWS,
     ]

@@ -22,6 +22,7 @@ use crate::canary::Fate;
 use crate::container;
 use crate::error::CaptureError;
 use crate::host::Host;
+use crate::kernel_log::RefusedCore;
 use crate::limits::CoreLimit;
 use crate::pattern::{CorePattern, Facts, FilePattern};
 use crate::run::{Exit, Reaped, RunOutcome};
@@ -67,6 +68,8 @@ pub struct Situation {
     pub limits_hit: Vec<Limit>,
     /// How many cores were left alone because they are older than the job.
     pub older: usize,
+    /// What the kernel says of a core that it did not write.
+    pub kernel_said: Option<RefusedCore>,
     /// What the collector that the pattern leads to says of a core that it did not keep.
     pub not_kept: Option<NoCore>,
 }
@@ -156,6 +159,7 @@ impl Situation {
             searched: 0,
             limits_hit: Vec::new(),
             older: 0,
+            kernel_said: None,
             not_kept: None,
         }
     }
@@ -204,6 +208,12 @@ impl Situation {
         self.limits_hit.clone_from(&found.limits_hit);
         self.older = found.older;
         self
+    }
+
+    /// Adds what the kernel says of a core that it did not write.
+    #[must_use]
+    pub fn after_kernel(self, said: Option<RefusedCore>) -> Situation {
+        Situation { kernel_said: said, ..self }
     }
 
     /// Adds what became of a canary.

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use epitaph_bundle::{OutputFolder, Reserve};
 use epitaph_capture::{
     CaptureMode, Exit as Ended, Found, Host, KernelLog, NoCore, Patience, RunOutcome, Situation, Tail,
-    explain, risks, why_not_kept,
+    explain, refused_cores_since, risks, why_not_kept,
 };
 use epitaph_summary::Collection;
 
-use super::search::{Expected, search};
+use super::search::{Expected, leave_others, search};
 use super::status;
 use crate::announce::Runner;
 use crate::args::{Capture, RunArgs};
@@ -19,7 +19,7 @@ use crate::coreless;
 use crate::error::Error;
 use crate::keep::{keep, refresh};
 use crate::kept::Kept;
-use crate::spool::candidates;
+use crate::spool::{Spool, candidates};
 use crate::told::tell;
 use crate::{environment, output_tail, terminal};
 
@@ -50,7 +50,8 @@ pub(super) fn collect(
     });
     let host = Host::real();
     let aftermath = Aftermath::of(args, mode, outcome, &host);
-    let found = aftermath.find();
+    let mut found = aftermath.find();
+    let journal = aftermath.take_out_of_journal(&mut found);
     let mut candidates = candidates(&outcome.dumps);
     kept.failed += outcome.dumps.cores.len() - candidates.len();
     let cores = found.candidates.len() + found.beyond.len() + candidates.len();
@@ -107,6 +108,9 @@ pub(super) fn collect(
         terminal::note(&kept.to_string());
     }
     runner.announce(kept, out);
+    if let Some(spool) = journal {
+        spool.close(&kept.safe);
+    }
     // What the folder had already may be of an earlier command, where files' times don't tell.
     let crashes = (cores + logged).saturating_sub(kept.passed_over + older.min(kept.known));
     Ok(crashes.max(aftermath.dead.len()))
@@ -157,6 +161,20 @@ impl<'a> Aftermath<'a> {
         search(self.host, self.args, self.outcome, Expected { died: self.died(), traced: self.traced })
     }
 
+    /// Takes the cores of the command out of the journal, where it died and no file was found; adds them to `found`. Returns
+    /// where they lie.
+    fn take_out_of_journal(&self, found: &mut Found) -> Option<Spool> {
+        let is_wanted = self.mode != CaptureMode::None && !self.traced;
+        if !(is_wanted && self.died() && found.candidates.is_empty()) {
+            return None;
+        }
+        let out = &self.args.keep.out;
+        let (taken, spool) = collectors::from_journal(self.host, &self.dead, self.outcome.started, out);
+        found.candidates = taken;
+        leave_others(found, self.outcome);
+        spool
+    }
+
     /// Whether the command seems to have died, or a process of it was seen to.
     fn died(&self) -> bool {
         self.seems_dead || !self.outcome.timed_out && !self.dead.is_empty()
@@ -176,7 +194,9 @@ impl<'a> Aftermath<'a> {
         match situation {
             Some(situation) if self.died() => {
                 let said = why_not_kept(self.host, &self.dead, self.outcome.started);
-                Some(explain(&situation.after_asking(said)))
+                let refused = refused_cores_since(self.host, self.outcome.started);
+                let ours = refused.into_iter().find(|refused| self.dead.contains(&refused.pid));
+                Some(explain(&situation.after_asking(said).after_kernel(ours)))
             }
             // Most commands that fail have not crashed.
             Some(situation) => Some(explain(&situation)).filter(NoCore::is_runtimes_end),

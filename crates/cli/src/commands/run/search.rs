@@ -25,6 +25,19 @@ pub(super) struct Expected {
 /// Searches for the cores that the command left.
 pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected: Expected) -> Found {
     let mut found = search_places(host, args, outcome, expected);
+    leave_others(&mut found, outcome);
+    // Those that are not open can't be asked for their session.
+    let all = found.beyond.len();
+    found.beyond.retain(|core| outcome.has_in_its_folder(&core.path));
+    let unknown = all - found.beyond.len() + found.beyond_more;
+    if unknown > 0 {
+        terminal::note(&format!("{unknown} more cores, whose session is not known, were left alone"));
+    }
+    found
+}
+
+/// Leaves the cores alone that are not the command's.
+pub(super) fn leave_others(found: &mut Found, outcome: &RunOutcome) {
     let mut others = 0;
     found.candidates.retain(|candidate| {
         let whose = whose(candidate, outcome);
@@ -34,14 +47,6 @@ pub(super) fn search(host: &Host, args: &RunArgs, outcome: &RunOutcome, expected
     if others > 0 {
         terminal::note(&format!("{others} cores of other sessions were left alone"));
     }
-    // Those that are not open can't be asked for their session.
-    let all = found.beyond.len();
-    found.beyond.retain(|core| outcome.has_in_its_folder(&core.path));
-    let unknown = all - found.beyond.len() + found.beyond_more;
-    if unknown > 0 {
-        terminal::note(&format!("{unknown} more cores, whose session is not known, were left alone"));
-    }
-    found
 }
 
 /// Looks for cores where they may be.
@@ -90,8 +95,7 @@ enum Whose {
 /// or was seen to crash. Elsewhere, in `/tmp` say, others crash as well, and a collector keeps the cores of everybody; and
 /// where the clock was set back, earlier commands may have left cores in that folder which seem to be younger.
 fn whose(candidate: &Candidate, outcome: &RunOutcome) -> Whose {
-    let is_in_place =
-        outcome.has_in_its_folder(&candidate.path) && !outcome.may_be_older(candidate.modified);
+    let is_in_place = outcome.has_in_its_folder(&candidate.path) && !outcome.may_be_older(candidate.modified);
     if outcome.dumps.cores.is_empty() && is_in_place {
         return Whose::Ours;
     }
