@@ -32,6 +32,7 @@ for hidden in /tmp /var/lib/systemd/coredump /run/systemd/journal /run/log /var/
     mkdir -p "$hidden" && mount -t tmpfs none "$hidden" || exit 99
 done
 log=$1; shift
+[ ! -e "$log/coredump.conf" ] || mount --bind "$log/coredump.conf" /etc/systemd/coredump.conf || exit 97
 /lib/systemd/systemd-journald >"$log/journald" 2>&1 &
 journald=$!
 systemd-socket-activate --accept --seqpacket -l /run/systemd/coredump /lib/systemd/systemd-coredump >"$log/served" 2>&1 &
@@ -139,6 +140,31 @@ fn what_systemd_says_of_a_core_that_it_did_not_keep_is_told() {
         told.contains("systemd-coredump kept no core of process ") && told.contains("(store_limit)"),
         "{told}"
     );
+}
+
+/// Of `run`, and of `collect` as a step of its own; taken out twice, it is one crash.
+#[test]
+fn a_core_that_systemd_keeps_in_the_journal_is_taken_out_of_it() {
+    if !Path::new("/etc/systemd/coredump.conf").exists() {
+        return skipped("there is no /etc/systemd/coredump.conf, so none can be put in its place");
+    }
+    let Some(served) = Served::new() else { return };
+    fs::write(served.folder.path().join("coredump.conf"), "[Coredump]\nStorage=journal\n").unwrap();
+    let script = r#""$0" run --capture file --out "$1" -- "$2"; status=$?; "$0" collect --out "$1" >&2
+        "$0" collect --out "$1.second" >&2; exit $status"#;
+    let Some(output) = served.run(script) else { return };
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(139), "{told}");
+    for out in [served.out(), served.folder.path().join("out.second")] {
+        let (_, summary) = only_sealed(&out);
+        assert_chain(&functions(&summary), &["quantity_of", "price_of", "main"]);
+        assert_eq!(summary["process"]["executable"], text(&served.exe), "{told}");
+        assert_eq!(summary["collection"]["collector"], "systemd-coredump");
+        assert_eq!(summary["collection"]["source"], "store");
+        assert_consistent(&out);
+    }
+    assert!(told.contains("0 new, 1 known, 0 failed") && !told.contains("store_in_journal"), "{told}");
+    assert!(!told.contains("cores that were not kept are left"), "{told}");
 }
 
 #[test]

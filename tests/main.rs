@@ -41,6 +41,7 @@ mod handler_room;
 mod handler_socket;
 mod hostile;
 mod init;
+mod kernel_says;
 mod mappings;
 mod oracle;
 mod preload;

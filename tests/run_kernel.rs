@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::fixtures::{functions, sealed};
-use crate::support::{Answer, Epitaph, epitaph, folder, text};
+use crate::support::{Answer, Epitaph, epitaph, folder, plain_environment, program as program_path, text};
 
 /// A write beyond a block of the heap, which only a sanitizer notices.
 const OVERFLOW: &str = "#include <stdlib.h>
@@ -173,4 +173,23 @@ fn the_search_has_a_budget_and_says_what_it_skipped() {
     let told = format!("warning: there was no time to look for cores (to the end) in {}", text(work.path()));
     assert!(answer.stderr().contains(&told), "{answer}");
     run("1min").run().code(0).hides(&["there was no time"]);
+}
+
+/// Whether a crash here would leave a core is read from the kernel's settings, and no canary is sent to prove it: neither a
+/// process nor a thread is started before a command, nor after one that is well. There is nothing to remember from one
+/// command to the next.
+#[test]
+fn a_command_costs_no_canary() {
+    let Some(_here) = or_skip(CoresHere::acquire()) else { return };
+    let folder = folder();
+    // The shell is the first process of its PID namespace, epitaph the second.
+    let script = r#""$0" run --out out -- sh -c 'echo $$'; sh -c 'echo $$'; :"#;
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--pid", "--fork", "sh", "-c", script]).arg(program_path());
+    let output = plain_environment(&mut command).current_dir(folder.path()).output().unwrap();
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return skipped(&format!("there can be no PID namespace here: {said}"));
+    }
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n4\n", "{output:?}");
 }

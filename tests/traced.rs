@@ -322,3 +322,19 @@ fn a_core_beyond_the_limit_on_file_sizes_costs_no_job() {
         .current_dir(job.path());
     assert_eq!(shell.output().unwrap().status.code(), Some(4));
 }
+
+/// The kernel writes none either, and says nothing.
+#[test]
+fn a_process_that_turned_its_dumps_off_is_left_alone_and_told() {
+    let Some(job) = Job::new() else { return };
+    need_tool!("gcc");
+    let scratch = Scratch::new();
+    let source = "#include <signal.h>\n#include <sys/prctl.h>\n\
+                  int main(void) { prctl(PR_SET_DUMPABLE, 0); return raise(SIGSEGV); }\n";
+    scratch.write("private.c", source);
+    scratch.run("gcc -o private private.c");
+    assert!(Command::new("cp").arg(scratch.path("private")).arg(job.exe()).status().unwrap().success());
+    let answer = job.traced().arg("--").arg(job.exe()).run().code(139);
+    assert_eq!(job.dumped().len(), 0, "{answer}");
+    answer.tells(&["is not to be dumped: it asked for that, or changed its user"]);
+}

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::MetadataExt as _;
 
 use epitaph_elf::LiveInfo;
 use rustix::process::Pid;
@@ -46,13 +45,6 @@ pub(super) fn info(process: Pid) -> io::Result<LiveInfo> {
         name: OsString::from_vec(name.to_vec()),
         args,
     })
-}
-
-/// Tells whether the kernel would dump a process to its user, as far as that shows: what is about one that it wouldn't
-/// dump belongs to root (proc(5), "/proc/pid").
-pub(super) fn is_dumpable(process: Pid) -> io::Result<bool> {
-    let owner = std::fs::metadata(format!("/proc/{}", process.as_raw_pid()))?.uid();
-    Ok(owner == Status::of(process)?.id("Uid", EFFECTIVE))
 }
 
 /// Splits a stat file into the name and the fields that follow it; the name may hold parentheses.
@@ -121,6 +113,16 @@ impl Status {
         self.value(key).and_then(|set| u64::from_str_radix(set, 16).ok()).unwrap_or(0)
     }
 
+    /// Returns the user that the process acts as.
+    pub(super) fn effective_user(&self) -> u32 {
+        self.id("Uid", EFFECTIVE)
+    }
+
+    /// Tells whether it has all ids of users and groups that another one has.
+    pub(super) fn has_ids_of(&self, other: &Status) -> bool {
+        ["Uid", "Gid"].iter().all(|ids| self.value(ids).is_some() && self.value(ids) == other.value(ids))
+    }
+
     /// Returns one of the ids of a user or group, by its place.
     fn id(&self, key: &str, place: usize) -> u32 {
         let id = self.value(key).and_then(|ids| ids.split_whitespace().nth(place));
@@ -148,6 +150,5 @@ mod tests {
         assert_eq!(Some(info.ppid as i32), parent(own));
         assert!(!info.args.is_empty() && !info.name.is_empty());
         assert_eq!(Status::of(own).unwrap().process(), Some(own));
-        assert!(is_dumpable(own).unwrap());
     }
 }

@@ -4,6 +4,7 @@
 //! registers are the kernel's own sets, and the memory is read only while the core is: it is streamed to its file,
 //! however large the process.
 
+mod dumpable;
 pub(crate) mod facts;
 mod maps;
 mod memory;
@@ -23,6 +24,7 @@ use rustix::process::Pid;
 
 pub(crate) use save::{SaveAs, save};
 
+use self::dumpable::is_dumpable;
 use self::facts::Status;
 use self::maps::Mapping;
 use self::memory::LiveMemory;
@@ -142,7 +144,7 @@ pub(crate) fn core_of(standing: &Standing) -> Result<LiveCore, LiveCoreError> {
         return Err(LiveCoreError::Machine { arch: machine });
     };
     let looked = |source| LiveCoreError::Process { pid, source };
-    if !facts::is_dumpable(standing.process).map_err(looked)? {
+    if !is_dumpable(standing.process).map_err(looked)? {
         return Err(LiveCoreError::NotDumpable { pid });
     }
     let memory = LiveMemory::open(standing.process).map_err(looked)?;
