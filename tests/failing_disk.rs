@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use epitaph_testkit::crash::{Built, or_skip, program};
 use rustix::io::Errno;
@@ -171,9 +172,12 @@ fn a_disk_that_fails_our_own_core_is_told_and_changes_no_status() {
         let job = Job::new();
         let temporary = job.folder.path().join("temporary");
         fs::create_dir(&temporary).unwrap();
+        // The job may not see the system's temporary files.
+        let exe = job.folder.path().join("exe");
+        assert!(Command::new("cp").arg(&built.exe).arg(&exe).status().unwrap().success());
         let run = epitaph_alone().unwrap_or_else(epitaph).within(job.folder.path()).env("TMPDIR", &temporary);
         let run = run.args(["run", "--capture", "ptrace", "--out", "out", "--", "sh", "-c"]);
-        let run = run.arg(r#"ulimit -c 0; "$0"; exit 3"#).arg(&built.exe);
+        let run = run.arg(r#"ulimit -c 0; "$0"; exit 3"#).arg(&exe);
         let answer = failing.put_under(run, &preload).run().code(3);
         let Some(failed) = preload.take_told() else { return false };
         let is_kept = job.crashes().iter().any(|crash| crash["core"]["file"].is_string());

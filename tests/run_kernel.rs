@@ -175,9 +175,9 @@ fn the_search_has_a_budget_and_says_what_it_skipped() {
     run("1min").run().code(0).hides(&["there was no time"]);
 }
 
-/// Whether a crash here would leave a core is read from the kernel's settings, and no canary is sent to prove it: neither a
-/// process nor a thread is started before a command, nor after one that is well. There is nothing to remember from one
-/// command to the next.
+/// Whether a crash here would leave a core is read from the kernel's settings, and no canary is sent to prove it: no process
+/// is started before a command, nor after one that is well, and no thread but the one that passes signals on. There is
+/// nothing to remember from one command to the next.
 #[test]
 fn a_command_costs_no_canary() {
     let Some(_here) = or_skip(CoresHere::acquire()) else { return };
@@ -191,5 +191,6 @@ fn a_command_costs_no_canary() {
         let said = String::from_utf8_lossy(&output.stderr);
         return skipped(&format!("there can be no PID namespace here: {said}"));
     }
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n4\n", "{output:?}");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(["3\n4\n", "4\n5\n"].contains(&&*told), "{output:?}");
 }

@@ -18,9 +18,7 @@ pub(super) const TOO_MANY: &[Row] = &[
         )
     }),
     Row::reason("pattern_socket_busy", |situation| {
-        // EAGAIN: unix(7), "the backlog is full".
-        let refused =
-            said(situation, |why| why.starts_with("Coredump socket connection ") && why.ends_with(" -11"))?;
+        let refused = said(situation, is_busy)?;
         words(
             format!(
                 "so many connections waited at the socket that cores go to that the one with the core of process {} \
@@ -40,6 +38,12 @@ pub(super) const REFUSED: &[Row] = &[Row::reason("kernel_refused", |situation| {
         "see what it says of the core pattern, the limits and the folder; epitaph doctor looks at all of them",
     )
 })];
+
+/// Tells whether these words are of a socket whose backlog is full: its own, or those of EAGAIN (unix(7)).
+fn is_busy(why: &str) -> bool {
+    why.starts_with("Coredump socket ")
+        && (why.ends_with(" receive queue full") || why.ends_with(" failed -11"))
+}
 
 fn said(situation: &Situation, is_it: fn(&str) -> bool) -> Option<&RefusedCore> {
     situation.kernel_said.as_ref().filter(|refused| is_it(&refused.why))

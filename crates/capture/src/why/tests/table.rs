@@ -402,18 +402,20 @@ fn what_the_kernel_said_of_a_core_that_it_did_not_write() {
         let fake = Fake::new().ended(Exit::Signal(11));
         fake.pattern(pattern).program("opt/handler", "");
         let said = RefusedCore { pid: 7, why: why.to_owned() };
-        let why = explain(&fake.after_run().after_kernel(Some(said)));
-        assert!(why.sentence.contains("process 7"), "{}", why.sentence);
-        why.code
+        explain(&fake.after_run().after_kernel(Some(said))).code
     };
     let over = "over core_pipe_limit, skipping core dump";
     assert_eq!(said("|/opt/handler", over), "pipe_limit_reached", "B16");
-    let mut situation = Fake::new().ended(Exit::Signal(11)).after_run();
-    situation.pattern = super::situation("@/run/cores").pattern;
-    situation.receiver = crate::why::Receiver::Usable;
-    let why = "Coredump socket connection /run/cores failed -11".to_owned();
-    let situation = situation.after_kernel(Some(RefusedCore { pid: 7, why }));
-    assert_eq!(explain(&situation).code, "pattern_socket_busy", "B17");
+    for why in
+        ["Coredump socket /run/cores receive queue full", "Coredump socket connection /run/cores failed -11"]
+    {
+        let mut situation = Fake::new().ended(Exit::Signal(11)).after_run();
+        situation.pattern = super::situation("@/run/cores").pattern;
+        situation.receiver = Receiver::Usable;
+        let why = explain(&situation.after_kernel(Some(RefusedCore { pid: 7, why: why.to_owned() })));
+        assert_eq!(why.code, "pattern_socket_busy", "B17");
+        assert!(why.sentence.contains("process 7"), "{}", why.sentence);
+    }
     let aborted = "Core dump to core aborted: cannot preserve file permissions";
     assert_eq!(said("core.%p", aborted), "kernel_refused", "C12");
     // What stands there still, and would lose every core, goes first.
