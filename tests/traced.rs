@@ -10,6 +10,7 @@ use epitaph_testkit::crash::{Built, or_skip, program};
 use epitaph_testkit::need_tool;
 use epitaph_testkit::scratch::Scratch;
 use epitaph_testkit::skip::skipped;
+use epitaph_testkit::tools;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -323,18 +324,78 @@ fn a_core_beyond_the_limit_on_file_sizes_costs_no_job() {
     assert_eq!(shell.output().unwrap().status.code(), Some(4));
 }
 
+/// A job with a program of this source beside it, as `exe`.
+fn job_with_source(source: &str) -> Option<Job> {
+    let job = Job::new()?;
+    if !tools::have_or_skip(&["gcc"]) {
+        return None;
+    }
+    let scratch = Scratch::new();
+    scratch.write("main.c", source);
+    scratch.run("gcc -g -pthread -o main main.c");
+    // Into the job's folder, for the job may not see the system's temporary files.
+    assert!(Command::new("cp").arg(scratch.path("main")).arg(job.exe()).status().unwrap().success());
+    Some(job)
+}
+
 /// The kernel writes none either, and says nothing.
 #[test]
 fn a_process_that_turned_its_dumps_off_is_left_alone_and_told() {
-    let Some(job) = Job::new() else { return };
-    need_tool!("gcc");
-    let scratch = Scratch::new();
     let source = "#include <signal.h>\n#include <sys/prctl.h>\n\
                   int main(void) { prctl(PR_SET_DUMPABLE, 0); return raise(SIGSEGV); }\n";
-    scratch.write("private.c", source);
-    scratch.run("gcc -o private private.c");
-    assert!(Command::new("cp").arg(scratch.path("private")).arg(job.exe()).status().unwrap().success());
+    let Some(job) = job_with_source(source) else { return };
     let answer = job.traced().arg("--").arg(job.exe()).run().code(139);
     assert_eq!(job.dumped().len(), 0, "{answer}");
     answer.tells(&["is not to be dumped: it asked for that, or changed its user"]);
+}
+
+/// The memory is then to be had by the others alone.
+#[test]
+fn a_process_whose_first_thread_has_ended_is_dumped() {
+    const SOURCE: &str = "#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+static void *crash(void *x) { usleep(50000); raise(SIGSEGV); return x; }
+int main(void) { pthread_t t; pthread_create(&t, 0, crash, 0); pthread_exit(0); }
+";
+    let Some(job) = job_with_source(SOURCE) else { return };
+    let answer = job.traced().arg("--").arg(job.exe()).run().code(139);
+    let dumped = job.dumped();
+    assert_eq!(dumped.len(), 1, "{answer}");
+    assert_chain(&functions(&dumped[0]), &["raise", "crash"]);
+    assert!(dumped[0]["process"]["command_line"].to_string().contains("exe"), "{:#}", dumped[0]["process"]);
+}
+
+/// The program is executed by another thread than the first; children crash before they execute anything.
+#[test]
+fn crashes_around_exec_are_dumped() {
+    const SOURCE: &str = "#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char **args;
+static void *wait_for_ever(void *x) { for (;;) pause(); return x; }
+static void *execute(void *x) { execl(args[0], args[0], \"crash\", (char *)0); return x; }
+int main(int argc, char **argv) {
+    pthread_t t;
+    int status;
+    if (argc > 1)
+        return raise(SIGSEGV);
+    if (vfork() == 0) {
+        raise(SIGABRT);
+        _exit(1);
+    }
+    wait(&status);
+    args = argv;
+    pthread_create(&t, 0, wait_for_ever, 0);
+    pthread_create(&t, 0, execute, 0);
+    wait_for_ever(0);
+}
+";
+    let Some(job) = job_with_source(SOURCE) else { return };
+    let answer = job.traced().arg("--").arg(job.exe()).run().code(139);
+    let mut signals: Vec<String> =
+        job.dumped().iter().map(|crash| crash["signal"]["name"].as_str().unwrap().to_owned()).collect();
+    signals.sort();
+    assert_eq!(signals, ["SIGABRT", "SIGSEGV"], "{answer}");
 }

@@ -22,15 +22,15 @@ pub(crate) fn read(process: Pid, name: &str) -> io::Result<Vec<u8>> {
     std::fs::read(format!("/proc/{}/{name}", process.as_raw_pid()))
 }
 
-/// Reads names and ids of a process.
-pub(super) fn info(process: Pid) -> io::Result<LiveInfo> {
+/// Reads names and ids of a process; its command line, which is in its memory, by a thread that still has that.
+pub(super) fn info(process: Pid, with_memory: Pid) -> io::Result<LiveInfo> {
     let broken = || io::Error::new(io::ErrorKind::InvalidData, "its stat file makes no sense");
     let stat = read(process, "stat")?;
     let (name, fields) = split_stat(&stat).ok_or_else(broken)?;
     // proc_pid_stat(5), counted from the state.
     let number = |index: usize| fields.get(index).and_then(|field| field.parse::<i64>().ok()).unwrap_or(0);
     let status = Status::of(process)?;
-    let mut args = read(process, "cmdline").unwrap_or_default();
+    let mut args = read(with_memory, "cmdline").unwrap_or_default();
     args.truncate(MOST_ARGUMENTS);
     Ok(LiveInfo {
         pid: process.as_raw_pid().cast_unsigned(),
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn this_process_is_known() {
         let own = rustix::process::getpid();
-        let info = info(own).unwrap();
+        let info = info(own, own).unwrap();
         assert_eq!(info.pid, std::process::id());
         assert_eq!(info.uid, rustix::process::getuid().as_raw());
         assert_eq!(Some(info.ppid as i32), parent(own));

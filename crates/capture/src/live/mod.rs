@@ -123,6 +123,16 @@ pub(crate) struct Ending {
     pub(crate) is_ahead: bool,
 }
 
+impl Standing {
+    /// Returns a thread that still has the process's memory: the first one may have ended before the others.
+    fn with_memory(&self) -> Pid {
+        self.ending
+            .map(|ending| ending.thread)
+            .or_else(|| self.threads.first().copied())
+            .unwrap_or(self.process)
+    }
+}
+
 impl Ending {
     /// Returns its `siginfo_t`, where that can be known.
     fn info(self) -> Option<Vec<u8>> {
@@ -144,18 +154,19 @@ pub(crate) fn core_of(standing: &Standing) -> Result<LiveCore, LiveCoreError> {
         return Err(LiveCoreError::Machine { arch: machine });
     };
     let looked = |source| LiveCoreError::Process { pid, source };
-    if !is_dumpable(standing.process).map_err(looked)? {
+    let alive = standing.with_memory();
+    if !is_dumpable(alive).map_err(looked)? {
         return Err(LiveCoreError::NotDumpable { pid });
     }
-    let memory = LiveMemory::open(standing.process).map_err(looked)?;
-    let mappings = maps::parse(&facts::read(standing.process, "smaps").map_err(looked)?);
-    let filter = facts::filter(standing.process);
+    let memory = LiveMemory::open(alive).map_err(looked)?;
+    let mappings = maps::parse(&facts::read(alive, "smaps").map_err(looked)?);
+    let filter = facts::filter(alive);
     let process = LiveProcess {
         arch,
-        info: facts::info(standing.process).map_err(looked)?,
+        info: facts::info(standing.process, alive).map_err(looked)?,
         threads: threads(standing, sets),
         signal: standing.ending.and_then(Ending::info),
-        auxv: facts::read(standing.process, "auxv").unwrap_or_default(),
+        auxv: facts::read(alive, "auxv").unwrap_or_default(),
         mappings: mappings.iter().filter(|mapping| mapping.is_file()).map(file).collect(),
         segments: mappings.iter().map(|mapping| segment(mapping, filter, &memory)).collect(),
     };
