@@ -191,7 +191,8 @@ fn what_is_kept_already_is_named_where_nothing_else_is_found() {
     let again = |epitaph: Epitaph| epitaph.within(job.path()).args(["collect", "--fail-on-crash"]).run();
     epitaph().within(job.path()).arg("collect").arg(&core).run().code(0);
     let answer = again(alone).code(0);
-    answer.says(&["No other core was found. 1 crash of this job is kept in epitaph-out already:", "SIGSEGV"]);
+    let answer = answer
+        .says(&["No other core was found. 1 crash of this job is kept in epitaph-out already:", "SIGSEGV"]);
     assert!(!answer.stdout().contains("What to do"), "{answer}");
     counts(&answer, 0, 0, 0);
     // What an earlier job left there is not this job's.
@@ -210,7 +211,7 @@ fn a_canarys_core_is_no_crash() {
     small_core(7, "epitaph-canary").write_to(&core).unwrap();
     set_age(&core, Duration::from_secs(10));
     let answer = collect(job.path(), out.path()).arg("--fail-on-crash").run().code(0);
-    answer.says(&["No core was found: "]).tells(&["is of `epitaph doctor`'s own crash"]);
+    let answer = answer.says(&["No core was found: "]).tells(&["is of `epitaph doctor`'s own crash"]);
     counts(&answer, 0, 0, 0);
 }
 

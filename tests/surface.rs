@@ -202,7 +202,7 @@ fn the_manual_has_a_section_for_every_command() {
         let title = format!(".SH \"EPITAPH {}\"", command.to_uppercase());
         assert!(answer.stdout().contains(&title), "{title}");
     }
-    answer.says(&[".SH \"EPITAPH HANDLER INSTALL\"", "leaves a core that epitaph can collect"]);
+    let answer = answer.says(&[".SH \"EPITAPH HANDLER INSTALL\"", "leaves a core that epitaph can collect"]);
     assert!(!answer.stdout().contains("START"), "hidden commands are nobody's to call: {answer}");
 }
 

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     };
     let done = match args.command {
         Command::Show(args) => commands::show::run(&args),
-        Command::Collect(args) => commands::collect::run(&args),
+        Command::Collect(args) => Ok(commands::collect::run(&args)),
         Command::Run(args) => Ok(commands::run::run(&args)),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::StartStopped(args) => Ok(commands::run::start_stopped(&args)),

@@ -29,7 +29,7 @@ use crate::told::tell;
 
 /// Finds the cores, tells their stories, and keeps them. It never makes a failed job worse: trouble is told, and the
 /// exit code is 0 unless `--strict` or `--fail-on-crash` ask for another.
-pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
+pub(crate) fn run(args: &CollectArgs) -> Exit {
     // Where this fails, a core that is too large for `ulimit -f` ends us: nothing else is lost.
     let _ = survive_file_size_limit();
     // First of all: the steps that store this folder must find it, whatever happens next.
@@ -95,11 +95,11 @@ pub(crate) fn run(args: &CollectArgs) -> Result<Exit, Error> {
     if let Some(spool) = journal {
         spool.close(&kept.safe);
     }
-    Ok(match () {
+    match () {
         () if args.strict && kept.failed > 0 => Exit::Failed,
         () if args.keep.fail_on_crash && crashes > 0 => Exit::Crashes,
         () => Exit::Done,
-    })
+    }
 }
 
 /// Returns the time before which a core is not this job's, where one is set.
