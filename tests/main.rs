@@ -54,6 +54,7 @@ mod scrub;
 mod sealed;
 mod seed;
 mod serve;
+mod set_clock;
 mod show;
 mod slim;
 mod sources;
