@@ -27,6 +27,12 @@ impl Fact {
     }
 }
 
+/// The label of the command line.
+pub(crate) const COMMAND: &str = "command";
+
+/// The label of the copy that was kept of the core.
+pub(crate) const STORED: &str = "stored";
+
 /// Returns the facts that are known, in the order to show them.
 pub(crate) fn facts(summary: &CrashSummary) -> Vec<Fact> {
     let process = summary.process.as_ref();
@@ -35,13 +41,13 @@ pub(crate) fn facts(summary: &CrashSummary) -> Vec<Fact> {
     let all = [
         ("signal", signal_line(summary), None),
         ("test", test_line(summary), None),
-        ("command", process.and_then(command), None),
+        (COMMAND, process.and_then(command), None),
         ("program", program(summary), None),
         ("process", process_line(summary), None),
         ("job", job.and_then(job_line), job.and_then(CiJob::page)),
         ("core", core.and_then(core_line), None),
         (
-            "stored",
+            STORED,
             core.and_then(stored_line),
             job.zip(core).and_then(|(job, core)| job.link(core.file.as_deref()?)),
         ),

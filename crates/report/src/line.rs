@@ -93,6 +93,11 @@ impl Line {
         lines
     }
 
+    /// Its pieces, in their order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (Style, &str)> {
+        self.pieces.iter().map(|(style, text)| (*style, text.as_str()))
+    }
+
     /// The line without colours.
     pub(crate) fn text(&self) -> String {
         self.pieces.iter().map(|(_, text)| text.as_str()).collect()

@@ -25,14 +25,32 @@ const MOST_ON_A_SIDE: usize = 2;
 /// The most characters of a region's name.
 const NAME_LIMIT: usize = 80;
 
-/// Returns the map; nothing where there is none to draw.
+/// The memory around an address: never without a region.
+pub(crate) struct Map {
+    /// The address.
+    pub(crate) address: u64,
+    /// The regions around it, by address.
+    pub(crate) regions: Vec<Known>,
+    /// Where the address is among them.
+    pub(crate) note: String,
+}
+
+impl Map {
+    /// Returns the map of a failed access; `None` where there is none to draw.
+    pub(crate) fn of(summary: &CrashSummary, access: &Access) -> Option<Map> {
+        let address = access.address.filter(|address| address.0 >= NULL_END)?.0;
+        let regions = near(&summary.regions, address);
+        let note = note(&regions, address)?;
+        Some(Map { address, regions, note })
+    }
+}
+
+/// Returns the map as lines; nothing where there is none to draw.
 pub(crate) fn lines(summary: &CrashSummary, access: &Access) -> Vec<Line> {
-    let Some(address) = access.address.filter(|address| address.0 >= NULL_END) else { return Vec::new() };
-    let near = near(&summary.regions, address.0);
-    let Some(note) = note(&near, address.0) else { return Vec::new() };
-    let ranges: Vec<String> = near.iter().map(|region| region.range()).collect();
+    let Some(Map { address, regions, note }) = Map::of(summary, access) else { return Vec::new() };
+    let ranges: Vec<String> = regions.iter().map(|region| region.range()).collect();
     let column = ranges.iter().map(|range| width(range)).max().unwrap_or(0);
-    let mut lines: Vec<Line> = near
+    let mut lines: Vec<Line> = regions
         .iter()
         .zip(ranges)
         .map(|(region, range)| {
@@ -40,20 +58,23 @@ pub(crate) fn lines(summary: &CrashSummary, access: &Access) -> Vec<Line> {
             Line::default().with(Style::Faint, range).with(Style::Plain, region.what.as_str())
         })
         .collect();
-    let fault = format!("{:<width$} ", address.to_string(), width = column + 5);
+    let fault = format!("{:<width$} ", Hex(address).to_string(), width = column + 5);
     let fault =
         Line::default().with(Style::Alarm, "=> ").with(Style::Strong, fault).with(Style::Strong, note);
-    lines.insert(near.iter().filter(|region| region.start <= address.0).count(), fault);
+    lines.insert(regions.iter().filter(|region| region.start <= address).count(), fault);
     lines
 }
 
 /// A region whose bounds are known.
-struct Known {
-    start: u64,
-    end: u64,
-    permissions: String,
+pub(crate) struct Known {
+    /// First address.
+    pub(crate) start: u64,
+    /// First address after it.
+    pub(crate) end: u64,
+    /// `rw-`, clean.
+    pub(crate) permissions: String,
     /// What it holds, in words.
-    what: String,
+    pub(crate) what: String,
 }
 
 impl Known {
@@ -64,16 +85,17 @@ impl Known {
         (start < end).then(|| Known { start, end, permissions, what: what(region) })
     }
 
-    fn range(&self) -> String {
+    /// `0x1000-0x2000`
+    pub(crate) fn range(&self) -> String {
         format!("{}-{}", Hex(self.start), Hex(self.end))
     }
 
-    fn holds(&self, address: u64) -> bool {
+    pub(crate) fn holds(&self, address: u64) -> bool {
         (self.start..self.end).contains(&address)
     }
 
     /// How far away an address is: 0 within it, and at its bounds.
-    fn gap(&self, address: u64) -> u64 {
+    pub(crate) fn gap(&self, address: u64) -> u64 {
         self.start.saturating_sub(address).max(address.saturating_sub(self.end))
     }
 }
@@ -111,6 +133,11 @@ fn note(near: &[Known], address: u64) -> Option<String> {
 /// A distance: exact where it is small.
 fn distance(count: u64) -> String {
     if count < 1 << 20 { plural(count, "byte") } else { bytes(count) }
+}
+
+/// Says what the region holds that an address lies in, if it is known.
+pub(crate) fn holding(regions: &[Region], address: u64) -> Option<String> {
+    regions.iter().filter_map(Known::of).find(|region| region.holds(address)).map(|region| region.what)
 }
 
 /// What a region holds: `heap`, `stack, thread 4711`, `libc.so.6`.

@@ -75,6 +75,11 @@ fn wanting_debug_info(summary: &CrashSummary) -> Vec<usize> {
     poor.filter_map(|frame| frame.module).map(|module| module as usize).collect()
 }
 
+/// Says what is wrong with a module's file, or that it has no debug information.
+pub(crate) fn status(module: &Module) -> Option<&'static str> {
+    Problem::of_file(module).or_else(|| Problem::of_debug_info(module)).map(|problem| problem.status)
+}
+
 struct Problem {
     status: &'static str,
     text: String,

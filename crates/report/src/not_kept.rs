@@ -12,22 +12,26 @@ use crate::headline::Headline;
 use crate::quantity::{grouped, plural};
 
 /// How many kinds of crashes are shown.
-const MOST_KINDS: usize = 20;
+pub(crate) const MOST_KINDS: usize = 20;
 /// How many processes of a kind are named.
 const MOST_PIDS: usize = 8;
 /// The most characters of what died, and of the reason.
 const LIMIT: usize = 300;
 
 /// Crashes that are alike and were left out for the same reason. All texts are clean.
-struct Kind {
-    what: String,
-    reason: String,
+pub(crate) struct Kind {
+    /// What died of what.
+    pub(crate) what: String,
+    /// Why no more is kept of it.
+    pub(crate) reason: String,
     pids: Vec<u32>,
-    count: usize,
+    /// How often.
+    pub(crate) count: usize,
 }
 
 impl Kind {
-    fn of(crashes: &[CrashSummary]) -> Vec<Kind> {
+    /// Counts crashes, the most frequent kind first.
+    pub(crate) fn of(crashes: &[CrashSummary]) -> Vec<Kind> {
         let mut kinds: Vec<Kind> = Vec::new();
         let mut known: HashMap<(String, String), usize> = HashMap::new();
         for crash in crashes {
@@ -49,7 +53,7 @@ impl Kind {
     }
 
     /// `pids 1, 2, 3 and 7 more`
-    fn pids(&self) -> String {
+    pub(crate) fn pids(&self) -> String {
         let named: Vec<String> = self.pids.iter().map(ToString::to_string).collect();
         match (named.len(), self.count - named.len()) {
             (0, _) => String::new(),
@@ -96,7 +100,8 @@ pub fn markdown(crashes: &[CrashSummary], out: &mut dyn io::Write) -> io::Result
     }
 }
 
-fn not_kept(count: usize) -> String {
+/// `3 more crashes were not kept`
+pub(crate) fn not_kept(count: usize) -> String {
     let verb = if count == 1 { "was" } else { "were" };
     format!("{} {verb} not kept", plural(count as u64, "more crash"))
 }

@@ -12,18 +12,14 @@
 //!
 //! The signs are ASCII on purpose: some log viewers and Java agents still show anything else as `?`.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
-use epitaph_summary::{CrashSummary, Frame, Stop, Thread};
+use epitaph_summary::{CrashSummary, Frame, Thread};
 
-use crate::escape::clean;
-use crate::fold::{self, Part};
+use crate::entries::{self, Entry};
 use crate::frames;
 use crate::line::{Line, Style, width};
-use crate::machinery;
 use crate::options::Options;
-use crate::place::blamed_frame;
-use crate::quantity::plural;
 use crate::source::{self, Extent};
 
 /// Names up to this width stand in a column, with their places in the next one.
@@ -31,9 +27,6 @@ const NAME_COLUMN: usize = 48;
 
 /// Columns before a frame's number: `>` for own code, `?` for a guess, and a space.
 const INDENT: &str = "   ";
-
-/// The most frames whose source is shown: the blamed one, and those that called it.
-const MOST_SOURCES: usize = 3;
 
 /// A stack, laid out.
 #[derive(Debug)]
@@ -84,16 +77,7 @@ pub(crate) fn stack(summary: &CrashSummary, thread: &Thread, options: &Options) 
 
 /// Lays out the stack of the thread whose story is told, with source lines.
 pub(crate) fn story(summary: &CrashSummary, thread: &Thread, options: &Options) -> Stack {
-    let blamed = blamed_frame(summary, thread).unwrap_or(0);
-    let own = |index: &usize| {
-        *index == blamed || thread.frames.get(*index).is_some_and(|it| it.in_app == Some(true))
-    };
-    let mut seen = HashSet::new();
-    let mut new = |index: &usize| {
-        thread.frames.get(*index).is_some_and(|frame| seen.insert((frame.file.as_deref(), frame.line)))
-    };
-    let sources: Vec<usize> =
-        (blamed..thread.frames.len()).filter(own).filter(&mut new).take(MOST_SOURCES).collect();
+    let sources = entries::with_source(summary, thread);
     lay_out(summary, thread, options, &sources)
 }
 
@@ -101,26 +85,20 @@ pub(crate) fn story(summary: &CrashSummary, thread: &Thread, options: &Options) 
 fn lay_out(summary: &CrashSummary, thread: &Thread, options: &Options, sources: &[usize]) -> Stack {
     let mut legend = Legend::default();
     let mut rows: Vec<Numbered> = Vec::new();
-    let mut parts = fold::parts(thread, options.fold);
-    if options.fold {
-        parts = machinery::folded(summary, thread, parts);
-    }
-    for part in parts {
-        if let Part::Shown { frames, number } = part {
-            for (number, index) in (number..).zip(frames) {
-                let Some(frame) = thread.frames.get(index) else { break };
+    for entry in entries::entries(summary, thread, options.fold) {
+        rows.push(match entry {
+            Entry::Frame { index, number, frame } => {
                 legend.own |= frame.in_app == Some(true);
                 legend.guesses.extend(frames::guess(frame));
-                rows.push(Numbered::Frame(
-                    number,
-                    Row::new(summary, frame),
-                    source_extent(sources, index).map(|it| (frame, it)),
-                ));
+                let source = source_extent(sources, index).map(|extent| (frame, extent));
+                Numbered::Frame(number, Row::new(summary, frame), source)
             }
-        } else {
-            legend.folded |= matches!(part, Part::Machinery { .. });
-            rows.push(Numbered::Others(others(summary, thread, &part)));
-        }
+            Entry::Folded { what, .. } => {
+                legend.folded = true;
+                Numbered::Others(others(&what))
+            }
+            Entry::Absent(what) => Numbered::Others(others(&what)),
+        });
     }
     let frames = || rows.iter().filter_map(Numbered::frame);
     let layout = Layout {
@@ -167,24 +145,8 @@ impl Numbered<'_> {
 }
 
 /// The line that stands for frames that are not shown.
-fn others(summary: &CrashSummary, thread: &Thread, part: &Part) -> Line {
-    let frames = |count: u64| plural(count, "frame");
-    let text = match part {
-        Part::Shown { .. } => String::new(),
-        Part::LeftOut(count) => format!("{} left out", frames(*count)),
-        Part::Machinery { frames, number, kind } => {
-            let run = thread.frames.get(frames.clone()).unwrap_or_default();
-            let last = number.saturating_add(run.len().saturating_sub(1) as u64);
-            format!("#{number}-#{last} {}", machinery::describe(summary, run, *kind))
-        }
-        Part::Repeats { count, first, last, exact } => {
-            let what = if *exact { "" } else { "the functions of " };
-            let verb = if *count == 1 { "repeats" } else { "repeat" };
-            let range = if first == last { format!("#{first}") } else { format!("#{first}-#{last}") };
-            format!("{} {verb} {what}{range}", frames(*count))
-        }
-    };
-    Line::plain(INDENT).with(Style::Faint, format!("... {text} ..."))
+fn others(what: &str) -> Line {
+    Line::plain(INDENT).with(Style::Faint, format!("... {what} ..."))
 }
 
 struct Layout {
@@ -269,38 +231,12 @@ impl Row {
 
 /// Returns the line that says why the stack ends, unless it ends where stacks do.
 fn end(thread: &Thread) -> Option<Line> {
-    let reason = match thread.stop_detail.as_deref().filter(|detail| !detail.is_empty()) {
-        Some(detail) => Some(clean(detail).into_owned()),
-        None => thread.stop.map(|stop| reason(stop).to_owned()),
-    };
-    let text = match (thread.frames.is_empty(), thread.stop, reason) {
-        (true, None | Some(Stop::End), _) | (true, _, None) => "(no frames)".to_owned(),
-        (true, _, Some(reason)) => format!("(no frames: {reason})"),
-        (false, Some(Stop::End), _) | (false, _, None) => return None,
-        (false, _, Some(reason)) => format!("(the walk stopped here: {reason})"),
-    };
-    Some(Line::plain(INDENT).with(Style::Doubt, text))
-}
-
-/// Says why a walk ended where the summary has no sentence for it.
-fn reason(stop: Stop) -> &'static str {
-    match stop {
-        Stop::End => "it is the thread's first frame",
-        Stop::NoCfi => "no unwind information",
-        Stop::NotDumped => "the rest of the stack was not dumped",
-        Stop::Truncated => "the core ends before the rest of the stack",
-        Stop::Unmapped => "the stack pointer leads into unmapped memory",
-        Stop::BadReturnAddress => "the return address leads nowhere",
-        Stop::Loop => "the next frame is the same again",
-        Stop::Limit => "the limit on frames",
-        Stop::NoRegisters => "the core holds no registers for this thread",
-        _ => "a reason that this version doesn't know",
-    }
+    entries::end(thread).map(|text| Line::plain(INDENT).with(Style::Doubt, format!("({text})")))
 }
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::Repeat;
+    use epitaph_summary::{Repeat, Stop};
 
     use super::*;
 

@@ -16,7 +16,9 @@ use crate::waits::Waits;
 
 /// Threads whose stacks look the same.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct Group<'a> {
+    /// One of them.
+    pub(crate) thread: &'a Thread,
     /// Who they are.
     pub(crate) title: Line,
     /// What they wait for.
@@ -25,7 +27,7 @@ pub(crate) struct Group {
     pub(crate) stack: Vec<Line>,
 }
 
-impl Group {
+impl Group<'_> {
     /// Returns the whole as text.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         std::iter::once(&self.title).chain(&self.waits).chain(&self.stack).map(Line::text)
@@ -34,9 +36,9 @@ impl Group {
 
 /// The threads beside the main one.
 #[derive(Debug)]
-pub(crate) struct Others {
+pub(crate) struct Others<'a> {
     /// Groups in the order of their first threads.
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<Group<'a>>,
     /// What the signs in their stacks mean.
     pub(crate) legend: Legend,
     /// How many threads the core has whose stacks are in no group.
@@ -45,9 +47,9 @@ pub(crate) struct Others {
     hidden_goroutines: u64,
 }
 
-impl Others {
+impl<'a> Others<'a> {
     /// Gathers the threads beside the main one, as far as `options` want them.
-    pub(crate) fn of(summary: &CrashSummary, options: &Options) -> Others {
+    pub(crate) fn of(summary: &'a CrashSummary, options: &Options) -> Others<'a> {
         let main = main_thread(summary).map(|(index, _)| index);
         let mut others =
             Others { groups: Vec::new(), legend: Legend::default(), hidden: 0, hidden_goroutines: 0 };
@@ -58,7 +60,7 @@ impl Others {
             shown += members.iter().map(|members| members.threads.len() as u64).sum::<u64>();
             let waits = Waits::of(summary);
             others.groups =
-                members.into_iter().map(|members| members.named(total(summary), &waits)).collect();
+                members.into_iter().filter_map(|members| members.named(total(summary), &waits)).collect();
             others.add_goroutines(summary, options);
         }
         others.hidden = total(summary).saturating_sub(shown);
@@ -66,12 +68,12 @@ impl Others {
     }
 
     /// Gathers the goroutines that no thread runs.
-    fn add_goroutines(&mut self, summary: &CrashSummary, options: &Options) {
+    fn add_goroutines(&mut self, summary: &'a CrashSummary, options: &Options) {
         let total = u64::from(summary.goroutine_count.unwrap_or(0));
         self.hidden_goroutines = total.saturating_sub(summary.goroutines.len() as u64);
         let goroutines = summary.goroutines.iter().enumerate();
         let members = gather(summary, goroutines, options, &mut self.legend);
-        self.groups.extend(members.into_iter().map(Members::named_as_goroutines));
+        self.groups.extend(members.into_iter().filter_map(Members::named_as_goroutines));
     }
 
     /// Says how many threads and goroutines are not shown, if any.
@@ -92,7 +94,7 @@ pub(crate) fn total(summary: &CrashSummary) -> u64 {
     u64::from(summary.thread_count.unwrap_or(0)).max(summary.threads.len() as u64)
 }
 
-/// Threads of one stack; never empty.
+/// Threads of one stack.
 struct Members<'a> {
     threads: Vec<(usize, &'a Thread)>,
     lines: Vec<Line>,
@@ -160,8 +162,9 @@ impl Hash for Alike<'_> {
     }
 }
 
-impl Members<'_> {
-    fn named(self, total: u64, waits: &Waits<'_>) -> Group {
+impl<'a> Members<'a> {
+    fn named(self, total: u64, waits: &Waits<'_>) -> Option<Group<'a>> {
+        let (_, thread) = *self.threads.first()?;
         let threads: Vec<&Thread> = self.threads.iter().map(|(_, thread)| *thread).collect();
         let waits = waits.lines(&threads);
         let title = match self.threads.as_slice() {
@@ -171,11 +174,12 @@ impl Members<'_> {
                 group_title(&ranges(&numbers), threads.len(), common_name(threads))
             }
         };
-        Group { title, waits, stack: self.lines }
+        Some(Group { thread, title, waits, stack: self.lines })
     }
 
     /// Titles goroutines as Go does: `Goroutine 18 [chan receive]:`, `Goroutines 18-20 (3 goroutines) [select]:`.
-    fn named_as_goroutines(self) -> Group {
+    fn named_as_goroutines(self) -> Option<Group<'a>> {
+        let (_, thread) = *self.threads.first()?;
         let goroutines = self.threads.iter().filter_map(|(_, thread)| thread.goroutine.as_ref());
         let mut numbers = Vec::new();
         let mut states = BTreeSet::new();
@@ -190,7 +194,8 @@ impl Members<'_> {
         };
         let states = states.into_iter().collect::<Vec<_>>().join(", ");
         let title = format!("Goroutine{plural_s} {}{count} [{states}]:", ranges(&numbers));
-        Group { title: Line::default().with(Style::Strong, title), waits: Vec::new(), stack: self.lines }
+        let title = Line::default().with(Style::Strong, title);
+        Some(Group { thread, title, waits: Vec::new(), stack: self.lines })
     }
 }
 

@@ -28,6 +28,15 @@ const MOST_SENTENCES: usize = 4;
 /// The most registers of an instruction.
 const MOST_REGISTERS: usize = 4;
 
+/// What begins a line of a message, and a sentence of several: marks of text, for formats that have others.
+pub(crate) const MARKS: [&str; 2] = ["| ", "- "];
+
+/// The label of the map of the memory around the address.
+pub(crate) const MEMORY: &str = "memory";
+
+/// The label of what the program said.
+pub(crate) const MESSAGE: &str = "message";
+
 /// What is told beneath one label.
 pub(crate) struct Point {
     /// One or two words of ours.
@@ -45,7 +54,7 @@ pub(crate) fn points(summary: &CrashSummary) -> Vec<Point> {
         }
     };
     if let Some(cause) = &summary.cause {
-        add("message", message(cause));
+        add(MESSAGE, message(cause));
         add(
             "panicked",
             cause.panic.as_ref().and_then(|panic| panicked(summary, panic)).into_iter().collect(),
@@ -54,7 +63,7 @@ pub(crate) fn points(summary: &CrashSummary) -> Vec<Point> {
         let instruction = cause.instruction.as_ref();
         add("instruction", instruction.and_then(|it| executed(summary, cause, it)).into_iter().collect());
         add("access", cause.access.as_ref().and_then(accessed).into_iter().collect());
-        add("memory", cause.access.as_ref().map(|it| memory_map::lines(summary, it)).unwrap_or_default());
+        add(MEMORY, cause.access.as_ref().map(|it| memory_map::lines(summary, it)).unwrap_or_default());
     }
     add("before", before(summary).into_iter().collect());
     if let Some(cause) = &summary.cause {
