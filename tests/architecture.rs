@@ -54,7 +54,7 @@ const OURS: [(&str, &[&str]); 14] = [
 ];
 
 /// Libraries that only some crates may use, other than for tests.
-const OWNERS: [(&[&str], &[&str]); 16] = [
+const OWNERS: [(&[&str], &[&str]); 17] = [
     (&["goblin", "ruzstd"], &["epitaph-elf"]),
     // Machine code: where it leads, and what it tells of a fault.
     (&["iced-x86", "yaxpeax-arm"], &["epitaph-elf", "epitaph-explain"]),
@@ -65,8 +65,11 @@ const OWNERS: [(&[&str], &[&str]); 16] = [
     (&["procfs", "libc"], &["epitaph-capture"]),
     // Codecs of whole core files.
     (&["zstd", "lz4_flex", "bzip2", "twox-hash"], &["epitaph-bundle"]),
-    // Cores within reports of other collectors, forms that secrets take, and how a password is sent.
-    (&["base64"], &["epitaph-bundle", "epitaph-serve", "epitaph-store", "epitaph-triage"]),
+    // Cores within reports of other collectors, forms that secrets take, how a password is sent, and hashes of what a page
+    // may run.
+    (&["base64"], &["epitaph-bundle", "epitaph-report", "epitaph-serve", "epitaph-store", "epitaph-triage"]),
+    // Pages.
+    (&["maud"], &["epitaph-report"]),
     (&["aho-corasick"], &["epitaph-triage"]),
     // zlib: compressed sections, and cores in .gz. xz: packaged symbol tables, and cores in .xz.
     (&["flate2", "lzma-rust2"], &["epitaph-elf", "epitaph-bundle"]),

@@ -406,6 +406,8 @@ pub(crate) enum ReportFormat {
     Markdown,
     /// JUnit XML, for test tabs
     Junit,
+    /// One self-contained page, for browsers; its links lead to the output folder that it lies in
+    Html,
     /// Errors of GitHub Actions, one for each kind of crash: workflow commands, to be printed by a step
     Github,
     /// The same for Azure Pipelines

@@ -8,7 +8,7 @@ use epitaph_bundle::{
     BinarySource, BinaryToKeep, CoreInput, Identity, OutputFolder, SealRequest, Sealed, Space, crash_id,
     read_summaries, remove_sealed_original,
 };
-use epitaph_report::{Format, Options, not_kept, render};
+use epitaph_report::{Format, Options, render_kept};
 use epitaph_summary::{Core, CoreContent, CrashSummary, Warning};
 use epitaph_triage::{ModuleFile, Triaged};
 
@@ -114,15 +114,14 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
             ("summary.md", Format::Markdown),
             ("crashes.jsonl", Format::Jsonl),
             ("junit/epitaph.xml", Format::Junit),
+            ("index.html", Format::Html),
         ];
+        let not_kept = folder.not_kept();
         reports
             .into_iter()
             .filter_map(|(name, format)| {
                 let mut bytes = Vec::new();
-                render(summaries, format, &Options::default(), &mut bytes).ok()?;
-                if format == Format::Markdown {
-                    not_kept::markdown(&folder.not_kept(), &mut bytes).ok()?;
-                }
+                render_kept(summaries, &not_kept, format, &Options::default(), &mut bytes).ok()?;
                 Some((name.to_owned(), bytes))
             })
             .collect()

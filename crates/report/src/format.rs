@@ -17,12 +17,14 @@ pub enum Format {
     Markdown,
     /// JUnit XML as CircleCI, GitLab and Jenkins read it: one test case per crash.
     Junit,
+    /// One self-contained page.
+    Html,
 }
 
 impl Format {
     /// Returns every format.
     pub fn all() -> &'static [Format] {
-        &[Format::Text, Format::Json, Format::Jsonl, Format::Markdown, Format::Junit]
+        &[Format::Text, Format::Json, Format::Jsonl, Format::Markdown, Format::Junit, Format::Html]
     }
 
     /// Returns the format's name, as users type it.
@@ -33,6 +35,7 @@ impl Format {
             Format::Jsonl => "jsonl",
             Format::Markdown => "markdown",
             Format::Junit => "junit",
+            Format::Html => "html",
         }
     }
 }
@@ -81,8 +84,8 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_refused_with_the_known_ones() {
-        let error = "html".parse::<Format>().unwrap_err();
-        assert_eq!(error.to_string(), "unknown report format \"html\"");
-        assert_eq!(error.hint().unwrap(), "use one of: text, json, jsonl, markdown, junit");
+        let error = "pdf".parse::<Format>().unwrap_err();
+        assert_eq!(error.to_string(), "unknown report format \"pdf\"");
+        assert_eq!(error.hint().unwrap(), "use one of: text, json, jsonl, markdown, junit, html");
     }
 }

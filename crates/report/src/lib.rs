@@ -1,8 +1,8 @@
 //! Renders crash summaries for people and for CI systems, one module per format.
 //!
 //! [`render`] writes any number of [`CrashSummary`]s as [text](Format::Text) for a job's log, [JSON](Format::Json),
-//! [JSON Lines](Format::Jsonl), [Markdown](Format::Markdown) for job summaries and pull requests, or
-//! [JUnit XML](Format::Junit) for test tabs. It is a function of the summaries alone: it opens no file, reads no
+//! [JSON Lines](Format::Jsonl), [Markdown](Format::Markdown) for job summaries and pull requests,
+//! [JUnit XML](Format::Junit) for test tabs, or one [page](Format::Html) for browsers. It is a function of the summaries alone: it opens no file, reads no
 //! core or environment, knows no time, and gives the same bytes for the same summaries. It is *not* the place
 //! where a crash is explained: the cause, the blame and the masks are in the summary already.
 //!
@@ -10,7 +10,7 @@
 //!
 //! - any field of a summary may be absent, and what is known is still told;
 //! - text that comes from the crash (names, paths, command lines, messages) is inert where it is shown: it
-//!   can't drive a terminal, start a CI command, or break out of its place in Markdown or XML.
+//!   can't drive a terminal, start a CI command, or break out of its place in Markdown, XML or HTML.
 //!
 //! [`text::story`] and [`text::rest`] are the two halves of the text format, for a caller that knows the crashing
 //! thread before the others.
@@ -45,6 +45,7 @@
 
 pub mod annotations;
 mod brief;
+mod entries;
 mod escape;
 mod facts;
 mod fold;
@@ -52,6 +53,7 @@ mod format;
 mod frames;
 mod groups;
 mod headline;
+mod html;
 mod json;
 mod junit;
 mod line;
@@ -84,7 +86,7 @@ pub use format::{Format, UnknownFormat};
 pub use groups::{GroupFormat, render_groups};
 pub use options::{Options, Threads};
 
-/// Writes `summaries` to `out` in `format`, in the given order.
+/// Writes `summaries` to `out` in `format`, in the given order (but for a page, where the newest is first).
 ///
 /// No summary at all is rendered too: a sentence in text and Markdown, an empty suite in JUnit, nothing in JSON.
 /// The only errors are those of `out` (and of a serializer, which can't fail on these types).
@@ -100,5 +102,25 @@ pub fn render(
         Format::Jsonl => json::render_lines(summaries, out),
         Format::Markdown => markdown::render(summaries, options, out),
         Format::Junit => junit::render(summaries, options, out),
+        Format::Html => html::render(summaries, &[], options, out),
+    }
+}
+
+/// Writes what [`render`] does, and in the formats for people which crashes were `not_kept`: summaries of those whose cores
+/// and stories an output folder had no room for.
+pub fn render_kept(
+    summaries: &[CrashSummary],
+    not_kept: &[CrashSummary],
+    format: Format,
+    options: &Options,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    match format {
+        Format::Html => html::render(summaries, not_kept, options, out),
+        Format::Markdown => {
+            markdown::render(summaries, options, out)?;
+            not_kept::markdown(not_kept, out)
+        }
+        _ => render(summaries, format, options, out),
     }
 }

@@ -57,6 +57,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         ReportFormat::Jsonl => render(&summaries, Format::Jsonl, &options, &mut document)?,
         ReportFormat::Markdown => render(&summaries, Format::Markdown, &options, &mut document)?,
         ReportFormat::Junit => render(&summaries, Format::Junit, &options, &mut document)?,
+        ReportFormat::Html => render(&summaries, Format::Html, &options, &mut document)?,
     }
     match &args.output {
         Some(path) => std::fs::write(path, &document)
