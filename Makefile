@@ -52,8 +52,15 @@ $(SCHEMAS):
 	python3 -m venv target/check-jsonschema && target/check-jsonschema/bin/pip -q install check-jsonschema==0.39.0 || \
 		echo "check-jsonschema could not be installed: what epitaph init prints is not checked"
 
+# What pages are checked by for people who don't see them.
+AXE := target/axe/node_modules/axe-core/axe.min.js
+
+$(AXE):
+	mkdir -p target/axe && npm install --silent --no-save --prefix target/axe axe-core@4.14.1 || \
+		echo "axe-core could not be installed: whether pages are accessible is not checked"
+
 .PHONY: test-all
-test-all: dist $(SCHEMAS) ## run the long sweeps too, and the static binary
+test-all: dist $(SCHEMAS) $(AXE) ## run the long sweeps too, and the static binary
 	EPITAPH_TEST_ALL=1 $(MAKE) test
 
 .PHONY: fixtures

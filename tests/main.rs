@@ -44,6 +44,7 @@ mod init;
 mod kernel_says;
 mod mappings;
 mod oracle;
+mod page;
 mod preload;
 mod push_pull;
 mod report;

@@ -65,9 +65,12 @@ fn json_is_an_object_a_line_from_every_source() {
 #[test]
 fn the_kept_reports_are_what_report_gives() {
     let out = three_crashes();
-    for (format, file) in
-        [("jsonl", "crashes.jsonl"), ("markdown", "summary.md"), ("junit", "junit/epitaph.xml")]
-    {
+    for (format, file) in [
+        ("jsonl", "crashes.jsonl"),
+        ("markdown", "summary.md"),
+        ("junit", "junit/epitaph.xml"),
+        ("html", "index.html"),
+    ] {
         let kept = fs::read_to_string(out.path().join(file)).unwrap();
         assert_eq!(report(format, out.path()).stdout(), kept, "{file}");
         assert_eq!(report(format, &out.path().join("crashes.jsonl")).stdout(), kept, "{file}");

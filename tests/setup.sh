@@ -10,6 +10,7 @@ needed=(
     zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2 zip=zip
     eu-unstrip=elfutils debuginfod=debuginfod
     nginx=nginx-light rclone=rclone apache2=apache2-bin
+    chromium=chromium
 )
 # Libraries that crashing programs and test frameworks are built with have no program to look for: file=Debian packages
 libraries=(
