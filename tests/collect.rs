@@ -314,7 +314,10 @@ fn only_the_summary_is_kept_on_demand() {
     let mut names: Vec<String> = files(out.path()).into_keys().collect();
     names.sort_by_key(|name| !name.starts_with("crashes/"));
     let summary_file = format!("crashes/{id}/summary.json");
-    assert_eq!(names, [&summary_file, "crashes.jsonl", "junit/epitaph.xml", "manifest.json", "summary.md"]);
+    assert_eq!(
+        names,
+        [&summary_file, "crashes.jsonl", "index.html", "junit/epitaph.xml", "manifest.json", "summary.md"]
+    );
     assert_eq!(summary["core"]["file"], Value::Null);
     assert_chain(&functions(&summary), &["abort", "give_up", "main"]);
     assert_consistent(out.path());
@@ -360,9 +363,13 @@ fn secrets_are_masked_wherever_a_summary_goes() {
     for secret in [by_value, by_option, by_name] {
         let told = [answer.stdout().to_owned(), answer.stderr(), shown.stdout().to_owned()].concat();
         assert!(!told.contains(secret), "{secret}\n{told}");
-        for name in
-            ["crashes.jsonl", "summary.md", "junit/epitaph.xml", &format!("crashes/{id}/summary.json")]
-        {
+        for name in [
+            "crashes.jsonl",
+            "summary.md",
+            "index.html",
+            "junit/epitaph.xml",
+            &format!("crashes/{id}/summary.json"),
+        ] {
             assert!(
                 !fs::read_to_string(out.path().join(name)).unwrap().contains(secret),
                 "{secret} in {name}"

@@ -184,7 +184,8 @@ impl Browser {
             }
             "Network.requestWillBeSent" => {
                 let url = event["params"]["request"]["url"].as_str()?;
-                (!url.starts_with("file:") && !url.starts_with("data:")).then(|| url.to_owned())
+                let is_ours = ["file:", "data:", "about:"].iter().any(|scheme| url.starts_with(scheme));
+                (!is_ours).then(|| url.to_owned())
             }
             _ => None,
         };

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Slim(SlimArgs),
     /// Tell which crashes are the same, which are alike, and which are new since a baseline
     Group(GroupArgs),
-    /// Render crashes as text, JSON, Markdown, JUnit, or annotations of GitHub and Azure
+    /// Render crashes as text, JSON, Markdown, JUnit, a page for browsers, or annotations of GitHub and Azure
     Report(ReportArgs),
     /// Copy any files and folders into a store, as artifacts of this job
     Push(PushArgs),

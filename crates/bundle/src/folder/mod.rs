@@ -6,7 +6,8 @@
 //! buildid/<hex>/executable        each mapped ELF file once, in debuginfod's path shape
 //! buildid/<hex>/debuginfo         its separate debug information, or what dwz took out of several
 //! files/<sha256>/<name>           binaries without a build ID, and split debug information (.dwo, .dwp)
-//! summary.md, junit/epitaph.xml   reports over the crashes, rewritten as crashes come
+//! index.html, summary.md,         reports over the crashes, rewritten as crashes come
+//! junit/epitaph.xml
 //! not-kept.jsonl                  crashes that were found and not kept, of each the least that tells of it
 //! manifest.json                   path, size and sha256 of every file
 //! ```
