@@ -25,7 +25,9 @@ fn collected(out: &Path) -> PathBuf {
 /// Renders summaries as a page in a folder.
 fn page_of(summaries: &[Value], folder: &Path) -> PathBuf {
     let (lines, page) = (folder.join("crashes.jsonl"), folder.join("index.html"));
-    let text: String = summaries.iter().map(|summary| format!("{summary}\n")).collect();
+    // A file of summaries is known by the schema at its start.
+    let line = |summary: &Value| format!("{{\"schema\":\"epitaph-crash/1\",{}\n", &summary.to_string()[1..]);
+    let text: String = summaries.iter().map(line).collect();
     fs::write(&lines, text).unwrap();
     epitaph().args(["report", "--format", "html", "-o"]).arg(&page).arg(&lines).run().code(0);
     page
@@ -52,7 +54,7 @@ fn summary(number: usize) -> Value {
         })
         .collect();
     json!({
-        "schema": "epitaph-crash/1", "tool": { "name": "epitaph", "version": "0" },
+        "tool": { "name": "epitaph", "version": "0" },
         "id": format!("20261122T1015{:02}Z-program-{number:08x}", number % 60),
         "time": format!("2026-11-22T{:02}:{:02}:{:02}Z", number / 3600 % 24, number / 60 % 60, number % 60),
         "process": { "pid": 1000 + number, "executable": format!("/ci/build/program{}", number % 5) },
