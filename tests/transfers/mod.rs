@@ -1,7 +1,6 @@
 //! Pushes and pulls with the real program, when networks fail and processes die: nothing is lost, nothing is left behind,
 //! and nothing takes forever.
 
-mod faults;
 mod killed;
 mod proxy;
 mod s3;
@@ -50,10 +49,9 @@ impl Server {
 
     /// Says to a command line where the server is, and who asks.
     fn reached(&self, at: &str, epitaph: Epitaph) -> Epitaph {
-        let endpoint = if at.contains("://") { at.to_owned() } else { format!("http://{at}") };
         match self {
             Server::S3(_) => epitaph
-                .env("AWS_ENDPOINT_URL", endpoint)
+                .env("AWS_ENDPOINT_URL", format!("http://{at}"))
                 .env("AWS_ALLOW_HTTP", "true")
                 .env("AWS_REGION", "us-east-1")
                 .env("AWS_ACCESS_KEY_ID", "access")

@@ -6,36 +6,15 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size, set_socket_send_buffer_size};
+use rustix::net::sockopt::set_socket_linger;
 use rustix::process::{Pid, Signal, kill_process};
-
-/// How often a slow link moves something, in a second.
-const STEPS: u32 = 20;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
     Pass,
-    /// It is answered with a status, headers and a body, and never reaches the server.
-    Answer(u16, &'static str, &'static str),
     /// The connection is reset before anything is read of the body.
     ResetBefore,
-    /// The server has done it, but the connection is reset before the answer.
-    ResetAfter,
-    /// The connection is reset when so many bytes of the body have come.
-    CutUp(usize),
-    /// The answer ends after so many bytes of its body.
-    CutDown(usize),
-    /// Nothing is answered.
-    Stall,
-    /// Nothing more comes after so many bytes of the answer's body.
-    StallDown(usize),
-    /// The answer announces so many bytes more, or fewer, than there are.
-    Lie(i64),
-    /// So many bytes go through in a second, either way.
-    Slow(usize),
-    /// A redirect to the same address.
-    Redirect,
     /// The client is killed before the server has seen the request.
     KillBefore,
     /// The client is killed when the server has done it, before the answer.
@@ -62,9 +41,6 @@ impl Proxy {
         decide: impl Fn(&str, usize) -> Act + Send + Sync + 'static,
     ) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        // A slow link must be felt by who sends.
-        set_socket_recv_buffer_size(&listener, 64 << 10).unwrap();
-        set_socket_send_buffer_size(&listener, 64 << 10).unwrap();
         let address = listener.local_addr().unwrap();
         let (shared, decide) = (Arc::<Shared>::default(), Arc::new(decide));
         let ours = Arc::clone(&shared);
@@ -117,101 +93,29 @@ fn serve(
     let act = decide(&what, number);
     let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0usize);
     match act {
-        Act::ResetBefore => return reset(&client),
-        Act::CutUp(bytes) => {
-            from.read_exact(&mut vec![0; bytes.min(length)])?;
-            return reset(&client);
-        }
+        // The connection ends with a reset.
+        Act::ResetBefore => return Ok(set_socket_linger(&client, Some(Duration::ZERO))?),
         Act::KillBefore => {
             shared.kill();
             return Ok(());
         }
-        Act::Stall => return swallow(from),
-        _ => {}
+        Act::Pass | Act::KillAfter => {}
     }
     let mut body = vec![0; length];
-    match act {
-        Act::Slow(rate) => {
-            for piece in body.chunks_mut(rate / STEPS as usize) {
-                from.read_exact(piece)?;
-                thread::sleep(Duration::from_secs(1) / STEPS);
-            }
-        }
-        _ => from.read_exact(&mut body)?,
+    from.read_exact(&mut body)?;
+    head.retain(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    head.push("connection: close".to_owned());
+    let mut to = TcpStream::connect(server)?;
+    to.write_all(format!("{}\r\n\r\n", head.join("\r\n")).as_bytes())?;
+    to.write_all(&body)?;
+    let mut answer = Vec::new();
+    to.read_to_end(&mut answer)?;
+    if matches!(act, Act::KillAfter) {
+        shared.kill();
+        return Ok(());
     }
-    let answer = match act {
-        Act::Answer(status, headers, body) => format!(
-            "HTTP/1.1 {status} x\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .into_bytes(),
-        Act::Redirect => {
-            let path = what.split_once(' ').map_or("/", |(_, path)| path);
-            format!("HTTP/1.1 307 x\r\nconnection: close\r\nlocation: {path}\r\ncontent-length: 0\r\n\r\n")
-                .into_bytes()
-        }
-        _ => {
-            head.retain(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-            head.push("connection: close".to_owned());
-            let mut to = TcpStream::connect(server)?;
-            to.write_all(format!("{}\r\n\r\n", head.join("\r\n")).as_bytes())?;
-            to.write_all(&body)?;
-            let mut answer = Vec::new();
-            to.read_to_end(&mut answer)?;
-            answer
-        }
-    };
-    give(&client, act, &answer, shared)
-}
-
-/// Hands an answer over, as far as it may go.
-fn give(mut client: &TcpStream, act: Act, answer: &[u8], shared: &Shared) -> io::Result<()> {
-    let body = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
-    let upto = |bytes: usize| &answer[..(body + bytes).min(answer.len())];
-    match act {
-        Act::ResetAfter => return reset(client),
-        Act::KillAfter => {
-            shared.kill();
-            return Ok(());
-        }
-        Act::CutDown(bytes) => client.write_all(upto(bytes))?,
-        Act::StallDown(bytes) => {
-            client.write_all(upto(bytes))?;
-            return swallow(client);
-        }
-        Act::Lie(by) => {
-            let head = String::from_utf8_lossy(&answer[..body]).into_owned();
-            let lines: Vec<String> = head.trim_end().lines().map(str::to_owned).collect();
-            let told: i64 = header(&lines, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-            let is_length = |line: &str| line.to_ascii_lowercase().starts_with("content-length:");
-            let lie = |line: &String| match is_length(line) && told + by > 0 && answer.len() > body {
-                true => format!("content-length: {}", told + by),
-                false => line.clone(),
-            };
-            let lines: Vec<String> = lines.iter().map(lie).collect();
-            client.write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes())?;
-            client.write_all(&answer[body..])?;
-        }
-        Act::Slow(rate) => {
-            for piece in answer.chunks(rate / STEPS as usize) {
-                client.write_all(piece)?;
-                thread::sleep(Duration::from_secs(1) / STEPS);
-            }
-        }
-        _ => client.write_all(answer)?,
-    }
-    client.shutdown(Shutdown::Write)?;
-    swallow(client)
-}
-
-/// Takes what still comes until the client hangs up: an answer would be lost with a reset.
-fn swallow(mut from: impl Read) -> io::Result<()> {
-    io::copy(&mut from, &mut io::sink()).map(|_| ())
-}
-
-/// Lets the connection end with a reset.
-fn reset(client: &TcpStream) -> io::Result<()> {
-    Ok(set_socket_linger(client, Some(Duration::ZERO))?)
+    (&client).write_all(&answer)?;
+    client.shutdown(Shutdown::Write)
 }
 
 /// The lines of a request's head.

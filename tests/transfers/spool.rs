@@ -129,6 +129,13 @@ fn only_a_store_that_is_named_gets_the_login() {
     ]);
     let one = resume_with_token(&spool, &[ours]).code(1).hides(&["sesame", "would get"]);
     one.tells(&["1 have failed", "1 go to other stores"]);
+    // However it is written.
+    let record = spool.join(waiting(&spool).remove(0)).join("push.json");
+    fs::write(&record, fs::read_to_string(&record).unwrap().replace("http://", "HTTP://")).unwrap();
+    resume_with_token(&spool, &[])
+        .code(1)
+        .tells(&["HTTP://127.0.0.1:9/ours", "2 have failed"])
+        .hides(&["refused"]);
     let kept: String =
         files(&spool).values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
     assert!(!kept.contains("sesame"));
@@ -167,7 +174,7 @@ fn a_crafted_spool_sends_nothing_from_elsewhere() {
     fs::write(entry.join("push.json"), record.to_string()).unwrap();
     let answer = resume(&spool).code(1);
     answer.tells(&["is not a regular file", "bad record of a spooled push", "3 have failed"]);
-    assert!(!Path::new(&store).join("blobs").exists());
+    assert_eq!(files(Path::new(&store)).into_keys().collect::<Vec<_>>(), [""; 0]);
     assert_eq!(fs::read_to_string(elsewhere.path().join("secret")).unwrap(), "precious");
     assert_eq!(files(elsewhere.path()).len(), 1);
 }

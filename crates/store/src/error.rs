@@ -481,7 +481,7 @@ impl StoreError {
             Self::NotKept { .. } => "push it again, if it still exists",
             Self::Busy { .. } => "wait for it to end, or pull into another folder",
             Self::Stalled { .. } | Self::TooSlow { .. } | Self::CutShort { .. } | Self::Network { .. } => {
-                "check the connection, then pull again into the same folder: it goes on where it stopped"
+                "check the connection, then give the same command again: it goes on where it stopped"
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "the disk is full: free some space and run the command again"

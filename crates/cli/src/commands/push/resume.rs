@@ -45,11 +45,11 @@ pub(super) fn run(spool: &Spool, only: Option<&str>, options: &StoreOptions) -> 
             counts.others += 1;
             continue;
         }
-        let outcome = match out_of_reach.contains(&url) {
-            true => Ok(Exit::Failed),
-            false => send(&mut spooled, only.is_some(), options),
-        };
-        match outcome {
+        if out_of_reach.contains(&url) {
+            counts.failed += 1;
+            continue;
+        }
+        match send(&mut spooled, only.is_some(), options) {
             Ok(Exit::Done) => counts.done += 1,
             Ok(_) => counts.failed += 1,
             Err(error) => {
@@ -66,7 +66,8 @@ pub(super) fn run(spool: &Spool, only: Option<&str>, options: &StoreOptions) -> 
 /// Sends one push. It is an error where nothing of it has arrived.
 fn send(spooled: &mut Spooled, named: bool, options: &StoreOptions) -> Result<Exit, Error> {
     // Who could write into the spool must not get the login.
-    if !named && spooled.url().starts_with("http") && options.http_login.is_some() {
+    let is_web = spooled.url().to_ascii_lowercase().starts_with("http");
+    if is_web && !named && options.http_login.is_some() {
         let hint = format!("name the store: epitaph push --resume {}", spooled.url());
         let why =
             format!("{} would get the login of EPITAPH_HTTP_*, which the spool can't decide", spooled.url());
