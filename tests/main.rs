@@ -64,6 +64,7 @@ mod support;
 mod surface;
 mod sweep;
 mod traced;
+mod transfers;
 mod wrapped;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.

@@ -209,6 +209,11 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// Waits for its end, whatever that is: something else may kill it.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Answer {
         let command = format!("{:?}", self.epitaph.command);

@@ -149,6 +149,40 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// A spool, or a push in it, that others could have written.
+    #[error("the spool {} is not used: {why}", path.display())]
+    UnsafeSpool {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A spool has no room for a push.
+    #[error("the spool {} holds {used} bytes and may hold {quota}: {room} more don't fit", path.display())]
+    SpoolFull {
+        /// The spool.
+        path: PathBuf,
+        /// Bytes that it takes of its disk.
+        used: u64,
+        /// Bytes that the push would take.
+        room: u64,
+        /// Bytes that it may take.
+        quota: u64,
+    },
+    /// The record of a spooled push can't be used.
+    #[error("bad record of a spooled push {}: {why}", path.display())]
+    BadSpool {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file of a spooled push was never kept.
+    #[error("{} was not kept: the process that spooled it was interrupted", path.display())]
+    NotKept {
+        /// Where the file was.
+        path: PathBuf,
+    },
     /// There is nothing of that name in the store.
     #[error("{url} is not there")]
     Absent {
@@ -437,9 +471,17 @@ impl StoreError {
             Self::Tls { .. } => {
                 "check the file of certificate authorities that is configured (SSL_CERT_FILE)"
             }
+            Self::UnsafeSpool { .. } => {
+                "name a folder of your own that nobody else may write to (chmod go-w)"
+            }
+            Self::SpoolFull { .. } => {
+                "finish what waits there with `epitaph push --resume`, or give it more room with --spool-quota"
+            }
+            Self::BadSpool { .. } => "remove the folder that it is in, once what is there isn't needed",
+            Self::NotKept { .. } => "push it again, if it still exists",
             Self::Busy { .. } => "wait for it to end, or pull into another folder",
             Self::Stalled { .. } | Self::TooSlow { .. } | Self::CutShort { .. } | Self::Network { .. } => {
-                "check the connection, then pull again into the same folder: it goes on where it stopped"
+                "check the connection, then give the same command again: it goes on where it stopped"
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "the disk is full: free some space and run the command again"

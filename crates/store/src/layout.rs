@@ -4,6 +4,8 @@
 //! kept apart under its SHA-256, so that a query for summaries never lists gigabytes, and files by build ID have the
 //! path shape of a debuginfod server.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use crate::hash::is_sha256;
@@ -44,6 +46,14 @@ impl Role {
             ("files", hash, _) if is_sha256(hash) => Self::Bulk,
             _ if name.split('.').any(|part| part == "core") => Self::Bulk,
             _ => Self::Plain,
+        }
+    }
+
+    /// What an artifact is, by its own path, or by that of the file where the destination hides it.
+    pub(crate) fn of_artifact(artifact: &str, source: &Path) -> Self {
+        match Self::of(artifact) {
+            Self::Plain => Self::of(&source.to_string_lossy()),
+            role => role,
         }
     }
 
@@ -113,6 +123,17 @@ pub(crate) fn repo_folder(provider: &str, repo: &str) -> String {
 /// A name for a push that sorts by time, so that the newest is found without opening any: UTC, then chance.
 pub(crate) fn push_name(time: Timestamp) -> String {
     format!("{}-{:08x}", time.strftime("%Y%m%dT%H%M%S.%6fZ"), fastrand::u32(..))
+}
+
+/// Whether a text is such a name, and so harmless in a path.
+pub(crate) fn is_push_name(name: &str) -> bool {
+    // The length and the place of each sign are those of the form above.
+    const FORM: &str = "00000000T000000.000000Z-00000000";
+    let fits = |(form, byte): (u8, u8)| match form {
+        b'0' => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        sign => byte == sign,
+    };
+    name.len() == FORM.len() && FORM.bytes().zip(name.bytes()).all(fits)
 }
 
 /// Whether a key is that of a file of ours that isn't content.
@@ -194,5 +215,11 @@ mod tests {
         let late: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         assert!(push_name(early) < push_name(late));
         assert!(push_name(early).starts_with("20261122T095959.900000Z-"));
+        assert!(is_push_name(&push_name(late)));
+        for other in
+            ["", "..", "uploads", "20261122T095959.900000Z-0000000/", "20261122T095959.900000Z-000000001"]
+        {
+            assert!(!is_push_name(other), "{other}");
+        }
     }
 }

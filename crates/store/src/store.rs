@@ -14,7 +14,7 @@ use crate::location::Location;
 use crate::opened::Opened;
 use crate::outcome::{Collected, Pulled, Pushed};
 use crate::runtime::Blocking;
-use crate::{DebuginfodFile, Progress, PushOptions, Selection, StoreError, StoreOptions};
+use crate::{DebuginfodFile, Progress, PushOptions, Selection, Spool, Spooled, StoreError, StoreOptions};
 
 /// A place that artifacts are pushed to and pulled from.
 ///
@@ -76,6 +76,14 @@ impl Store {
         }
     }
 
+    /// The same, and a folder by its absolute path: what names the store also from another folder.
+    pub fn address(&self) -> Result<String, StoreError> {
+        match &self.kind {
+            Kind::Keyed(store) => store.address(),
+            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => Ok(self.url()),
+        }
+    }
+
     /// Copies files and folders into the store. Links inside of a folder are not followed, and what is no file is
     /// left out; [`Pushed`] tells. The push becomes visible as a whole, at its end.
     ///
@@ -88,6 +96,35 @@ impl Store {
     ) -> Result<Pushed, StoreError> {
         match &self.kind {
             Kind::Keyed(store) => store.push(sources, options, progress),
+            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => {
+                Err(StoreError::ReadOnly { store: self.url() })
+            }
+        }
+    }
+
+    /// Does the first half of a [`push`](Self::push) without the store: finds the files, and keeps them in a spool, from
+    /// which [`push_spooled`](Self::push_spooled) sends them, if need be later and from another process.
+    ///
+    /// An error means that nothing was kept.
+    pub fn spool(
+        &self,
+        spool: &Spool,
+        sources: &[PathBuf],
+        options: &PushOptions,
+    ) -> Result<Spooled, StoreError> {
+        match &self.kind {
+            Kind::Keyed(store) => store.spool(spool, sources, options),
+            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => {
+                Err(StoreError::ReadOnly { store: self.url() })
+            }
+        }
+    }
+
+    /// Sends what a spool keeps of a push. What has arrived becomes visible and leaves the spool; whatever happens, a push
+    /// that is sent again is seen once, and what failed waits for the next attempt.
+    pub fn push_spooled(&self, spooled: &mut Spooled, progress: &dyn Progress) -> Result<Pushed, StoreError> {
+        match &self.kind {
+            Kind::Keyed(store) => store.push_spooled(spooled, progress),
             Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => {
                 Err(StoreError::ReadOnly { store: self.url() })
             }

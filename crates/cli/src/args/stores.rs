@@ -3,19 +3,23 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
+use epitaph_store::{Network, Spool};
+
 use super::CiArgs;
 use super::parse::{parse_span, parse_transfers};
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "epitaph push [OPTIONS] <PATH>... <URL>\n       epitaph push [OPTIONS] --resume [URL]"
+)]
 pub(crate) struct PushArgs {
-    /// Files and folders to copy
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
-    /// The store: a folder, as a plain path or file:///absolute/path, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or
-    /// az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read), or https://HOST/PATH/ of a
-    /// server with WebDAV or PUT (EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and EPITAPH_HTTP_PASSWORD)
-    #[arg(required = true)]
-    pub(crate) url: String,
+    /// Files and folders to copy; then the store: a folder, as a plain path or file:///absolute/path, s3://BUCKET/PREFIX,
+    /// gs://BUCKET/PREFIX or az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read), or
+    /// https://HOST/PATH/ of a server with WebDAV or PUT (EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and
+    /// EPITAPH_HTTP_PASSWORD)
+    #[arg(required_unless_present = "resume", value_names = ["PATH", "URL"], num_args = 1..)]
+    targets: Vec<PathBuf>,
     /// What to put before the artifacts' paths, as store_artifacts does; for a single file, its name
     #[arg(long, value_name = "PREFIX", env = "EPITAPH_DESTINATION")]
     pub(crate) destination: Option<String>,
@@ -27,10 +31,55 @@ pub(crate) struct PushArgs {
     /// How many files to send at once
     #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
     pub(crate) jobs: usize,
+    #[command(flatten)]
+    pub(crate) patience: PatienceArgs,
     /// Where to remember what an object store has got of large files, so that the same push goes on after this
-    /// process died; $XDG_STATE_HOME/epitaph if not given
+    /// process died; the spool if not given, or else $XDG_STATE_HOME/epitaph
     #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_STATE")]
     pub(crate) state: Option<PathBuf>,
+    /// A folder that stays when the job is over: what is pushed is kept there until it has arrived
+    #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_SPOOL")]
+    pub(crate) spool: Option<PathBuf>,
+    /// Most bytes that the spool may take; what doesn't fit is pushed without it
+    #[arg(long, value_name = "BYTES", default_value_t = Spool::QUOTA, env = "EPITAPH_PUSH_SPOOL_QUOTA")]
+    pub(crate) spool_quota: u64,
+    /// First send what earlier pushes have left in the spool, the oldest first; with URL only what goes there
+    #[arg(long, env = "EPITAPH_PUSH_RESUME")]
+    pub(crate) resume: bool,
+}
+
+impl PushArgs {
+    /// Returns the files and folders, and the store, which may be missing only with `--resume`.
+    pub(crate) fn split(&self) -> Result<(&[PathBuf], Option<&str>), clap::Error> {
+        let wrong = |kind, why: &str| Err(clap::Command::new("epitaph push").error(kind, why));
+        let Some((url, paths)) = self.targets.split_last() else { return Ok((&[], None)) };
+        if paths.is_empty() && !self.resume {
+            return wrong(ErrorKind::TooFewValues, "the store is missing: give <PATH>... and then <URL>");
+        }
+        match url.to_str() {
+            Some(url) => Ok((paths, Some(url))),
+            None => wrong(ErrorKind::InvalidUtf8, "the store's URL is no text"),
+        }
+    }
+}
+
+/// How long servers are waited for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PatienceArgs {
+    /// How long nothing may move before a request counts as failed, such as `60s`
+    #[arg(long, value_name = "TIME", default_value = "60s", env = "EPITAPH_STALL_TIMEOUT", value_parser = parse_span)]
+    stall_timeout: Duration,
+    /// How often a request is sent before it is given up
+    #[arg(long, value_name = "N", default_value_t = 6, env = "EPITAPH_ATTEMPTS", value_parser = clap::value_parser!(u32).range(1..=100))]
+    attempts: u32,
+}
+
+impl PatienceArgs {
+    /// Says so to a store.
+    pub(crate) fn apply(&self, network: &mut Network) {
+        network.stall_timeout = self.stall_timeout;
+        network.attempts = self.attempts;
+    }
 }
 
 /// Which job of a store.
@@ -62,6 +111,8 @@ pub(crate) struct PullArgs {
     /// How many files to download at once
     #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
     pub(crate) jobs: usize,
+    #[command(flatten)]
+    pub(crate) patience: PatienceArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -14,7 +14,9 @@ const MOST_TOLD: usize = 20;
 
 /// Copies the artifacts of one job into a folder.
 pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
-    let store = Store::open_with(&args.url, &store_options(Some(args.jobs))?)?;
+    let mut options = store_options(Some(args.jobs))?;
+    args.patience.apply(&mut options.network);
+    let store = Store::open_with(&args.url, &options)?;
     let pulled = store.pull(&args.dir, &selection(&args.select), &Transfers::new())?;
     for warned in &pulled.warnings {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));

@@ -1,7 +1,7 @@
 //! Stores that keep what is pushed at the keys of [`layout`](crate::layout), over any [`Backend`].
 //!
 //! A push flows through `plan` (which files, which names, which order), `push` (blobs, what queries find besides, the
-//! manifest) and `guard` (nothing of it was lost to a gc meanwhile). A pull flows through `runs` (manifests to jobs)
+//! manifest) and `guard` (nothing of it was lost to a gc meanwhile); `spooled` pushes what a [`Spool`](crate::Spool) keeps. A pull flows through `runs` (manifests to jobs)
 //! and `pull`; `read` opens single artifacts. `gc` removes what is
 //! old. `names` has the artifact paths, `manifest` the record of a push.
 
@@ -14,6 +14,7 @@ mod pull;
 mod push;
 mod read;
 mod runs;
+mod spooled;
 
 use std::path::Path;
 
@@ -28,6 +29,7 @@ use crate::{Progress, Selection, StoreError, StoreOptions};
 
 use runs::Pushes;
 
+pub(crate) use plan::Planned;
 pub use push::PushOptions;
 
 /// How many jobs' manifests are read at once.

@@ -16,13 +16,13 @@ use crate::warning::Warning;
 
 /// A file to copy.
 #[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) source: PathBuf,
+pub(crate) struct Planned {
+    pub(crate) source: PathBuf,
     /// Its artifact path.
-    pub(super) artifact: String,
-    pub(super) role: Role,
+    pub(crate) artifact: String,
+    pub(crate) role: Role,
     /// In bytes, when it was found.
-    pub(super) size: u64,
+    pub(crate) size: u64,
 }
 
 /// Everything that a push was given.
@@ -96,10 +96,7 @@ impl Plan {
         match special(metadata.file_type()) {
             Some(kind) => self.skip(&source, kind),
             None => {
-                let role = match Role::of(&artifact) {
-                    Role::Plain => Role::of(&source.to_string_lossy()),
-                    role => role,
-                };
+                let role = Role::of_artifact(&artifact, &source);
                 self.files.push(Planned { source, artifact, role, size: metadata.len() });
             }
         }

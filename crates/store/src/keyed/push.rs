@@ -1,8 +1,8 @@
 //! From local files into the store.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -39,10 +39,27 @@ pub struct PushOptions {
 /// One push under way.
 pub(super) struct Push<'a> {
     pub(super) backend: &'a dyn Backend,
+    /// When this attempt began.
     pub(super) time: Timestamp,
+    pub(super) identity: Identity,
     pub(super) options: &'a PushOptions,
     pub(super) progress: &'a dyn Progress,
-    warnings: Mutex<Vec<Warning>>,
+    pub(super) warnings: Mutex<Vec<Warning>>,
+}
+
+/// What a push is known by, whoever finishes it.
+pub(super) struct Identity {
+    /// Its manifest's name, and when it was made.
+    pub(super) name: String,
+    pub(super) created: Timestamp,
+}
+
+impl Identity {
+    /// That of a push that is made now.
+    fn new() -> Self {
+        let created = Timestamp::now();
+        Self { name: push_name(created), created }
+    }
 }
 
 /// A file of the push that is in the store.
@@ -67,15 +84,16 @@ impl Keyed {
             self.backend.prepare().await?;
             let plan = Plan::make(sources, destination.as_ref(), self.backend.local());
             let backend = self.backend.as_ref();
-            let (time, warnings) = (Timestamp::now(), Mutex::new(plan.warnings));
-            let push = Push { backend, time, options, progress, warnings };
+            let (identity, warnings) = (Identity::new(), Mutex::new(plan.warnings));
+            let push = Push { backend, time: identity.created, identity, options, progress, warnings };
             push.run(&folder, plan.files, plan.skipped, plan.failed, self.network.transfers).await
         })
     }
 }
 
 impl Push<'_> {
-    async fn run(
+    /// Sends the files, and makes visible what has arrived.
+    pub(super) async fn run(
         self,
         folder: &str,
         files: Vec<Planned>,
@@ -113,18 +131,30 @@ impl Push<'_> {
     }
 
     /// Sends the files, several at once; those of a later rank only when all before are there, since a job may be
-    /// killed at any time.
+    /// killed at any time. Where a store fails as many in a row, however often each is tried, it is not asked for the rest,
+    /// which would take as long for each.
     async fn send_all(&self, files: Vec<Planned>, transfers: usize, failed: &mut Vec<Failed>) -> Vec<Sent> {
         let mut outcomes = Vec::with_capacity(files.len());
+        let (at_once, in_a_row) = (transfers.max(1), &AtomicUsize::new(0));
         let mut files = files.into_iter().enumerate().peekable();
         while let Some((_, first)) = files.peek() {
             let rank = first.role.rank();
             let ranked = std::iter::from_fn(|| files.next_if(|(_, file)| file.role.rank() == rank));
             let sends = ranked.map(|(index, file)| async move {
+                if in_a_row.load(Ordering::Relaxed) >= at_once {
+                    let (path, why) = (file.artifact.clone(), "the store didn't take those before it");
+                    let error = StoreError::NotAskedFor { path, why };
+                    self.progress.failed(&file.artifact, &error);
+                    return (index, file, Err(error));
+                }
                 let outcome = self.store(&file).await;
+                match &outcome {
+                    Err(error) if error.is_transient() => in_a_row.fetch_add(1, Ordering::Relaxed),
+                    _ => in_a_row.swap(0, Ordering::Relaxed),
+                };
                 (index, file, outcome)
             });
-            let mut sends = stream::iter(sends).buffer_unordered(transfers.max(1));
+            let mut sends = stream::iter(sends).buffer_unordered(at_once);
             while let Some(outcome) = sends.next().await {
                 outcomes.push(outcome);
             }
@@ -174,7 +204,7 @@ impl Push<'_> {
         let line = bytes.ok_or_else(|| "it is too long".to_owned()).and_then(|bytes| summary_line(&bytes));
         let (line, time) =
             line.map_err(|why| format!("not a summary, so stored as a plain artifact: {why}"))?;
-        let key = summary_key(time.unwrap_or(self.time), &self.options.job.repo, id);
+        let key = summary_key(time.unwrap_or(self.identity.created), &self.options.job.repo, id);
         self.backend.put(&key, line).await.map_err(|error| error.to_string())?;
         Ok(key)
     }
@@ -190,7 +220,7 @@ impl Push<'_> {
         };
         let manifest = Manifest {
             schema: SCHEMA.to_owned(),
-            created: self.time.to_string(),
+            created: self.identity.created.to_string(),
             provider,
             repo,
             job,
@@ -200,13 +230,20 @@ impl Push<'_> {
         };
         let bad = |why| StoreError::BadManifest { path: PathBuf::from(self.backend.locate(folder)), why };
         let line = manifest.to_line().map_err(|error| bad(error.to_string()))?;
-        for _ in 0..NAMES {
-            let key = format!("{folder}/{}.json", push_name(self.time));
-            if self.backend.create(&key, line.clone()).await? {
+        let others = std::iter::repeat_with(|| push_name(self.identity.created)).take(NAMES);
+        for name in std::iter::once(self.identity.name.clone()).chain(others) {
+            let key = format!("{folder}/{name}.json");
+            if self.backend.create(&key, line.clone()).await? || self.has(&key, &line).await? {
                 return Ok(key);
             }
         }
         Err(bad("every name that was tried is taken".to_owned()))
+    }
+
+    /// Whether a process that died, or one whose answer was lost, has written that.
+    async fn has(&self, key: &str, line: &[u8]) -> Result<bool, StoreError> {
+        let there = self.backend.get(key, 0..u64::MAX).await?.bytes(line.len() as u64).await?;
+        Ok(there.is_some_and(|there| there == line))
     }
 
     pub(super) fn warn(&self, path: String, message: String) {

@@ -1,0 +1,103 @@
+//! `epitaph push`: copy files into a store, and finish what earlier pushes could not.
+
+mod resume;
+mod spooled;
+
+use std::path::PathBuf;
+
+use epitaph_store::{PushOptions, Pushed, Spool, Store, StoreOptions};
+
+use crate::args::PushArgs;
+use crate::ci;
+use crate::environment::{push_state, store_options};
+use crate::error::{Error, message};
+use crate::exit::Exit;
+use crate::leaving;
+use crate::progress::Transfers;
+use crate::terminal;
+
+/// How many failures are told one by one: where a store is out of reach, all files have failed.
+const MOST_TOLD: usize = 20;
+
+/// Copies the paths into the store, after what waits in the spool if that is asked for.
+pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
+    let (paths, url) = match args.split() {
+        Ok(split) => split,
+        Err(error) => {
+            // What can't be printed is nobody's to read.
+            let _ = error.print();
+            return Ok(Exit::Usage);
+        }
+    };
+    let state = args.state.as_deref().or(args.spool.as_deref());
+    let mut options = StoreOptions { state: push_state(state), ..store_options(Some(args.jobs))? };
+    args.patience.apply(&mut options.network);
+    let mut exit = Exit::Done;
+    if args.resume {
+        match &args.spool {
+            Some(folder) => exit = resume::run(&Spool::open(folder, args.spool_quota)?, url, &options)?,
+            None if paths.is_empty() => return Err(no_spool()),
+            // What the journal knows is not sent again.
+            None => {}
+        }
+    }
+    let Some(url) = url.filter(|_| !paths.is_empty()) else { return Ok(exit) };
+    match push(args, paths, url, &options)? {
+        Exit::Done => Ok(exit),
+        failed => Ok(failed),
+    }
+}
+
+fn push(args: &PushArgs, paths: &[PathBuf], url: &str, options: &StoreOptions) -> Result<Exit, Error> {
+    let store = Store::open_with(url, options)?;
+    let mut job = ci::stored_as(args.ci);
+    if let Some(name) = &args.job {
+        job.job.clone_from(name);
+    }
+    let options = PushOptions { destination: args.destination.clone(), job };
+    leaving::warn_of_raw_cores(paths, url);
+    let pushed = match &args.spool {
+        Some(folder) => spooled::push(&store, folder, args.spool_quota, paths, &options)?,
+        None => store.push(paths, &options, &Transfers::new())?,
+    };
+    let nothing = pushed.manifest_key.is_none() && pushed.failed.is_empty();
+    let exit = tell(pushed, &store, &options);
+    if nothing {
+        return Err(message("there was nothing to push", Some("the folders given are empty")));
+    }
+    Ok(exit)
+}
+
+/// Tells what a push has done.
+fn tell(pushed: Pushed, store: &Store, options: &PushOptions) -> Exit {
+    for skipped in &pushed.skipped {
+        terminal::warning(&format!("{} was left out: {}", skipped.path, skipped.reason));
+    }
+    for warned in &pushed.warnings {
+        terminal::warning(&format!("{}: {}", warned.path, warned.message));
+    }
+    let failed = pushed.failed.len();
+    for failure in pushed.failed.into_iter().take(MOST_TOLD) {
+        Error::from(failure.error).context(failure.path).print();
+    }
+    if failed > MOST_TOLD {
+        terminal::warning(&format!("{} more files failed", failed - MOST_TOLD));
+    }
+    if pushed.manifest_key.is_some() {
+        terminal::note(&format!(
+            "{} artifacts ({}) are in {} as job {} of {}",
+            pushed.artifacts.len(),
+            terminal::bytes(pushed.bytes),
+            store.url(),
+            options.job.job,
+            options.job.repo,
+        ));
+    }
+    if failed > 0 { Exit::Failed } else { Exit::Done }
+}
+
+fn no_spool() -> Error {
+    let hint = "name it by --spool or EPITAPH_PUSH_SPOOL; a push that was not spooled goes on where it stopped when its \
+                command is given again";
+    message("no spool is named whose pushes could be finished", Some(hint))
+}
