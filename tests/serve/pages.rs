@@ -71,6 +71,8 @@ fn files_come_whole_in_part_or_not_at_all() {
     assert!(beyond.contains("HTTP/1.1 416") && beyond.contains("content-range: bytes */5"), "{beyond}");
     let (had, other) = (format!("If-None-Match: {tag}"), "If-None-Match: \"other\"");
     assert_eq!(serving.status(&["-H", &had], CORE), "304");
+    let unchanged = serving.curl(&["-i", "-H", &had], CORE);
+    assert!(unchanged.contains("content-security-policy: sandbox; default-src 'none'"), "{unchanged}");
     assert_eq!(serving.status(&["-H", other], CORE), "200");
     let (same, changed) = (format!("If-Range: {tag}"), "If-Range: \"other\"");
     assert_eq!(serving.curl(&["-r", "3-", "-H", &same], CORE), "17");

@@ -1,15 +1,16 @@
 //! Which jobs and artifacts there are, asked of the source only now and then.
 //!
 //! A page, a list and five hundred downloads of one job ask for the same list within a second. It is made once, however
-//! many ask at once, and forgotten after [`FRESH`]. Names that no URL can hold are sorted out here, so that nothing
+//! many ask at once, however long it takes and whoever still waits for it, and forgotten [`FRESH`] after it came. Names that no URL can hold are sorted out here, so that nothing
 //! behind this module ever sees a `..`.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use epitaph_store::{Artifact, DebuginfodFile, Run, Selection};
-use tokio::sync::OnceCell;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 
 use crate::ServeError;
 use crate::blocking::blocking;
@@ -52,10 +53,20 @@ struct Question {
     most: usize,
 }
 
+/// A list, or why there is none, for everyone who waits for it.
+type Listed = Shared<BoxFuture<'static, Result<Arc<Jobs>, Arc<ServeError>>>>;
+
 struct Answer {
     question: Question,
-    asked: Instant,
-    jobs: Arc<OnceCell<Arc<Jobs>>>,
+    /// Until when it may be given; not known before it has come.
+    fresh_until: Arc<OnceLock<Instant>>,
+    jobs: Listed,
+}
+
+impl Answer {
+    fn is_fresh(&self) -> bool {
+        self.fresh_until.get().is_none_or(|until| Instant::now() < *until)
+    }
 }
 
 /// The lists of a source.
@@ -70,13 +81,17 @@ impl Catalog {
     }
 
     /// The newest jobs, of one repository or of all.
-    pub(crate) async fn newest(&self, repo: Option<String>, most: usize) -> Result<Arc<Jobs>, ServeError> {
-        self.ask(Question { repo, job: None, most }).await
+    pub(crate) async fn newest(
+        &self,
+        repo: Option<String>,
+        most: usize,
+    ) -> Result<Arc<Jobs>, Arc<ServeError>> {
+        self.answer(Question { repo, job: None, most }).await
     }
 
     /// The jobs of that repository and name, of whatever provider.
-    pub(crate) async fn named(&self, repo: String, job: String) -> Result<Arc<Jobs>, ServeError> {
-        self.ask(Question { repo: Some(repo), job: Some(job), most: usize::MAX }).await
+    pub(crate) async fn named(&self, repo: String, job: String) -> Result<Arc<Jobs>, Arc<ServeError>> {
+        self.answer(Question { repo: Some(repo), job: Some(job), most: usize::MAX }).await
     }
 
     /// The artifact under a build ID in the only job that there is.
@@ -84,7 +99,7 @@ impl Catalog {
         &self,
         build_id: &str,
         kind: DebuginfodFile,
-    ) -> Result<Option<Artifact>, ServeError> {
+    ) -> Result<Option<Artifact>, Arc<ServeError>> {
         if !self.files.is_one_job() {
             return Ok(None);
         }
@@ -102,28 +117,35 @@ impl Catalog {
         Ok(jobs.jobs.iter().flat_map(|job| &job.artifacts).find(wanted).cloned())
     }
 
-    async fn ask(&self, question: Question) -> Result<Arc<Jobs>, ServeError> {
-        let cell = self.cell(&question);
-        let list = || async {
-            let files = Arc::clone(&self.files);
-            blocking(move || list(files.as_ref(), question)).await.map(Arc::new)
-        };
-        cell.get_or_try_init(list).await.cloned()
+    fn answer(&self, question: Question) -> Listed {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(Answer::is_fresh);
+        if let Some(answer) = answers.iter().find(|answer| answer.question == question) {
+            return answer.jobs.clone();
+        }
+        if answers.len() >= KEPT
+            && let Some(oldest) = answers.iter().position(|answer| answer.fresh_until.get().is_some())
+        {
+            answers.remove(oldest);
+        }
+        let fresh_until = Arc::new(OnceLock::new());
+        let jobs = self.list(question.clone(), Arc::clone(&fresh_until));
+        // It goes on when nobody waits any more: the next one who asks finds it.
+        drop(tokio::spawn(jobs.clone()));
+        answers.push_back(Answer { question, fresh_until, jobs: jobs.clone() });
+        jobs
     }
 
-    fn cell(&self, question: &Question) -> Arc<OnceCell<Arc<Jobs>>> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.retain(|answer| answer.asked.elapsed() < FRESH);
-        if let Some(answer) = answers.iter().find(|answer| answer.question == *question) {
-            return Arc::clone(&answer.jobs);
-        }
-        if answers.len() >= KEPT {
-            answers.pop_front();
-        }
-        let jobs = Arc::new(OnceCell::new());
-        let answer = Answer { question: question.clone(), asked: Instant::now(), jobs: Arc::clone(&jobs) };
-        answers.push_back(answer);
-        jobs
+    fn list(&self, question: Question, fresh_until: Arc<OnceLock<Instant>>) -> Listed {
+        let files = Arc::clone(&self.files);
+        let listed = async move {
+            let listed = blocking(move || list(files.as_ref(), question)).await;
+            // What has failed may succeed the next time.
+            let fresh = if listed.is_ok() { FRESH } else { Duration::ZERO };
+            let _ = fresh_until.set(Instant::now() + fresh);
+            listed.map(Arc::new).map_err(Arc::new)
+        };
+        listed.boxed().shared()
     }
 }
 
@@ -177,7 +199,13 @@ fn list(files: &dyn Files, question: Question) -> Result<Jobs, ServeError> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use epitaph_store::{Listing, Opened};
+
     use super::*;
+    use crate::source::Facts;
 
     fn run(job: &str, artifacts: &[(&str, &str)]) -> Run {
         let artifact = |(node, path): &(&str, &str)| Artifact {
@@ -189,6 +217,55 @@ mod tests {
         };
         let artifacts = artifacts.iter().map(artifact).collect();
         Run { provider: "local".into(), repo: "r".into(), job: job.into(), created: None, artifacts }
+    }
+
+    /// Files whose lists take a while, and are counted.
+    struct Slow(AtomicUsize);
+
+    impl Files for Slow {
+        fn newest(&self, _: &Selection, _: usize) -> Result<Listing, ServeError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(300));
+            Ok(Listing { runs: vec![run("1", &[("0", "a")])], ..Listing::default() })
+        }
+
+        fn facts(&self, _: &Artifact) -> Result<Facts, ServeError> {
+            unreachable!("only lists are asked for")
+        }
+
+        fn open(&self, _: &Artifact, _: Option<Range<u64>>) -> Result<Opened, ServeError> {
+            unreachable!("only lists are asked for")
+        }
+
+        fn open_build_id(
+            &self,
+            _: &str,
+            _: DebuginfodFile,
+            _: Option<Range<u64>>,
+        ) -> Result<Option<Opened>, ServeError> {
+            unreachable!("only lists are asked for")
+        }
+
+        fn is_one_job(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_list_arrives_although_nobody_waited_for_its_end() {
+        let files = Arc::new(Slow(AtomicUsize::new(0)));
+        let catalog = Catalog::new(Arc::clone(&files) as Arc<dyn Files>);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            for _ in 0..3 {
+                let given_up = tokio::time::timeout(Duration::from_millis(20), catalog.newest(None, 9)).await;
+                assert!(given_up.is_err());
+            }
+            for _ in 0..2 {
+                assert_eq!(catalog.newest(None, 9).await.unwrap().jobs.len(), 1);
+            }
+        });
+        assert_eq!(files.0.load(Ordering::SeqCst), 1);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, RANGE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderMap,
+    HeaderValue, RANGE,
 };
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -59,6 +60,8 @@ pub(crate) async fn respond(
         Verdict::Unchanged => {
             common.extend(tag.map(|tag| (ETAG, tag)));
             common.push((CONTENT_LENGTH, size.into()));
+            // A cache takes it over for what it holds (RFC 9111, 3.2), which must not get that of our own pages.
+            common.extend(extra.into_iter().filter(|(name, _)| name == CONTENT_SECURITY_POLICY));
             return Ok(with(StatusCode::NOT_MODIFIED.into_response(), common));
         }
     }

@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     /// The store took too long.
     TooSlow,
     /// The store failed. The server's user is told why, the client only that it did.
-    Store(ServeError),
+    Store(Arc<ServeError>),
 }
 
 /// What the server's user is to be told, on its way out beside the answer.
@@ -63,7 +63,7 @@ impl Failure {
         let mut response = (self.status(), body).into_response();
         match self {
             Self::Store(error) => {
-                response.extensions_mut().insert(Problem(Arc::new(error)));
+                response.extensions_mut().insert(Problem(error));
             }
             Self::Unauthorized => {
                 // A browser asks its user for the second.
@@ -79,6 +79,12 @@ impl Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<Arc<ServeError>> for Failure {
+    fn from(error: Arc<ServeError>) -> Self {
         Self::Store(error)
     }
 }

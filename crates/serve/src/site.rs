@@ -36,7 +36,7 @@ impl Site {
         limits: Limits,
         on_problem: OnProblem,
     ) -> Self {
-        let files: Arc<dyn Files> = Arc::from(source.0);
+        let files: Arc<dyn Files> = Arc::from(source.files);
         let catalog = Catalog::new(Arc::clone(&files));
         Self { files, catalog, crashes: Crashes::default(), hosts, token, limits, on_problem }
     }

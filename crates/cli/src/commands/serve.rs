@@ -23,21 +23,22 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Error> {
         ..Options::default()
     };
     let source = Source::open(&args.url, &store_options(None)?)?;
+    let shown = source.url().to_owned();
     let server = Server::bind(source, &options, |problem: &ServeError| {
         terminal::warning(&terminal::clean(&with_causes(problem)));
     })?;
     let url = server.url();
-    server.run(|| tell(&url, args))?;
+    server.run(|| tell(&url, &shown, args.open))?;
     Ok(Exit::Done)
 }
 
 /// Says where it is: to programs on stdout, to people on stderr, and to a browser.
-fn tell(url: &str, args: &ServeArgs) {
+fn tell(url: &str, source: &str, in_browser: bool) {
     let mut out = terminal::stdout();
     // Who doesn't read it may know the address.
     let _ = writeln!(out, "{url}").and_then(|()| out.flush());
-    terminal::note(&format!("{} is shown at {url}, until Ctrl-C", args.url));
-    if args.open {
+    terminal::note(&format!("{source} is shown at {url}, until Ctrl-C"));
+    if in_browser {
         open(url);
     }
 }

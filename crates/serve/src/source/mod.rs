@@ -46,7 +46,10 @@ pub(crate) trait Files: Send + Sync {
 }
 
 /// What a server shows.
-pub struct Source(pub(crate) Box<dyn Files>);
+pub struct Source {
+    pub(crate) files: Box<dyn Files>,
+    url: String,
+}
 
 impl Source {
     /// Opens what a person has named: a store by its URL or folder; or, as one job, any other folder that isn't empty,
@@ -55,13 +58,20 @@ impl Source {
     /// What can't be read at all is an error.
     pub fn open(location: &str, options: &StoreOptions) -> Result<Self, ServeError> {
         let path = Path::new(location);
-        let files: Box<dyn Files> = if path.is_dir() && !is_store(path)? {
-            Box::new(Folder::new(path)?)
+        let (files, url): (Box<dyn Files>, String) = if path.is_dir() && !is_store(path)? {
+            (Box::new(Folder::new(path)?), location.to_owned())
         } else {
-            Box::new(Stored(Store::open_with(location, options)?))
+            let store = Store::open_with(location, options)?;
+            let url = store.url();
+            (Box::new(Stored(store)), url)
         };
         files.newest(&Selection::default(), 1)?;
-        Ok(Self(files))
+        Ok(Self { files, url })
+    }
+
+    /// Where it is, as a person may see it: never with what may have stood in the URL besides, such as a token.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 }
 
@@ -89,11 +99,11 @@ mod tests {
     #[test]
     fn stores_and_other_folders_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(!open(dir.path()).unwrap().0.is_one_job(), "it may become a store");
+        assert!(!open(dir.path()).unwrap().files.is_one_job(), "it may become a store");
         std::fs::write(dir.path().join("core"), "x").unwrap();
-        assert!(open(dir.path()).unwrap().0.is_one_job());
+        assert!(open(dir.path()).unwrap().files.is_one_job());
         std::fs::create_dir_all(dir.path().join("runs")).unwrap();
-        assert!(!open(dir.path()).unwrap().0.is_one_job());
+        assert!(!open(dir.path()).unwrap().files.is_one_job());
         for missing in [dir.path().join("missing"), dir.path().join("core")] {
             assert!(open(&missing).is_err());
         }
