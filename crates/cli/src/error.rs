@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::Path;
 
-use crate::terminal;
+use crate::terminal::{self, Unread};
 
 /// An error with what the user can do about it.
 #[derive(Debug)]
@@ -25,10 +25,8 @@ impl Error {
 
     /// Tells whether it only says that nobody reads on: `epitaph show … | head` is no failure.
     pub(crate) fn is_broken_pipe(&self) -> bool {
-        self.error
-            .chain()
-            .filter_map(|cause| cause.downcast_ref::<io::Error>())
-            .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        let is_unread = |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<Unread>());
+        self.error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_unread)
     }
 
     /// Prints it to stderr: `error: what: why`, then `hint: what to do`.
@@ -144,4 +142,17 @@ pub(crate) fn of_core(path: &Path, error: epitaph_elf::CoreError) -> Error {
 pub(crate) fn message(text: impl Into<String>, hint: Option<&str>) -> Error {
     let source: Box<dyn StdError + Send + Sync> = text.into().into();
     Error::new(anyhow::Error::from_boxed(source), hint.map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_output_may_break_off_in_silence() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(!Error::from(broken()).is_broken_pipe(), "a connection to a server, say");
+        let unread = io::Error::new(io::ErrorKind::BrokenPipe, Unread::from(broken()));
+        assert!(Error::from(unread).context("cannot print").is_broken_pipe());
+    }
 }

@@ -13,9 +13,54 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const NOTE: Style = AnsiColor::Cyan.on_default().bold();
 
-/// Returns stdout for data that may be coloured.
+/// Returns stdout for data that may be coloured. A failure to write to it is told apart from any other: see
+/// [`Unread`].
 pub(crate) fn stdout() -> impl Write {
-    anstream::AutoStream::auto(io::stdout().lock())
+    Stdout(anstream::AutoStream::auto(io::stdout().lock()))
+}
+
+/// Returns stdout for data as it is, likewise.
+pub(crate) fn plain_stdout() -> impl Write {
+    Stdout(io::stdout().lock())
+}
+
+/// Nobody reads our stdout on, as in `epitaph show … | head`: no failure of ours. A connection to a server can break with
+/// the same number, and is one.
+#[derive(Debug)]
+pub(crate) struct Unread(io::Error);
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "nobody reads standard output on: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unread {}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Unread {
+        Unread(error)
+    }
+}
+
+struct Stdout<W>(W);
+
+impl<W: Write> Write for Stdout<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(unread)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(unread)
+    }
+}
+
+fn unread(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        io::Error::new(io::ErrorKind::BrokenPipe, Unread::from(error))
+    } else {
+        error
+    }
 }
 
 /// Returns stderr for what may be coloured.

@@ -21,6 +21,15 @@ pub(super) fn parse_transfers(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| "it is a number of files, 1 or more".to_owned())
 }
 
+/// Parses an age beyond which things are removed: a number without a unit may have been meant as days, and is none.
+pub(super) fn parse_age(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(0) => Ok(Duration::ZERO),
+        Ok(number) => Err(format!("write the unit as well: {number}d are days, {number}h are hours")),
+        Err(_) => parse_span(text),
+    }
+}
+
 /// Parses how far apart stacks may be.
 pub(super) fn parse_threshold(text: &str) -> Result<f32, String> {
     let threshold = text.parse().ok().filter(|threshold| (0.0..=0.95).contains(threshold));
@@ -39,7 +48,14 @@ mod tests {
             assert_eq!(parse_span(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for bad in ["", "x", "-1h", "1 month"] {
-            assert!(parse_span(bad).is_err(), "{bad}");
+            assert!(parse_span(bad).is_err() && parse_age(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_age_needs_its_unit() {
+        assert_eq!(parse_age("0"), Ok(Duration::ZERO));
+        assert_eq!(parse_age("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert!(parse_age("30").unwrap_err().contains("30d"));
     }
 }

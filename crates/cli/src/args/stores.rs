@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use epitaph_store::{Network, Spool};
 
 use super::CiArgs;
-use super::parse::{parse_span, parse_transfers};
+use super::parse::{parse_age, parse_transfers};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -155,7 +155,7 @@ pub(crate) struct GcArgs {
     /// The store
     pub(crate) url: String,
     /// Remove pushes that are older than this, such as `30d`, `12h`
-    #[arg(long, value_name = "TIME", env = "EPITAPH_OLDER_THAN", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", env = "EPITAPH_OLDER_THAN", value_parser = parse_age)]
     pub(crate) older_than: Duration,
     /// Only tell what would be removed
     #[arg(long, env = "EPITAPH_DRY_RUN")]

@@ -7,12 +7,13 @@ use clap::CommandFactory;
 use crate::args::{Args, CompletionsArgs};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::terminal;
 
 /// Prints the completions for a shell.
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "epitaph", &mut script);
-    io::stdout().write_all(&script)?;
+    terminal::plain_stdout().write_all(&script)?;
     Ok(Exit::Done)
 }
 
@@ -23,7 +24,7 @@ pub(crate) fn man() -> Result<Exit, Error> {
     command.build();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
     sections(&command, "EPITAPH", &mut page)?;
-    io::stdout().write_all(&page)?;
+    terminal::plain_stdout().write_all(&page)?;
     Ok(Exit::Done)
 }
 

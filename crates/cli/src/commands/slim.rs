@@ -65,7 +65,7 @@ fn read_for_cause(opened: &OpenedCore) -> Vec<Range<u64>> {
 /// Writes the slim core; returns the size of the file, where it became one.
 fn write(slim: &SlimCore, opened: &OpenedCore, output: &Path) -> Result<Option<u64>, Error> {
     if output == Path::new("-") {
-        write_core(slim, &mut std::io::stdout().lock(), Path::new("standard output"))?;
+        write_core(slim, &mut terminal::plain_stdout(), Path::new("standard output"))?;
         return Ok(None);
     }
     if opened.is_at(output) {

@@ -5,7 +5,7 @@
 //! file's language can't take them for anything else.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use epitaph_summary::CiProvider;
 use sha2::{Digest, Sha256};
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<Exit, Error> {
     let settings =
         [Setting { name: DOWNLOAD_URL, value: url }, Setting { name: SHA256, value: sha256.as_deref() }];
     let lines = lines(provider, &settings, &command(provider, &args.command)?);
-    io::stdout().write_all(lines.as_bytes())?;
+    terminal::plain_stdout().write_all(lines.as_bytes())?;
     if url.is_none() {
         terminal::note(&format!(
             "the lines take the binary's address from {DOWNLOAD_URL}: set it in the CI system's project"
