@@ -93,6 +93,20 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// What stands in a pull's target is someone else's.
+    #[error("{} is not written: {why}", path.display())]
+    NotWritten {
+        /// The local file.
+        path: PathBuf,
+        /// What stands in the way.
+        why: &'static str,
+    },
+    /// A gc of something that nobody has pushed to.
+    #[error("{url} is no store: it has neither pushes nor their content, and what else is there stays")]
+    NoStore {
+        /// The store's URL or folder.
+        url: String,
+    },
     /// A push's list of artifacts can't be used.
     #[error("bad manifest {}: {why}", path.display())]
     BadManifest {
@@ -431,6 +445,8 @@ impl StoreError {
                  AZURE_STORAGE_SAS_TOKEN"
             }
             Self::Changed { .. } => "push again when the file is written to its end",
+            Self::NotWritten { .. } => "pull into a new folder, or move away what stands there",
+            Self::NoStore { .. } => "give the folder or URL that `epitaph push` was given",
             Self::BadServer { .. } => "write it as https://HOST",
             Self::Advised { advice, .. } => advice,
             Self::Expired { .. } => {

@@ -25,6 +25,15 @@ pub(crate) fn open_regular(path: &Path) -> Result<File, StoreError> {
     if metadata.is_file() { Ok(file) } else { Err(StoreError::NotRegular { path: path.to_owned() }) }
 }
 
+/// How much of a file is read: one that grows meanwhile, such as a log, would never end.
+pub(crate) fn length_now(file: &File) -> io::Result<u64> {
+    // The kernel's own files tell no length.
+    file.metadata().map(|metadata| if metadata.len() == 0 { LONGEST_UNTOLD } else { metadata.len() })
+}
+
+/// In bytes.
+const LONGEST_UNTOLD: u64 = 64 << 20;
+
 const ELOOP: i32 = nix::errno::Errno::ELOOP as i32;
 const ENXIO: i32 = nix::errno::Errno::ENXIO as i32;
 

@@ -7,9 +7,9 @@ use crate::StoreError;
 /// So many requests in a row may fail, each after all its attempts, even where fewer are sent at once.
 const FEWEST: usize = 3;
 
-/// Shared by all requests of one pull.
+/// Shared by all files of one push or pull.
 #[derive(Debug)]
-pub(super) struct Fuse {
+pub(crate) struct Fuse {
     in_a_row: Cell<usize>,
     most: usize,
     blown: Cell<Option<&'static str>>,
@@ -17,18 +17,18 @@ pub(super) struct Fuse {
 
 impl Fuse {
     /// A fuse for so many requests at once: if all of them fail, it is not for what they ask for.
-    pub(super) fn new(at_once: usize) -> Self {
+    pub(crate) fn new(at_once: usize) -> Self {
         Self { in_a_row: Cell::new(0), most: at_once.max(FEWEST), blown: Cell::new(None) }
     }
 
     /// Fails for what is not worth asking for any more.
-    pub(super) fn check(&self, path: &str) -> Result<(), StoreError> {
+    pub(crate) fn check(&self, path: &str) -> Result<(), StoreError> {
         let Some(why) = self.blown.get() else { return Ok(()) };
         Err(StoreError::NotAskedFor { path: path.to_owned(), why })
     }
 
     /// Learns from what became of a request.
-    pub(super) fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         match &result {
             // Nobody else's answer to a token that expired is better.
             Err(StoreError::Status { status: 401, token_sent: true, .. }) => {
@@ -49,8 +49,9 @@ impl Fuse {
 /// Whether an error says more about the server than about one file.
 fn is_the_server_s(error: &StoreError) -> bool {
     match error {
-        StoreError::Status { .. } => error.is_transient(),
-        StoreError::Network { .. } | StoreError::Stalled { .. } => true,
+        StoreError::Status { .. } | StoreError::Rejected { .. } => error.is_transient(),
+        StoreError::HttpStore { status, .. } => matches!(status, 429 | 500..),
+        StoreError::Network { .. } | StoreError::Stalled { .. } | StoreError::NoCredentials { .. } => true,
         _ => false,
     }
 }

@@ -38,6 +38,7 @@ mod debuginfod;
 mod download;
 mod error;
 mod files;
+mod fuse;
 mod github;
 mod gitlab;
 mod hash;

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
+use crate::http::shown;
 use crate::{HttpLogin, Token};
 
 /// How to open a store. The default is right for folders and for public projects.
@@ -55,11 +58,26 @@ impl CloudSettings {
         Self(variables.into_iter().filter(|(name, value)| is_ours(name) && !value.is_empty()).collect())
     }
 
+    /// Which servers and accounts are set, in one line: what tells two stores of the same URL apart.
+    pub(crate) fn servers(&self) -> String {
+        let tells =
+            |name: &str| ["ENDPOINT", "BASE_URL", "ACCOUNT_NAME"].iter().any(|part| name.contains(part));
+        let mut servers: Vec<String> = self.0.iter().filter(|(name, _)| tells(name)).map(told).collect();
+        servers.sort();
+        servers.join(" ")
+    }
+
     /// Those whose names start so.
     pub(crate) fn starting(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
         let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         all.filter(move |(name, _)| name.starts_with(prefix))
     }
+}
+
+/// A setting that is an address or a name, without a user and password that may stand in an address.
+fn told((name, value): &(String, String)) -> String {
+    let value = Url::parse(value).map_or_else(|_| value.clone(), |url| shown(&url));
+    format!("{name}={value}")
 }
 
 /// Names only: half of the values are secrets.

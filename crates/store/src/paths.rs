@@ -40,7 +40,8 @@ impl SafePath {
                 _ => {}
             }
         }
-        if folder.is_none() && path.split('/').next() == Some(STAGING) {
+        if folder.or_else(|| path.split('/').next()).and_then(|path| path.split('/').next()) == Some(STAGING)
+        {
             return refuse("this folder is epitaph's own");
         }
         let path = path.replace('\\', "%5C");
@@ -112,6 +113,7 @@ mod tests {
             assert!(SafePath::parse(Some("0"), path).is_err(), "{path:?}");
         }
         assert!(SafePath::parse(None, ".epitaph-pull/x.json").is_err());
+        assert!(SafePath::parse(Some(".epitaph-pull"), "x.json").is_err());
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl Store {
 
     /// Removes pushes that are older than `age` by the store's clock, and content that no push names any more and that
     /// is older than a day. Pushes may run meanwhile: nothing that they name is lost. With `dry_run` it only tells what
-    /// would be removed.
+    /// would be removed, by the clock of this host.
     ///
     /// A manifest that can't be read is an error, since what it names can't be told from what nobody names.
     pub fn gc(&self, age: Duration, dry_run: bool) -> Result<Collected, StoreError> {

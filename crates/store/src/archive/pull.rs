@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 use url::Url;
 
 use super::unpack::{Unpacked, Unpacking};
-use crate::download::{Downloads, Part, Record};
+use crate::download::{Downloads, Part};
+use crate::fuse::Fuse;
 use crate::hash::{CopyError, copy_hashed};
 use crate::http::Service;
 use crate::outcome::{Failed, Pulled};
@@ -48,6 +49,14 @@ pub(crate) struct Incoming {
     pub(crate) sha256: Option<String>,
 }
 
+impl Incoming {
+    /// What the target remembers it by: another file may be put under the same URL.
+    fn source(&self) -> String {
+        let sha256 = self.sha256.iter().map(|sha256| format!("\n{sha256}")).collect::<String>();
+        format!("{}{sha256}", self.url)
+    }
+}
+
 /// What became of an artifact.
 enum Arrival {
     /// All of its files were there already.
@@ -67,7 +76,6 @@ pub(crate) fn pull(
     mut pulled: Pulled,
 ) -> Result<Pulled, StoreError> {
     let target = Target::open(dir)?;
-    let record = Record::open(&target)?;
     let downloads =
         Downloads { client: service.client(), network: service.network(), target: &target, progress };
     let sizes = incoming.iter().map(|artifact| artifact.size).sum();
@@ -84,11 +92,12 @@ pub(crate) fn pull(
             Err(error) => count(&artifact.name, Err(error), progress, &mut pulled),
         }
     }
-    let record = &record;
+    let fuse = Fuse::new(service.network().transfers);
+    let fuse = &fuse;
     thread::scope(|scope| {
         service.block_on(async {
             let transfers = named.iter().map(|(artifact, path)| async move {
-                (path.as_str(), fetch(artifact, path, downloads, record, scope).await)
+                (path.as_str(), fetch(artifact, path, downloads, fuse, scope).await)
             });
             let mut arrivals = stream::iter(transfers).buffer_unordered(service.network().transfers.max(1));
             while let Some((name, arrival)) = arrivals.next().await {
@@ -138,19 +147,20 @@ async fn fetch<'scope, 'env>(
     artifact: &'env Incoming,
     path: &'env SafePath,
     downloads: Downloads<'env>,
-    record: &'env Record,
+    fuse: &Fuse,
     scope: &'scope Scope<'scope, 'env>,
 ) -> Result<Arrival, StoreError> {
-    if let Some(files) = record.holds_unpacked(downloads.target, artifact.url.as_str()) {
+    if let Some(files) = downloads.target.holds_unpacked(&artifact.source()) {
         return Ok(Arrival::Present(files));
     }
-    let (part, bytes) = downloads.fetch_part(&artifact.url, path).await?;
+    fuse.check(path.as_str())?;
+    let (part, bytes) = fuse.note(downloads.fetch_part(&artifact.url, path).await)?;
     let (reply, answer) = oneshot::channel();
     let target = downloads.target;
     // Unpacking takes long, and the other transfers must not wait for it.
     scope.spawn(move || {
         // Nobody listens any more where the pull is over.
-        let _ = reply.send(finish(artifact, part, target, record));
+        let _ = reply.send(finish(artifact, part, target));
     });
     let ended_early = |_| StoreError::Io {
         action: "unpack",
@@ -161,27 +171,28 @@ async fn fetch<'scope, 'env>(
 }
 
 /// Checks and unpacks what has arrived, and deletes it unless the next pull can do better with it.
-fn finish(
-    artifact: &Incoming,
-    part: Part<'_>,
-    target: &Target,
-    record: &Record,
-) -> Result<Unpacked, StoreError> {
+fn finish(artifact: &Incoming, part: Part<'_>, target: &Target) -> Result<Unpacked, StoreError> {
     if let Err(error) = check_digest(artifact, part.file()) {
         part.remove();
         return Err(error);
     }
+    let source = artifact.source();
     let folder = (artifact.unpack == Unpack::IntoFolder).then_some(artifact.name.as_str());
-    // GitHub serves what was stored without an archive around it as it is.
-    if artifact.unpack == Unpack::Not || !is_zip(part.file()) {
-        let path = SafePath::parse(folder, &artifact.name)?;
-        let file = part.finish_as(&path)?;
-        let metadata = file.metadata().map_err(StoreError::io("read", &target.describe(&path)))?;
-        record.add(&path, artifact.url.as_str(), &metadata);
-        record.add_unpacked(artifact.url.as_str(), 1);
-        return Ok(Unpacked { files: 1, ..Unpacked::default() });
+    match (artifact.unpack, is_zip(part.file())) {
+        (Unpack::Here, false) => {
+            part.remove();
+            let why = "it is no zip archive".to_owned();
+            return Err(StoreError::BadArchive { archive: artifact.name.clone(), why });
+        }
+        // GitHub serves what was stored without an archive around it as it is.
+        (Unpack::Not, _) | (Unpack::IntoFolder, false) => {
+            part.finish_as(&SafePath::parse(folder, &artifact.name)?, &source)?;
+            target.add_unpacked(&source, 1);
+            return Ok(Unpacked { files: 1, ..Unpacked::default() });
+        }
+        (Unpack::Here | Unpack::IntoFolder, true) => {}
     }
-    let unpacking = Unpacking { name: &artifact.name, folder, url: artifact.url.as_str(), target, record };
+    let unpacking = Unpacking { name: &artifact.name, folder, source: &source, target };
     let unpacked = unpacking.run(part.file());
     if !matches!(unpacked, Err(StoreError::Io { .. })) {
         part.remove();

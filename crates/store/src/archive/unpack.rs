@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use zip::ZipArchive;
@@ -14,7 +14,6 @@ use zip::result::ZipError;
 
 use super::limits::{Bounded, check, list_budget, most_data};
 use super::sparse::SparseWriter;
-use crate::download::Record;
 use crate::hash::sha256_of;
 use crate::outcome::Failed;
 use crate::paths::SafePath;
@@ -31,10 +30,9 @@ pub(super) struct Unpacking<'a> {
     pub(super) name: &'a str,
     /// The folder of the target that its files go to; the target itself if there is none.
     pub(super) folder: Option<&'a str>,
-    /// Where it came from.
-    pub(super) url: &'a str,
+    /// What the target remembers it by.
+    pub(super) source: &'a str,
     pub(super) target: &'a Target,
-    pub(super) record: &'a Record,
 }
 
 /// What came of an archive.
@@ -80,7 +78,7 @@ impl Unpacking<'_> {
         }
         if unpacked.failed.is_empty() {
             self.target.sync();
-            self.record.add_unpacked(self.url, unpacked.files);
+            self.target.add_unpacked(self.source, unpacked.files);
         }
         Ok(unpacked)
     }
@@ -104,8 +102,7 @@ impl Unpacking<'_> {
         if !taken.insert(path.clone()) {
             return Err(StoreError::ListedTwice { path: name.to_owned() });
         }
-        let metadata = self.write(&mut file, &path, room)?;
-        self.record.add(&path, self.url, &metadata);
+        self.write(&mut file, &path, room)?;
         Ok(Outcome::File)
     }
 
@@ -115,15 +112,14 @@ impl Unpacking<'_> {
         file: &mut ZipFile<'_, R>,
         path: &SafePath,
         room: &Cell<u64>,
-    ) -> Result<Metadata, StoreError> {
+    ) -> Result<(), StoreError> {
         let part = format!("{}.unpacked", sha256_of(path.as_str()));
         let written = self.target.part(&part).and_then(|into| {
             into.set_len(0).map_err(StoreError::io("write", &self.target.describe(path)))?;
-            self.copy(file, &into, path, room)?;
-            into.metadata().map_err(StoreError::io("read", &self.target.describe(path)))
+            self.copy(file, &into, path, room)
         });
-        let published = written.and_then(|metadata| self.target.publish(&part, path).map(|()| metadata));
-        published.inspect_err(|_| self.target.discard(&part))
+        let published = written.and_then(|()| self.target.publish(&part, path, self.source));
+        published.map(drop).inspect_err(|_| self.target.discard(&part))
     }
 
     fn copy<R: Read>(

@@ -17,9 +17,9 @@ use jiff::Timestamp;
 use tempfile::NamedTempFile;
 use walkdir::WalkDir;
 
-use super::{At, Backend, Content, Object, Stored};
+use super::{At, Backend, Content, Object, Stored, UNKNOWN};
 use crate::StoreError;
-use crate::files::open_regular;
+use crate::files::{length_now, open_regular};
 use crate::hash::{CopyError, copy_hashed};
 use crate::layout::blob_key;
 
@@ -28,6 +28,9 @@ const INCOMING: &str = "blobs/sha256";
 
 /// How files are called that are still being written. No key has a component with a dot first.
 const UNFINISHED: &str = ".incoming-";
+
+/// How often a folder is made anew that a gc found empty and removed.
+const PARENTS: usize = 8;
 
 /// How much is read at a time.
 const PIECE: usize = 256 * 1024;
@@ -126,22 +129,28 @@ impl Backend for Folder {
     }
 
     async fn put_file(&self, source: &Path, at: At<'_>) -> Result<Stored, StoreError> {
-        let mut file = open_regular(source)?;
+        let file = open_regular(source)?;
+        let length = length_now(&file).map_err(StoreError::io("read", source))?;
         let incoming = self.root.join(INCOMING);
         let mut temporary = temporary_in(&incoming)?;
-        let content = copy_hashed(&mut file, temporary.as_file_mut(), at).map_err(|error| match error {
-            CopyError::Read(error) => StoreError::io("read", source)(error),
-            CopyError::Write(error) => StoreError::io("write into", &incoming)(error),
-        })?;
+        let content =
+            copy_hashed(&mut file.take(length), temporary.as_file_mut(), at).map_err(
+                |error| match error {
+                    CopyError::Read(error) => StoreError::io("read", source)(error),
+                    CopyError::Write(error) => StoreError::io("write into", &incoming)(error),
+                },
+            )?;
         let path = self.root.join(blob_key(&content.sha256).unwrap_or_default());
         if let Ok(there) = fs::symlink_metadata(&path)
             && there.is_file()
             && there.len() == content.size
         {
-            return Ok(Stored { content, there_since: Some(modified(&there)) });
+            // Whoever gave it its name may not have made that durable yet.
+            path.parent().map_or(Ok(()), |folder| self.make_folder(folder))?;
+            return Ok(Stored { there_since: Some(modified(&there)), ..Stored::new(content) });
         }
         self.publish(temporary, &path)?;
-        Ok(Stored { content, there_since: None })
+        Ok(Stored::new(content))
     }
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
@@ -150,22 +159,25 @@ impl Backend for Folder {
         self.publish(temporary, &path)
     }
 
-    async fn alias(&self, sha256: &str, key: &str) -> Result<(), StoreError> {
+    async fn alias(&self, sha256: &str, key: &str) -> Result<Option<Timestamp>, StoreError> {
         let (blob, path) = (self.root.join(blob_key(sha256).unwrap_or_default()), self.root.join(key));
-        let folder = self.make_parent(&path)?;
-        match fs::hard_link(&blob, &path) {
+        if let Ok(there) = fs::symlink_metadata(&path) {
+            return Ok(Some(modified(&there)));
+        }
+        self.in_parent(&path, |folder| match fs::hard_link(&blob, &path) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             // A file system without hard links, or a blob that has too many.
             Err(_) => {
-                let mut temporary = temporary_in(&folder)?;
+                let mut temporary = temporary_in(folder)?;
                 let copied = open_regular(&blob).and_then(|mut blob| {
                     io::copy(&mut blob, &mut temporary).map_err(StoreError::io("write", &path))
                 });
                 copied?;
-                create(temporary, &path).map(|_| ())
+                create(temporary, &path).map(drop)
             }
-        }
+        })?;
+        Ok(None)
     }
 
     async fn create(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
@@ -178,7 +190,17 @@ impl Backend for Folder {
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
-        keys.iter().try_for_each(|key| remove(&self.root.join(key)).map(|_| ()))
+        for key in keys {
+            let path = self.root.join(key);
+            remove(&path)?;
+            // One that isn't empty refuses to go.
+            let _ = path
+                .ancestors()
+                .skip(1)
+                .take_while(|folder| self.may_go(folder))
+                .try_for_each(fs::remove_dir);
+        }
+        Ok(())
     }
 
     async fn sweep(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -220,23 +242,43 @@ impl Folder {
     }
 
     fn small(&self, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
-        let folder = self.make_parent(path)?;
-        let mut temporary = temporary_in(&folder)?;
+        let mut temporary = self.in_parent(path, temporary_in)?;
         temporary.write_all(bytes).map_err(StoreError::io("write", path))?;
         Ok(temporary)
     }
 
     fn publish(&self, temporary: NamedTempFile, path: &Path) -> Result<(), StoreError> {
-        self.make_parent(path)?;
         temporary.as_file().sync_all().map_err(StoreError::io("write", path))?;
-        temporary.persist(path).map_err(|error| StoreError::io("write", path)(error.error))?;
-        Ok(())
+        let mut growing = Some(temporary);
+        self.in_parent(path, |_| match growing.take().map(|temporary| temporary.persist(path)) {
+            Some(Err(error)) => {
+                growing = Some(error.file);
+                Err(StoreError::io("write", path)(error.error))
+            }
+            _ => Ok(()),
+        })
     }
 
-    fn make_parent(&self, path: &Path) -> Result<PathBuf, StoreError> {
-        let folder = path.parent().unwrap_or(&self.root).to_owned();
-        self.make_folder(&folder)?;
-        Ok(folder)
+    /// Does something in the folder of a path, which is made as often as a gc removes it.
+    fn in_parent<T>(
+        &self,
+        path: &Path,
+        mut work: impl FnMut(&Path) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let folder = path.parent().unwrap_or(&self.root);
+        for _ in 1..PARENTS {
+            match self.make_folder(folder).and_then(|()| work(folder)) {
+                Err(error) if error.is_absent() => {}
+                done => return done,
+            }
+        }
+        self.make_folder(folder).and_then(|()| work(folder))
+    }
+
+    /// Whether a folder is none of those that make this a store, or that pushes count on.
+    fn may_go(&self, folder: &Path) -> bool {
+        folder.parent().is_some_and(|above| above != self.root && above.starts_with(&self.root))
+            && folder != self.root.join(INCOMING)
     }
 
     fn make_folder(&self, folder: &Path) -> Result<(), StoreError> {
@@ -267,10 +309,9 @@ fn object(key: &str, metadata: &Metadata) -> Object {
     Object { key: key.to_owned(), size: metadata.len(), modified: modified(metadata) }
 }
 
-/// A time that can't be told counts as now, so that nothing is taken for old because of it.
 fn modified(metadata: &Metadata) -> Timestamp {
     let time = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
-    time.unwrap_or_else(Timestamp::now)
+    time.unwrap_or(UNKNOWN)
 }
 
 fn is_unfinished(path: &Path) -> bool {
@@ -319,8 +360,13 @@ fn create(temporary: NamedTempFile, path: &Path) -> Result<bool, StoreError> {
 
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some network file systems can't sync a folder; there is nothing better to do.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+        // Some network file systems can't sync a folder; there is nothing better to do. One that a gc removed was empty.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::NotFound
+            ) =>
+        {
             Ok(())
         }
         result => result.map_err(StoreError::io("sync", folder)),

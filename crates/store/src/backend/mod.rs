@@ -26,22 +26,34 @@ pub(crate) use dav::Dav;
 pub(crate) use folder::Folder;
 pub(crate) use objects::Objects;
 
+/// A time that a store doesn't tell: never old.
+pub(crate) const UNKNOWN: Timestamp = Timestamp::MAX;
+
 /// A key with what a listing says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) key: String,
     /// In bytes.
     pub(crate) size: u64,
-    /// When its content was last written, by the store's clock.
+    /// When its content was last written, by the store's clock; [`UNKNOWN`] if it doesn't tell.
     pub(crate) modified: Timestamp,
 }
 
 /// A file that is at the key of its content now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) content: Copied,
     /// When that content was last written, if it was there before.
     pub(crate) there_since: Option<Timestamp>,
+    /// Why another process could not have gone on, had this one died.
+    pub(crate) trouble: Option<StoreError>,
+}
+
+impl Stored {
+    /// Content that was not there before.
+    pub(crate) fn new(content: Copied) -> Self {
+        Self { content, there_since: None, trouble: None }
+    }
 }
 
 /// Told the position in a file after each piece that is safe.
@@ -84,8 +96,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Writes a small file, and replaces what was there.
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError>;
 
-    /// Gives a blob a second key, unless that key is taken: two files of one build ID are the same to a debugger.
-    async fn alias(&self, sha256: &str, key: &str) -> Result<(), StoreError>;
+    /// Gives a blob a second key, unless that key is taken: two files of one build ID are the same to a debugger. Tells
+    /// since when it is, if it is.
+    async fn alias(&self, sha256: &str, key: &str) -> Result<Option<Timestamp>, StoreError>;
 
     /// Makes everything before it durable, then writes a small file that must not be there yet; `false` if it is.
     async fn create(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError>;

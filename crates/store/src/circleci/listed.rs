@@ -5,7 +5,7 @@ use futures_util::stream;
 
 use super::address::{Address, What};
 use super::api::{Api, ApiArtifact, ApiJob};
-use super::fuse::Fuse;
+use crate::fuse::Fuse;
 use crate::outcome::Failed;
 use crate::warning::Warning;
 use crate::{Selection, StoreError};

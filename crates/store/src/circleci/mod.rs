@@ -1,11 +1,10 @@
 //! The artifacts of CircleCI jobs, to be read only.
 //!
 //! `address` understands what a person pastes, `api` asks what there is, `listed` puts the answers together job by job,
-//! and `plan` finds a place for each artifact. `pull` then has them downloaded one by one, and `fuse` says when to stop.
+//! and `plan` finds a place for each artifact. `pull` then has them downloaded one by one.
 
 mod address;
 mod api;
-mod fuse;
 mod listed;
 mod plan;
 mod pull;
@@ -22,7 +21,7 @@ use plan::Plan;
 
 pub(crate) use address::Address;
 
-use crate::download::{Downloads, Record};
+use crate::download::Downloads;
 use crate::http::{Credential, Service, server_url, shown};
 use crate::listing::{Artifact, Listing, Run};
 use crate::opened::Opened;
@@ -99,7 +98,6 @@ impl CircleCi {
             return Err(StoreError::NothingFound { store, selection });
         }
         let target = Target::open(dir)?;
-        let record = Record::open(&target)?;
         let job = named(&jobs);
         let plan = Plan::of(jobs);
         warnings.extend(plan.warnings.iter().cloned());
@@ -113,7 +111,7 @@ impl CircleCi {
             progress,
         };
         let locate = |url: &str| self.artifact_url(url);
-        self.service.block_on(pull::fetch_all(plan, downloads, &record, locate, &mut pulled));
+        self.service.block_on(pull::fetch_all(plan, downloads, locate, &mut pulled));
         Ok(pulled)
     }
 

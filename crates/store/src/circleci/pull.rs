@@ -4,10 +4,10 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use url::Url;
 
-use super::fuse::Fuse;
 use super::plan::{Plan, Wanted};
 use crate::StoreError;
-use crate::download::{Downloads, Record};
+use crate::download::Downloads;
+use crate::fuse::Fuse;
 use crate::outcome::{Failed, Pulled};
 use crate::paths::SafePath;
 
@@ -21,7 +21,6 @@ enum Arrival {
 pub(super) async fn fetch_all(
     plan: Plan,
     downloads: Downloads<'_>,
-    record: &Record,
     locate: impl Fn(&str) -> Result<Url, StoreError>,
     pulled: &mut Pulled,
 ) {
@@ -31,7 +30,7 @@ pub(super) async fn fetch_all(
     let transfers = plan.files.into_iter().map(|Wanted { name, url, path }| async move {
         let local = path.as_ref().map_or_else(|_| name.clone(), |path| path.as_str().to_owned());
         let arrival = match path.and_then(|path| Ok((locate(&url)?, path))) {
-            Ok((url, path)) => fetch(&url, &path, downloads, record, fuse).await,
+            Ok((url, path)) => fetch(&url, &path, downloads, fuse).await,
             Err(error) => Err(error),
         };
         (name, local, arrival)
@@ -60,14 +59,12 @@ async fn fetch(
     url: &Url,
     path: &SafePath,
     downloads: Downloads<'_>,
-    record: &Record,
     fuse: &Fuse,
 ) -> Result<Arrival, StoreError> {
-    if record.holds(downloads.target, path, url.as_str()) {
+    if downloads.target.holds(path, url.as_str()) {
         return Ok(Arrival::Present);
     }
     fuse.check(path.as_str())?;
-    let downloaded = fuse.note(downloads.fetch(url, path).await)?;
-    record.add(path, url.as_str(), &downloaded.metadata);
-    Ok(Arrival::Fetched { bytes: downloaded.bytes })
+    let bytes = fuse.note(downloads.fetch(url, path).await)?;
+    Ok(Arrival::Fetched { bytes })
 }

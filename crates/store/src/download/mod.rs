@@ -1,13 +1,9 @@
 //! Files that arrive from a CI system: each from its URL into a pull's target, in as many attempts as it takes.
 //!
-//! `open` passes one on as it arrives; `part` is a file on its way, from which a later attempt or pull goes on; `record` remembers what has arrived.
+//! `open` passes one on as it arrives; `part` is a file on its way, from which a later attempt or pull goes on.
 
 mod open;
 mod part;
-mod record;
-
-use std::fs::Metadata;
-use std::time::Instant;
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderMap, HeaderValue, IF_RANGE, RANGE};
@@ -21,14 +17,9 @@ use crate::{Progress, StoreError};
 
 pub(crate) use open::open;
 pub(crate) use part::Part;
-pub(crate) use record::Record;
 
 /// A transfer that got this many bytes further since its last failure has not used up its attempts.
 const MOVED_ON: u64 = 1 << 20;
-
-/// So many bytes must come while a server may be silent: one that sends a byte now and then would hold up a pull for
-/// ever.
-const LEAST: u64 = 16 << 10;
 
 /// The longest file of which a server doesn't say how long it is, in bytes. CircleCI takes files of up to 3 GB.
 const LONGEST_UNANNOUNCED: u64 = 8 << 30;
@@ -42,20 +33,12 @@ pub(crate) struct Downloads<'a> {
     pub(crate) progress: &'a dyn Progress,
 }
 
-/// A file that has arrived.
-pub(crate) struct Downloaded {
-    /// Bytes that this pull transferred.
-    pub(crate) bytes: u64,
-    pub(crate) metadata: Metadata,
-}
-
 impl<'a> Downloads<'a> {
-    /// Fetches one artifact, and gives it its name.
-    pub(crate) async fn fetch(&self, url: &Url, path: &SafePath) -> Result<Downloaded, StoreError> {
+    /// Fetches one artifact, and gives it its name. Tells how many bytes this pull transferred.
+    pub(crate) async fn fetch(&self, url: &Url, path: &SafePath) -> Result<u64, StoreError> {
         let (part, bytes) = self.fetch_part(url, path).await?;
-        let file = part.finish().await?;
-        let metadata = file.metadata().map_err(StoreError::io("read", &self.target.describe(path)))?;
-        Ok(Downloaded { bytes, metadata })
+        part.finish(url.as_str()).await?;
+        Ok(bytes)
     }
 
     /// Fetches one file, as often as it takes, and leaves it without its name. Also tells how many bytes this pull
@@ -108,22 +91,13 @@ impl<'a> Downloads<'a> {
             return Ok(());
         }
         let mut answer = self.open(url, part).await?;
-        let (mut since, mut received) = (Instant::now(), 0);
         while let Some(chunk) = answer.chunk().await? {
             part.append(&chunk)?;
-            let length = chunk.len() as u64;
-            *transferred += length;
-            received += length;
+            *transferred += chunk.len() as u64;
             self.progress.advanced(path.as_str(), part.length(), part.total());
             if part.total().is_none() && part.length() > LONGEST_UNANNOUNCED {
                 part.reset()?;
                 return Err(StoreError::TooLarge { url: answer.shown_url(), limit: LONGEST_UNANNOUNCED });
-            }
-            if received >= LEAST {
-                (since, received) = (Instant::now(), 0);
-            } else if since.elapsed() > self.network.stall_timeout {
-                let after = since.elapsed();
-                return Err(StoreError::TooSlow { url: answer.shown_url(), received, after });
             }
         }
         match part.total() {

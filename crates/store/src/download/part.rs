@@ -120,15 +120,14 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    /// Makes the file durable, without holding up the other transfers, and gives it its name.
-    pub(crate) async fn finish(self) -> Result<File, StoreError> {
+    /// Makes the file durable, without holding up the other transfers, and gives it its name. `source` is what the
+    /// target remembers it by.
+    pub(crate) async fn finish(self, source: &str) -> Result<(), StoreError> {
         let failed = StoreError::io("write", &self.target.describe(self.path));
-        let file = self.file;
-        let synced = tokio::task::spawn_blocking(move || file.sync_all().map(|()| file));
-        let file = synced.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)?;
-        self.target.publish(&part_name(&self.name), self.path)?;
-        self.target.discard(&note_name(&self.name));
-        Ok(file)
+        let Self { target, path, file, name, .. } = self;
+        let synced = tokio::task::spawn_blocking(move || file.sync_all()).await;
+        synced.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)?;
+        publish(target, &name, path, source)
     }
 
     /// What has arrived, to be read once it is complete.
@@ -137,11 +136,9 @@ impl<'a> Part<'a> {
     }
 
     /// Gives a complete file another name than it was fetched for.
-    pub(crate) fn finish_as(self, path: &SafePath) -> Result<File, StoreError> {
+    pub(crate) fn finish_as(self, path: &SafePath, source: &str) -> Result<(), StoreError> {
         self.file.sync_all().map_err(StoreError::io("write", &self.target.describe(path)))?;
-        self.target.publish(&part_name(&self.name), path)?;
-        self.target.discard(&note_name(&self.name));
-        Ok(self.file)
+        publish(self.target, &self.name, path, source)
     }
 
     /// Deletes what has arrived: it is of no use any more.
@@ -156,6 +153,16 @@ impl<'a> Part<'a> {
             self.remove();
         }
     }
+}
+
+/// Gives a complete file its name. One that may not have it is of no use any more.
+fn publish(target: &Target, name: &str, path: &SafePath, source: &str) -> Result<(), StoreError> {
+    let published = target.publish(&part_name(name), path, source);
+    if published.is_err() {
+        target.discard(&part_name(name));
+    }
+    target.discard(&note_name(name));
+    published.map(drop)
 }
 
 fn part_name(name: &str) -> String {

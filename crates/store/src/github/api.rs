@@ -9,7 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::run::GithubRun;
-use crate::http::{Service, below, shown};
+use crate::http::{Items, LONGEST_LIST, MOST_ITEMS, Service, below, shown, too_many};
 use crate::{Progress, StoreError};
 
 /// The most that the API gives at once.
@@ -46,7 +46,7 @@ impl ApiArtifact {
 
 #[derive(Debug, Deserialize)]
 struct Page {
-    artifacts: Vec<ApiArtifact>,
+    artifacts: Items<ApiArtifact>,
 }
 
 /// One attempt of a run.
@@ -95,12 +95,16 @@ impl Api<'_> {
 
     async fn all(&self, progress: &dyn Progress) -> Result<Vec<ApiArtifact>, StoreError> {
         let mut url = self.below_run(&["artifacts"]);
-        let mut all = Vec::new();
+        let (mut all, mut left) = (Vec::new(), LONGEST_LIST);
         for number in 1..=MOST_PAGES {
             url.set_query(Some(&format!("per_page={PER_PAGE}&page={number}")));
-            let page: Page = self.service.json(&url, "list of artifacts", progress).await?;
-            let is_last = page.artifacts.len() < PER_PAGE;
-            all.extend(page.artifacts);
+            let page = self.service.json_within(&url, "list of artifacts", &mut left, progress).await?;
+            let Page { artifacts: Items(page) } = page;
+            let is_last = page.len() < PER_PAGE;
+            all.extend(page);
+            if all.len() > MOST_ITEMS {
+                return Err(StoreError::BadAnswer { url: shown(&url), why: too_many() });
+            }
             if is_last {
                 return Ok(all);
             }

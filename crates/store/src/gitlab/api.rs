@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::http::{Service, below, shown};
+use crate::http::{Items, LONGEST_LIST, MOST_ITEMS, Service, below, shown, too_many};
 use crate::{Progress, StoreError};
 
 /// The most that the API gives at once.
@@ -118,15 +118,18 @@ impl Api<'_> {
         name: &str,
         progress: &dyn Progress,
     ) -> Result<Vec<T>, StoreError> {
-        let mut all = Vec::new();
+        let (mut all, mut left) = (Vec::new(), LONGEST_LIST);
         for number in 1..=MOST_PAGES {
             let mut url = url.clone();
             url.query_pairs_mut()
                 .append_pair("per_page", &PER_PAGE.to_string())
                 .append_pair("page", &number.to_string());
-            let page: Vec<T> = self.service.json(&url, name, progress).await?;
+            let Items(page) = self.service.json_within(&url, name, &mut left, progress).await?;
             let is_last = page.len() < PER_PAGE;
             all.extend(page);
+            if all.len() > MOST_ITEMS {
+                return Err(StoreError::BadAnswer { url: shown(&url), why: too_many() });
+            }
             if is_last {
                 return Ok(all);
             }

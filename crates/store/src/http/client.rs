@@ -1,7 +1,7 @@
 //! One request, with its redirects.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -18,6 +18,10 @@ use crate::options::Network;
 
 const REDIRECTS: usize = 10;
 
+/// So many bytes must come while a server may be silent: one that sends a byte now and then would hold up a pull for
+/// ever.
+const LEAST: u64 = 16 << 10;
+
 /// Sends requests to one service and the servers it refers to.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -33,6 +37,15 @@ pub(crate) struct Answer {
     pub(super) url: Url,
     pub(super) token_sent: bool,
     pub(super) stall_timeout: Duration,
+    pace: Pace,
+}
+
+/// What came of a body since it was last enough, and how long was waited for it. The time that the reader takes for
+/// itself doesn't count.
+#[derive(Debug, Default)]
+struct Pace {
+    received: u64,
+    waited: Duration,
 }
 
 /// Sets up connections: TLS by our rules, no redirect followed, a proxy only to other hosts.
@@ -93,7 +106,7 @@ impl Client {
                 .map_err(|_| StoreError::Stalled { url: shown(&url), after: self.stall_timeout })?
                 .map_err(|error| network_error(&url, error))?;
             if !is_redirect(response.status()) {
-                return Ok(Answer { response, url, token_sent, stall_timeout: self.stall_timeout });
+                return Ok(Answer::new(response, url, token_sent, self.stall_timeout));
             }
             if !reads(method) {
                 return Err(unfollowed(&url));
@@ -101,6 +114,11 @@ impl Client {
             url = next(&url, response.headers().get(LOCATION))?;
         }
         Err(StoreError::Redirect { url: shown(&url), why: "there were ten before it" })
+    }
+
+    /// How long a server may be silent.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        self.stall_timeout
     }
 
     /// A request with the secret, if that server may see it, and whether it may.
@@ -114,6 +132,10 @@ impl Client {
 }
 
 impl Answer {
+    pub(super) fn new(response: Response, url: Url, token_sent: bool, stall_timeout: Duration) -> Self {
+        Self { response, url, token_sent, stall_timeout, pace: Pace::default() }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.response.status()
     }
@@ -138,12 +160,22 @@ impl Answer {
         shown(&self.url)
     }
 
-    /// The next piece of the body, or nothing at its end.
+    /// The next piece of the body, or nothing at its end. A server that sends a byte now and then is not waited for.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, StoreError> {
-        tokio::time::timeout(self.stall_timeout, self.response.chunk())
+        let begun = Instant::now();
+        let chunk = tokio::time::timeout(self.stall_timeout, self.response.chunk())
             .await
             .map_err(|_| StoreError::Stalled { url: shown(&self.url), after: self.stall_timeout })?
-            .map_err(|error| network_error(&self.url, error))
+            .map_err(|error| network_error(&self.url, error))?;
+        self.pace.waited += begun.elapsed();
+        self.pace.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let Pace { received, waited: after } = self.pace;
+        if received >= LEAST {
+            self.pace = Pace::default();
+        } else if chunk.is_some() && after > self.stall_timeout {
+            return Err(StoreError::TooSlow { url: shown(&self.url), received, after });
+        }
+        Ok(chunk)
     }
 
     /// The whole body, unless it is longer than `limit` bytes.

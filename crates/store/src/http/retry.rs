@@ -17,6 +17,16 @@ impl<'a> Retry<'a> {
         Self { network, failures: 0 }
     }
 
+    /// Goes on counting.
+    pub(crate) fn after(network: &'a Network, failures: u32) -> Self {
+        Self { network, failures }
+    }
+
+    /// How many there were.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Forgets earlier failures, because the transfer moved on since.
     pub(crate) fn moved_on(&mut self) {
         self.failures = 0;

@@ -70,7 +70,7 @@ impl Client {
         if is_redirect(response.status()) {
             return Err(unfollowed(&url));
         }
-        Ok(Answer { response, url, token_sent, stall_timeout: self.stall_timeout })
+        Ok(Answer::new(response, url, token_sent, self.stall_timeout))
     }
 }
 

@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
+use super::Keyed;
 use super::manifest::Manifest;
-use super::{Keyed, READS};
 use crate::StoreError;
-use crate::backend::{Backend, Object};
+use crate::backend::{Backend, Object, UNKNOWN};
 use crate::layout::{RUNS, Role, blob_key, is_json, push_name};
 use crate::outcome::Collected;
 
@@ -32,18 +32,24 @@ pub(super) const MARKERS: &str = "gc";
 /// After that time a marker means nothing any more.
 pub(super) const MARKER_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
-/// A batch is not begun later than that after its marker was written. A request that is repeated for three minutes
-/// still ends within the marker's life.
+/// A batch is not begun later than that after its marker was written.
 const LATEST: Duration = Duration::from_secs(300);
+
+/// A batch goes on no longer than that after its marker was written: what has been asked for by then is done within the
+/// marker's life.
+const END: Duration = Duration::from_secs(480);
 
 /// What was pushed and not named by a manifest is kept so long, since its push may still run.
 const UNNAMED_IS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
+/// How many manifests are read at once.
+const READS: usize = 16;
+
 /// How many keys are removed under one marker: what a store removes in one request.
 const BATCH: usize = 1000;
 
-/// Where content is that manifests name.
-const NAMED: [&str; 3] = ["blobs", "summaries", "buildid"];
+/// Where content is that manifests name. Blobs go last: while there are any, the rest is known for a store's.
+const NAMED: [&str; 3] = ["summaries", "buildid", "blobs"];
 
 /// What the manifests that stay name.
 #[derive(Default)]
@@ -62,6 +68,7 @@ impl Keyed {
 }
 
 async fn collect(backend: &dyn Backend, age: Duration, dry_run: bool) -> Result<Collected, StoreError> {
+    check(backend).await?;
     let now = if dry_run { Timestamp::now() } else { clock(backend).await? };
     let expired_before = SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok());
     let expired_before = expired_before.unwrap_or(Timestamp::MIN);
@@ -84,7 +91,8 @@ async fn collect(backend: &dyn Backend, age: Duration, dry_run: bool) -> Result<
     for prefix in NAMED {
         let objects = backend.list(prefix).await?.into_iter();
         unnamed.extend(
-            objects.filter(|object| object.modified + UNNAMED_IS_KEPT < now && !named.has(&object.key)),
+            objects
+                .filter(|object| is_older(object.modified, UNNAMED_IS_KEPT, now) && !named.has(&object.key)),
         );
     }
     if dry_run {
@@ -96,7 +104,7 @@ async fn collect(backend: &dyn Backend, age: Duration, dry_run: bool) -> Result<
     for batch in unnamed.chunks(BATCH) {
         remove(backend, batch, &mut named, &expired, &mut collected).await?;
     }
-    collected.unfinished = backend.sweep(now - UNNAMED_IS_KEPT).await?;
+    collected.unfinished = backend.sweep(now.checked_sub(UNNAMED_IS_KEPT).unwrap_or(Timestamp::MIN)).await?;
     Ok(collected)
 }
 
@@ -118,7 +126,12 @@ async fn remove(
             return Ok(());
         }
         let keys: Vec<String> = batch.iter().map(|object| object.key.clone()).collect();
-        backend.delete(&keys).await?;
+        let left = END.saturating_sub(begun.elapsed());
+        let Ok(deleted) = tokio::time::timeout(left, backend.delete(&keys)).await else {
+            collected.left += batch.len() as u64;
+            return Ok(());
+        };
+        deleted?;
         for object in batch {
             collected.count(object.size);
         }
@@ -127,6 +140,24 @@ async fn remove(
     let removed = removed.await;
     let unmarked = backend.delete(&[marker]).await;
     removed.and(unmarked)
+}
+
+/// Whether something was written that long before `now`. What a store doesn't know the time of never was.
+pub(super) fn is_older(modified: Timestamp, age: SignedDuration, now: Timestamp) -> bool {
+    now.duration_since(modified) > age
+}
+
+/// Fails where nothing says that this is a store, although something is there: a folder of downloaded artifacts has files
+/// by build ID as well, and nobody names them.
+async fn check(backend: &dyn Backend) -> Result<(), StoreError> {
+    let names = backend.folders("").await?;
+    let is_store = names.iter().any(|name| name == RUNS)
+        || names.iter().any(|name| name == "blobs")
+            && backend.folders("blobs").await?.iter().any(|name| name == "sha256");
+    if is_store || names.iter().all(|name| name == MARKERS) {
+        return Ok(());
+    }
+    Err(StoreError::NoStore { url: backend.url() })
 }
 
 async fn mark(backend: &dyn Backend) -> Result<String, StoreError> {
@@ -140,10 +171,15 @@ async fn clock(backend: &dyn Backend) -> Result<Timestamp, StoreError> {
     // A store that isn't there is not made by looking for what is old.
     let dead = backend.list(MARKERS).await?;
     let marker = mark(backend).await?;
-    let now = backend.head(&marker).await?.map_or_else(Timestamp::now, |object| object.modified);
-    let dead = dead.into_iter().filter(|object| object.modified + MARKER_LIFE < now);
+    let now = backend.head(&marker).await?.map_or(UNKNOWN, |object| object.modified);
+    let dead =
+        dead.into_iter().filter(|object| is_older(object.modified, MARKER_LIFE, now) && now != UNKNOWN);
     let keys: Vec<String> = dead.map(|object| object.key).chain([marker]).collect();
     backend.delete(&keys).await?;
+    if now == UNKNOWN {
+        let why = "it doesn't tell when a file was written, so nobody knows what is old".to_owned();
+        return Err(StoreError::BadAnswer { url: backend.url(), why });
+    }
     Ok(now)
 }
 

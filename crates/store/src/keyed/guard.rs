@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::gc::{MARKER_LIFE, MARKERS};
+use super::gc::{MARKER_LIFE, MARKERS, is_older};
 use super::push::{Push, Sent};
 use crate::StoreError;
 use crate::backend::Object;
@@ -18,27 +18,40 @@ const SURELY_KEPT: SignedDuration = SignedDuration::from_hours(12);
 /// How often a gc that runs is looked at.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// What is known of gcs beside a push.
+enum Gc {
+    /// One ran, or may have.
+    Raced,
+    /// None ran when the manifest was written, at that time.
+    None { committed: Timestamp },
+}
+
 impl Push<'_> {
     /// Called when the manifest is written: waits for a gc that may not have seen it, and puts back what that removed.
     pub(super) async fn outlive_gc(&self, manifest: &str, sent: Vec<Sent>, failed: &mut Vec<Failed>) {
-        let raced = match self.wait_for_gc(manifest).await {
-            Ok(raced) => raced,
+        // By the store's clock: this host's may be years behind.
+        let surely_alone_since = match self.wait_for_gc(manifest).await {
+            Ok(Gc::Raced) => None,
+            Ok(Gc::None { committed }) => Some(committed),
             // No gc can run there.
-            Err(StoreError::CannotList { .. }) => false,
+            Err(StoreError::CannotList { .. }) => return,
             Err(error) => {
                 self.warn(manifest.to_owned(), format!("can't tell whether a gc runs: {error}"));
-                true
+                None
             }
         };
         for sent in sent {
-            let shared_for_long =
-                sent.stored.there_since.is_some_and(|since| since + SURELY_KEPT < self.time);
-            if !raced && !shared_for_long {
+            let may_be_gone = match (surely_alone_since, sent.stored.there_since) {
+                (Some(committed), Some(since)) => is_older(since, SURELY_KEPT, committed),
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            if !may_be_gone {
                 continue;
             }
             let restored = match self.is_there(&sent).await {
                 Ok(true) => continue,
-                Ok(false) => self.store(&sent.file).await.map(|_| ()),
+                Ok(false) => self.restore(&sent).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = restored {
@@ -47,13 +60,22 @@ impl Push<'_> {
         }
     }
 
+    /// Puts back what a gc has removed. What has changed since is other content than the manifest names.
+    async fn restore(&self, sent: &Sent) -> Result<(), StoreError> {
+        let (stored, _) = self.store(&sent.file).await?;
+        if stored.content == sent.stored.content {
+            return Ok(());
+        }
+        Err(StoreError::Changed { path: sent.file.source.clone() })
+    }
+
     /// Whether a gc ran beside this push; returns when it is over, or seems to be dead.
-    async fn wait_for_gc(&self, manifest: &str) -> Result<bool, StoreError> {
+    async fn wait_for_gc(&self, manifest: &str) -> Result<Gc, StoreError> {
         // The store's own clock, at the moment from which on every gc sees the manifest.
         let Some(Object { modified: committed, .. }) = self.backend.head(manifest).await? else {
-            return Ok(true);
+            return Ok(Gc::Raced);
         };
-        let is_live = |marker: &Object| marker.modified + MARKER_LIFE > committed;
+        let is_live = |marker: &Object| !is_older(marker.modified, MARKER_LIFE, committed);
         let mut raced = false;
         let mut waited = Duration::ZERO;
         while waited < MARKER_LIFE.unsigned_abs() && self.backend.list(MARKERS).await?.iter().any(is_live) {
@@ -61,7 +83,7 @@ impl Push<'_> {
             tokio::time::sleep(PAUSE).await;
             waited += PAUSE;
         }
-        Ok(raced)
+        Ok(if raced { Gc::Raced } else { Gc::None { committed } })
     }
 
     async fn is_there(&self, sent: &Sent) -> Result<bool, StoreError> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::StoreError;
 use crate::backend::Backend;
@@ -12,6 +13,11 @@ pub(super) const SCHEMA: &str = "epitaph-push/1";
 
 /// A manifest of a million artifacts with paths of usual length is half as long.
 const LONGEST: u64 = 256 << 20;
+
+/// Many manifests of that length may be in memory at once, in bytes; longer ones are read one at a time.
+const SHORT: u64 = 4 << 20;
+
+static LONG_ONES: Semaphore = Semaphore::const_new(1);
 
 /// The list of what one push has put into the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +52,10 @@ impl Manifest {
     pub(super) async fn read(backend: &dyn Backend, key: &str) -> Result<Self, StoreError> {
         let bad = |why| StoreError::BadManifest { path: PathBuf::from(backend.locate(key)), why };
         let content = backend.get(key, 0..u64::MAX).await?;
-        let bytes =
-            content.bytes(LONGEST).await?.ok_or_else(|| bad(format!("it has over {LONGEST} bytes")))?;
+        let limit = if content.size <= SHORT { SHORT } else { LONGEST };
+        // It is never closed.
+        let _alone = if limit > SHORT { LONG_ONES.acquire().await.ok() } else { None };
+        let bytes = content.bytes(limit).await?.ok_or_else(|| bad(format!("it has over {limit} bytes")))?;
         Self::parse(&bytes).map_err(bad)
     }
 

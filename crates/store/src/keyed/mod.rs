@@ -23,9 +23,9 @@ use futures_util::{StreamExt, stream};
 use crate::backend::Backend;
 use crate::listing::Listing;
 use crate::options::Network;
-use crate::outcome::Pulled;
+use crate::outcome::{Failed, Pulled};
 use crate::runtime::Blocking;
-use crate::{Progress, Selection, StoreError, StoreOptions};
+use crate::{Progress, Selection, StoreError, StoreOptions, Warning};
 
 use runs::Pushes;
 
@@ -33,7 +33,7 @@ pub(crate) use plan::Planned;
 pub use push::PushOptions;
 
 /// How many jobs' manifests are read at once.
-const READS: usize = 16;
+const READS: usize = 4;
 
 /// A store with our layout.
 #[derive(Debug)]
@@ -60,9 +60,10 @@ impl Keyed {
                 stream::iter(pushes).map(|pushes| pushes.read(self.backend.as_ref())).buffered(READS);
             let mut listing = Listing::default();
             while listing.runs.len() < most
-                && let Some((mut run, warnings)) = runs.next().await
+                && let Some((mut run, failed)) = runs.next().await
             {
-                listing.warnings.extend(warnings);
+                let unread = |Failed { path, error }| Warning { path, message: error.to_string() };
+                listing.warnings.extend(failed.into_iter().map(unread));
                 run.artifacts.retain(|artifact| selection.takes_node(&artifact.node));
                 if !run.artifacts.is_empty() {
                     listing.runs.push(run);
@@ -79,12 +80,13 @@ impl Keyed {
         progress: &dyn Progress,
     ) -> Result<Pulled, StoreError> {
         self.runtime.wait(async {
-            let mut warnings = Vec::new();
             for pushes in Pushes::find(self.backend.as_ref(), selection).await? {
-                let (run, more) = pushes.read(self.backend.as_ref()).await;
-                warnings.extend(more);
-                if run.artifacts.iter().any(|artifact| selection.takes_node(&artifact.node)) {
-                    return self.pull_run(run, warnings, dir, selection, progress).await;
+                let (run, unread) = pushes.read(self.backend.as_ref()).await;
+                // An older job is not what was asked for, even where nothing of this one can be read.
+                if !unread.is_empty()
+                    || run.artifacts.iter().any(|artifact| selection.takes_node(&artifact.node))
+                {
+                    return self.pull_run(run, unread, dir, selection, progress).await;
                 }
             }
             Err(StoreError::NothingFound { store: self.url(), selection: selection.to_string() })

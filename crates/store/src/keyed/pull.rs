@@ -9,12 +9,12 @@ use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use super::Keyed;
+use crate::fuse::Fuse;
 use crate::hash::{copy_hashed, hex, sha256_of};
 use crate::listing::{Artifact, Run};
 use crate::outcome::{Failed, Pulled};
 use crate::paths::{SafePath, encode_component};
 use crate::target::Target;
-use crate::warning::Warning;
 use crate::{Progress, Selection, StoreError};
 
 /// Shorter files are fetched again as a whole.
@@ -46,11 +46,12 @@ struct Growing {
 
 impl Keyed {
     /// Copies a job's selected artifacts. If several nodes of the job have one path, every artifact of the job goes
-    /// to `<node>/<path>`, whichever of them are selected; else to `<path>`.
+    /// to `<node>/<path>`, whichever of them are selected; else to `<path>`. `unread` are manifests of the job that
+    /// may name more.
     pub(super) async fn pull_run(
         &self,
         run: Run,
-        warnings: Vec<Warning>,
+        unread: Vec<Failed>,
         dir: &Path,
         selection: &Selection,
         progress: &dyn Progress,
@@ -62,6 +63,7 @@ impl Keyed {
         let bytes = artifacts.iter().filter_map(|artifact| artifact.size).fold(0, u64::saturating_add);
         progress.total(artifacts.len() as u64, Some(bytes));
 
+        let fuse = &Fuse::new(self.network.transfers);
         let mut taken = HashSet::new();
         let transfers = artifacts.into_iter().enumerate().map(|(index, artifact)| {
             let node = by_node.then(|| encode_component(&artifact.node));
@@ -76,7 +78,7 @@ impl Keyed {
                 let arrival = match path {
                     Ok(path) => {
                         let (artifact, name, path) = (&artifact, name.as_str(), &path);
-                        Fetch { store: self, target, artifact, name, path, progress }.run().await
+                        Fetch { store: self, target, artifact, name, path, progress }.run(fuse).await
                     }
                     Err(error) => Err(error),
                 };
@@ -84,7 +86,7 @@ impl Keyed {
             }
         });
         let mut arrivals = stream::iter(transfers).buffer_unordered(self.network.transfers.max(1));
-        let mut pulled = Pulled { job: run.job, repo: run.repo, warnings, ..Pulled::default() };
+        let mut pulled = Pulled { job: run.job, repo: run.repo, failed: unread, ..Pulled::default() };
         let mut failed = Vec::new();
         while let Some((index, name, arrival)) = arrivals.next().await {
             match arrival {
@@ -104,24 +106,25 @@ impl Keyed {
             }
         }
         failed.sort_by_key(|(index, _)| *index);
-        pulled.failed = failed.into_iter().map(|(_, failed)| failed).collect();
+        pulled.failed.extend(failed.into_iter().map(|(_, failed)| failed));
         Ok(pulled)
     }
 }
 
 impl Fetch<'_> {
-    async fn run(&self) -> Result<Arrival, StoreError> {
+    async fn run(&self, fuse: &Fuse) -> Result<Arrival, StoreError> {
         let (key, expected) = self.store.blob(self.artifact)?;
         if self.target.existing(self.path).is_some_and(|mut file| is_identical(&mut file, self.artifact)) {
             return Ok(Arrival::Present);
         }
+        fuse.check(self.name)?;
         self.progress.started(self.name, self.artifact.size);
         let id = sha256_of(self.path.as_str());
         let (part, note) = (format!("{id}.part"), format!("{id}.sha256"));
         let mut resumed = self.take_up(&part, &note, expected)?;
         let outcome = loop {
             let started_at = resumed.as_ref().map_or(0, |growing| growing.length);
-            match self.attempt(&key, expected, &part, &note, resumed.take()).await {
+            match fuse.note(self.attempt(&key, expected, &part, &note, resumed.take()).await) {
                 // What an earlier pull left may be what is damaged.
                 Err(StoreError::Damaged { .. }) if started_at > 0 => {}
                 outcome => break outcome,
@@ -192,7 +195,7 @@ impl Fetch<'_> {
         let synced = tokio::task::spawn_blocking(move || file.sync_all()).await;
         let synced = synced.unwrap_or_else(|error| Err(io::Error::other(error)));
         synced.map_err(StoreError::io("write", &self.target.describe(self.path)))?;
-        self.target.publish(part, self.path)?;
+        self.target.publish(part, self.path, expected)?;
         Ok(Arrival::Fetched { bytes: growing.length - before })
     }
 

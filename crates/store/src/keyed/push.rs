@@ -1,7 +1,7 @@
 //! From local files into the store.
 
+use std::error::Error as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt, stream};
@@ -13,6 +13,7 @@ use super::manifest::{Entry, Manifest, SCHEMA};
 use super::names::Destination;
 use super::plan::{Plan, Planned};
 use crate::backend::{Backend, Stored};
+use crate::fuse::Fuse;
 use crate::layout::{Role, blob_key, manifest_folder, push_name, summary_key};
 use crate::listing::Artifact;
 use crate::outcome::{Failed, Pushed, Skipped};
@@ -134,23 +135,16 @@ impl Push<'_> {
     /// killed at any time. Where a store fails as many in a row, however often each is tried, it is not asked for the rest,
     /// which would take as long for each.
     async fn send_all(&self, files: Vec<Planned>, transfers: usize, failed: &mut Vec<Failed>) -> Vec<Sent> {
+        let fuse = &Fuse::new(transfers);
         let mut outcomes = Vec::with_capacity(files.len());
-        let (at_once, in_a_row) = (transfers.max(1), &AtomicUsize::new(0));
         let mut files = files.into_iter().enumerate().peekable();
         while let Some((_, first)) = files.peek() {
             let rank = first.role.rank();
             let ranked = std::iter::from_fn(|| files.next_if(|(_, file)| file.role.rank() == rank));
             let sends = ranked.map(|(index, file)| async move {
-                if in_a_row.load(Ordering::Relaxed) >= at_once {
-                    let (path, why) = (file.artifact.clone(), "the store didn't take those before it");
-                    let error = StoreError::NotAskedFor { path, why };
-                    self.progress.failed(&file.artifact, &error);
-                    return (index, file, Err(error));
-                }
-                let outcome = self.store(&file).await;
-                match &outcome {
-                    Err(error) if error.is_transient() => in_a_row.fetch_add(1, Ordering::Relaxed),
-                    _ => in_a_row.swap(0, Ordering::Relaxed),
+                let outcome = match fuse.check(&file.artifact) {
+                    Ok(()) => fuse.note(self.store(&file).await),
+                    Err(error) => Err(error).inspect_err(|error| self.progress.failed(&file.artifact, error)),
                 };
                 (index, file, outcome)
             });
@@ -176,14 +170,22 @@ impl Push<'_> {
         self.progress.started(name, size);
         let at = |position| self.progress.advanced(name, position, size);
         let stored = self.backend.put_file(&file.source, &at).await;
-        let stored = stored.inspect_err(|error| self.progress.failed(name, error))?;
+        let mut stored = stored.inspect_err(|error| self.progress.failed(name, error))?;
+        if let Some(error) = stored.trouble.take() {
+            self.warn_once(&format!("this push can't go on if its process dies: {}", with_source(&error)));
+        }
         // The artifact is safe now; what a query or a debugger would find besides is not worth failing it.
         let sha256 = &stored.content.sha256;
         let also = match &file.role {
             Role::Summary { id } => self.summary(id, sha256).await.map(Some),
             Role::BuildId { key } => {
                 let aliased = self.backend.alias(sha256, key).await;
-                aliased.map(|()| Some(key.clone())).map_err(|error| error.to_string())
+                let aliased = aliased.map(|since| {
+                    // Whichever was there for longer is what a gc may have removed.
+                    stored.there_since = stored.there_since.into_iter().chain(since).min();
+                    Some(key.clone())
+                });
+                aliased.map_err(|error| error.to_string())
             }
             Role::Bulk | Role::Plain => Ok(None),
         };
@@ -246,10 +248,24 @@ impl Push<'_> {
         Ok(there.is_some_and(|there| there == line))
     }
 
+    /// Warns of what is the same for every file.
+    fn warn_once(&self, message: &str) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.iter().all(|warning| warning.message != message) {
+            warnings.push(Warning { path: self.backend.url(), message: message.to_owned() });
+        }
+    }
+
     pub(super) fn warn(&self, path: String, message: String) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.push(Warning { path, message });
     }
+}
+
+/// An error with its cause, in one line.
+fn with_source(error: &StoreError) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
 }
 
 /// A summary as one line with its end (a reader of JSON Lines may drop a line without one), and when the process

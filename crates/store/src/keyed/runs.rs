@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt, stream};
+
 use super::manifest::Manifest;
 use crate::backend::{Backend, Object};
 use crate::layout::{RUNS, is_json, key_value, repo_folder, selected};
 use crate::listing::{Artifact, Run};
-use crate::warning::Warning;
+use crate::outcome::Failed;
 use crate::{Selection, StoreError};
 
 /// The levels of a manifest's key above its name.
 const LEVELS: [&str; 4] = ["provider", "repo", "job", "node"];
+
+/// How many manifests of one job are read at once.
+const READS_OF_A_JOB: usize = 8;
 
 /// A job, known by its manifests' keys alone: none has been read.
 #[derive(Debug)]
@@ -52,16 +57,24 @@ impl Pushes {
         self.manifests.last().map(|(name, ..)| name)
     }
 
-    /// Reads the manifests. A path that one node pushed several times has its last content.
-    pub(super) async fn read(self, backend: &dyn Backend) -> (Run, Vec<Warning>) {
-        let mut warnings = Vec::new();
+    /// Reads the manifests, and tells which of them can't be read. A path that one node pushed several times has its last
+    /// content.
+    pub(super) async fn read(self, backend: &dyn Backend) -> (Run, Vec<Failed>) {
+        let mut failed = Vec::new();
         let mut artifacts = BTreeMap::new();
         let mut created = None;
-        for (_, node, key) in self.manifests {
-            let manifest = match Manifest::read(backend, &key).await {
+        let reads = self.manifests.into_iter().map(|(_, node, key)| async move {
+            let manifest = Manifest::read(backend, &key).await;
+            (node, key, manifest)
+        });
+        let mut reads = stream::iter(reads).buffered(READS_OF_A_JOB);
+        while let Some((node, key, manifest)) = reads.next().await {
+            let manifest = match manifest {
                 Ok(manifest) => manifest,
+                // A gc was faster.
+                Err(error) if error.is_absent() => continue,
                 Err(error) => {
-                    warnings.push(Warning { path: backend.locate(&key), message: error.to_string() });
+                    failed.push(Failed { path: backend.locate(&key), error });
                     continue;
                 }
             };
@@ -78,7 +91,7 @@ impl Pushes {
             url: None,
         });
         let artifacts = artifacts.collect();
-        (Run { provider: self.provider, repo: self.repo, job: self.job, created, artifacts }, warnings)
+        (Run { provider: self.provider, repo: self.repo, job: self.job, created, artifacts }, failed)
     }
 }
 

@@ -10,7 +10,7 @@ use epitaph_store::{JobId, NoProgress, PushOptions, Pushed, Run, Selection, Stor
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Log, texts, tree, write};
+use crate::support::{Log, kept_by_pulls, texts, tree, write};
 
 fn job(repo: &str, job: &str, node: &str) -> JobId {
     JobId { provider: "circleci".into(), repo: repo.into(), job: job.into(), node: node.into() }
@@ -38,7 +38,7 @@ fn pull(dir: &TempDir, selection: &Selection) -> Vec<(String, String)> {
     let target = tempfile::tempdir().unwrap();
     let pulled = store(dir).pull(target.path(), selection, &NoProgress).unwrap();
     assert!(pulled.failed.is_empty(), "{:?}", pulled.failed);
-    assert!(!target.path().join(".epitaph-pull").exists(), "nothing is left over");
+    assert_eq!(kept_by_pulls(target.path()), ["done.jsonl"], "nothing is left over but the record");
     texts(target.path()).into_iter().collect()
 }
 
@@ -262,4 +262,26 @@ fn nothing_to_push_leaves_no_manifest() {
     assert!(store(&dir).ls(&all()).unwrap().runs.is_empty());
     let none: [PathBuf; 0] = [];
     assert_eq!(store(&dir).push(&none, &options("", JobId::local("1")), &NoProgress).unwrap().bytes, 0);
+}
+
+/// Appends to a file while it is read, though not for ever.
+struct Growing(PathBuf, std::sync::atomic::AtomicUsize);
+
+impl epitaph_store::Progress for Growing {
+    fn advanced(&self, _: &str, _: u64, _: Option<u64>) {
+        if self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 50 {
+            let file = fs::OpenOptions::new().append(true).open(&self.0);
+            file.and_then(|mut file| std::io::Write::write_all(&mut file, &[7; 300_000])).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_log_that_grows_is_read_to_where_it_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    fs::write(&log, vec![7; 600_000]).unwrap();
+    let growing = Growing(log.clone(), 0.into());
+    let pushed = store(&dir).push(&[log], &options("log", job("r", "1", "0")), &growing).unwrap();
+    assert_eq!(pushed.artifacts[0].size, Some(600_000));
 }

@@ -11,7 +11,7 @@ use nix::unistd::mkfifo;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Log, texts, write};
+use crate::support::{Log, kept_by_pulls, texts, write};
 
 fn store(dir: &TempDir) -> Store {
     Store::open(dir.path().join("store").to_str().unwrap()).unwrap()
@@ -66,7 +66,7 @@ fn damaged_and_missing_blobs_fail_alone() {
     assert!(failed[0].1.hint().unwrap().contains("blobs/sha256"));
     assert!(matches!(failed[1], ("up/missing", StoreError::Io { .. })), "{failed:?}");
     assert!(matches!(failed[2], ("up/special", StoreError::NotRegular { .. })), "{failed:?}");
-    assert!(!target.join(".epitaph-pull").exists(), "no damaged part stays");
+    assert_eq!(kept_by_pulls(&target), ["done.jsonl"], "no damaged part stays");
 
     // The hint's remedy works.
     fs::remove_file(blob(&dir, "DAMAGED")).unwrap();
@@ -108,7 +108,13 @@ fn a_manifest_that_cannot_be_read_is_told() {
     let listing = store(&dir).ls(&Selection::default()).unwrap();
     assert_eq!((listing.runs.len(), listing.warnings.len()), (1, 2), "{listing:?}");
     let pulled = pull(&dir, &dir.path().join("back"));
-    assert_eq!((pulled.fetched, pulled.warnings.len()), (1, 2));
+    assert_eq!((pulled.fetched, pulled.failed.len()), (1, 2), "what they name is not there");
+    // An older job is not what was asked for.
+    fs::create_dir_all(dir.path().join("store/runs/provider=local/repo=local/job=2/node=0")).unwrap();
+    forge_in(&dir, "2", "99990101T000000Z-0.json", LATER_SCHEMA);
+    let pulled = pull(&dir, &dir.path().join("newest"));
+    assert_eq!((pulled.job.as_str(), pulled.fetched, pulled.failed.len()), ("2", 0, 1));
+    assert!(pulled.failed[0].error.to_string().contains("epitaph-push/2"), "{:?}", pulled.failed);
 }
 
 #[test]
@@ -231,4 +237,39 @@ fn bad_jobs_and_destinations_change_nothing() {
     assert!(matches!(push("../x", JobId::local("1")), StoreError::BadDestination { .. }));
     assert!(matches!(push("x", JobId::local("")), StoreError::BadJob { field: "job", .. }));
     assert!(!dir.path().join("store").exists());
+}
+
+const LATER_SCHEMA: &str = r#"{"schema":"epitaph-push/2","created":"","provider":"local","repo":"local","job":"2","node":"0","artifacts":[]}"#;
+
+/// Puts a manifest into the store by hand.
+fn forge_in(dir: &TempDir, job: &str, name: &str, text: &str) {
+    write(
+        &dir.path().join(format!("store/runs/provider=local/repo=local/job={job}/node=0")).join(name),
+        text,
+    );
+}
+
+#[test]
+fn what_no_pull_wrote_is_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    for path in [".git/config", "Makefile", "same"] {
+        write(&dir.path().join("out").join(path), path);
+    }
+    let options = PushOptions { destination: Some(String::new()), job: JobId::local("1") };
+    store(&dir).push(&[dir.path().join("out")], &options, &NoProgress).unwrap();
+    let target = dir.path().join("checkout");
+    write(&target.join(".git/config"), "mine");
+    write(&target.join("Makefile"), "mine");
+    write(&target.join("same"), "same");
+    let pulled = pull(&dir, &target);
+    assert_eq!((pulled.fetched, pulled.present, pulled.failed.len()), (0, 1, 2), "{:?}", pulled.failed);
+    assert!(pulled.failed.iter().all(|failed| matches!(failed.error, StoreError::NotWritten { .. })));
+    let mine = [(".git/config", "mine"), ("Makefile", "mine"), ("same", "same")];
+    assert_eq!(texts(&target), mine.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
+    // What was pulled is replaced by what was pushed later.
+    let own = dir.path().join("own");
+    assert_eq!(pull(&dir, &own).fetched, 3);
+    write(&dir.path().join("out/Makefile"), "new");
+    store(&dir).push(&[dir.path().join("out")], &options, &NoProgress).unwrap();
+    assert_eq!((pull(&dir, &own).fetched, texts(&own)["Makefile"].as_str()), (1, "new"));
 }

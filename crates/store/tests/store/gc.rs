@@ -173,3 +173,95 @@ fn a_gc_and_a_push_race_in_an_object_store() {
     let (s3, dir) = (S3::start(), tempfile::tempdir().unwrap());
     race(|| objects(s3.variables()), &s3.path("fleet"), &dir, 15);
 }
+
+#[test]
+fn a_folder_that_is_no_store_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, root) = folder(&dir);
+    for path in ["crashes/x/summary.json", "buildid/ab12/executable", "manifest.json"] {
+        write(&root.join(path), "from collect");
+    }
+    age(&root, 40 * DAY);
+    for dry_run in [true, false] {
+        let error = store.gc(30 * DAY, dry_run).unwrap_err();
+        assert!(matches!(error, StoreError::NoStore { .. }) && error.hint().is_some(), "{error}");
+    }
+    assert_eq!((tree(&root).len(), root.join("gc").exists()), (3, false));
+    fs::remove_dir_all(&root).unwrap();
+    fs::create_dir(&root).unwrap();
+    assert_eq!(store.gc(30 * DAY, false).unwrap().files, 0, "a store that is empty has nothing to remove");
+}
+
+#[test]
+fn folders_go_with_their_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, root) = folder(&dir);
+    push(&store, &dir, "1", &[("core", "x"), ("buildid/ab12/executable", "elf")]);
+    age(&root, 40 * DAY);
+    store.gc(30 * DAY, false).unwrap();
+    let mut left: Vec<String> = walkdir::WalkDir::new(&root)
+        .min_depth(1)
+        .into_iter()
+        .map(|entry| entry.unwrap().path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["blobs", "blobs/sha256", "buildid", "gc", "runs"]);
+    push(&store, &dir, "2", &[("core", "x")]);
+}
+
+/// Does to the store what a gc could have done that was over before the manifest was written.
+struct Meanwhile<F>(F, AtomicBool);
+
+impl<F: Fn() + Send + Sync> epitaph_store::Progress for Meanwhile<F> {
+    fn finished(&self, _: &str) {
+        if !self.1.swap(true, Ordering::SeqCst) {
+            (self.0)();
+        }
+    }
+}
+
+#[test]
+fn an_old_second_key_that_went_is_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, root) = folder(&dir);
+    push(&store, &dir, "1", &[("buildid/ab12/executable", "stripped")]);
+    age(&root, 2 * DAY);
+    let key = root.join("buildid/ab12/executable");
+    let out = dir.path().join("new");
+    write(&out.join("buildid/ab12/executable"), "not stripped");
+    let gone = Meanwhile(|| fs::remove_file(&key).unwrap(), AtomicBool::new(false));
+    let pushed = store.push(&[out], &job("2"), &gone).unwrap();
+    assert!(pushed.failed.is_empty(), "{pushed:?}");
+    assert_eq!(fs::read_to_string(&key).unwrap(), "not stripped");
+}
+
+#[test]
+fn what_cannot_be_put_back_as_it_was_has_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, root) = folder(&dir);
+    push(&store, &dir, "1", &[("log", "one")]);
+    age(&root, 2 * DAY);
+    let out = dir.path().join("new");
+    write(&out.join("log"), "one");
+    let grown = || {
+        fs::remove_dir_all(root.join("blobs/sha256")).unwrap();
+        fs::create_dir(root.join("blobs/sha256")).unwrap();
+        write(&out.join("log"), "one and two");
+    };
+    let pushed =
+        store.push(std::slice::from_ref(&out), &job("2"), &Meanwhile(grown, AtomicBool::new(false))).unwrap();
+    assert!(matches!(pushed.failed[0].error, StoreError::Changed { .. }), "{pushed:?}");
+}
+
+#[test]
+fn times_that_no_calendar_has_are_not_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, root) = folder(&dir);
+    push(&store, &dir, "1", &[("core", "x")]);
+    for path in tree(&root).into_keys() {
+        let file = fs::File::options().write(true).open(root.join(path)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_000)).unwrap();
+    }
+    assert_eq!(store.gc(30 * DAY, false).unwrap().files, 0);
+    push(&store, &dir, "2", &[("core", "x")]);
+}

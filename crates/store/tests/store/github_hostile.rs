@@ -232,3 +232,17 @@ fn zeros_come_back_as_holes() {
     assert!(fs::read(&path).unwrap() == core);
     assert!(fs::metadata(&path).unwrap().blocks() * 512 < 1 << 20);
 }
+
+#[test]
+fn an_artifact_gets_into_no_folder_of_the_user_s() {
+    for name in [".git", ".vscode"] {
+        let outer = tempfile::tempdir().unwrap();
+        let config = outer.path().join("target/.git/config");
+        fs::create_dir_all(config.parent().unwrap()).unwrap();
+        fs::write(&config, "mine").unwrap();
+        let files: [(&str, &[u8]); 2] = [("config", b"[core]\nfsmonitor = evil"), ("tasks.json", b"{}")];
+        let pulled = pull_named(name, archive(&files), outer.path());
+        assert_eq!((pulled.fetched, pulled.failed.len()), (0, 2), "{}", reasons(&pulled));
+        assert_eq!(texts(outer.path()), [("target/.git/config".to_owned(), "mine".to_owned())].into());
+    }
+}

@@ -1,5 +1,8 @@
 //! GitLab: a job's archive behind a redirect, the files of a generic package.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use epitaph_store::{GitlabToken, NoProgress, Selection, Store, StoreError, StoreOptions, Token};
 use epitaph_testkit::server::{Reply, Request, Server};
 use serde_json::{Value, json};
@@ -112,9 +115,17 @@ fn a_server_that_only_was_pasted_gets_no_token() {
     assert!(!format!("{:?}", stranger.requests()).contains(TOKEN));
 }
 
+/// A file of a package: its number, its name, its content as the list tells it, and as it is served.
+type Uploaded = (u64, &'static str, &'static [u8], &'static [u8]);
+
 /// A package with these files, and others whose names hold its name.
-fn package(files: Vec<(u64, &'static str, &'static [u8], &'static [u8])>) -> Server {
+fn package(files: Vec<Uploaded>) -> Server {
+    package_that(move || files.clone())
+}
+
+fn package_that(files: impl Fn() -> Vec<Uploaded> + Send + Sync + 'static) -> Server {
     Server::start(move |request: &Request| {
+        let files = files();
         let path = request.path.strip_prefix(PROJECT).unwrap_or_default();
         if let Some(name) = path.strip_prefix("/packages/generic/epitaph/4711/") {
             let found = files.iter().rev().find(|(_, known, ..)| *known == name);
@@ -184,4 +195,32 @@ fn what_is_not_there_is_told() {
     });
     let error = store(JOB, &expired).ls(&Selection::default()).unwrap_err();
     assert_eq!(error.to_string(), "the artifact `artifacts` has expired on 2026-12-01T00:00:00Z");
+}
+
+#[test]
+fn a_page_to_log_in_is_no_archive() {
+    let (server, _storage) = job(b"<html>log in</html>".to_vec());
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let pulled = store(JOB, &server).pull(dir.path(), &Selection::default(), &NoProgress).unwrap();
+        assert!(matches!(pulled.failed[0].error, StoreError::BadArchive { .. }), "{pulled:?}");
+        assert!(texts(dir.path()).is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_was_uploaded_again_under_its_name_is_pulled_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let uploads = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&uploads);
+    let server = package_that(move || {
+        let content: &[u8] = if seen.load(Ordering::SeqCst) == 0 { b"old" } else { b"new" };
+        vec![(10, "summary.md", content, content)]
+    });
+    let pull = || store(PACKAGE, &server).pull(dir.path(), &Selection::default(), &NoProgress).unwrap();
+    assert_eq!((pull().fetched, pull().present), (1, 1));
+    uploads.store(1, Ordering::SeqCst);
+    let pulled = pull();
+    assert_eq!((pulled.fetched, pulled.failed.len()), (1, 0), "{pulled:?}");
+    assert_eq!(texts(dir.path())["summary.md"], "new");
 }

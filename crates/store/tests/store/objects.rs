@@ -11,7 +11,7 @@ use epitaph_store::{
 };
 
 use crate::support::s3::{Fault, S3};
-use crate::support::{Log, texts, tree, write};
+use crate::support::{Log, kept_by_pulls, texts, tree, write};
 
 const MIB: u64 = 1 << 20;
 
@@ -80,7 +80,7 @@ fn a_tree_goes_there_and_comes_back() {
     let pulled = store.pull(&target, &Selection::default(), &NoProgress).unwrap();
     assert_eq!((pulled.fetched, pulled.failed.len()), (5, 0), "{:?}", pulled.failed);
     assert_eq!(tree(&target.join("up")), tree(&dir.path().join("out")));
-    assert!(!target.join(".epitaph-pull").exists());
+    assert_eq!(kept_by_pulls(&target), ["done.jsonl"]);
     let again = store.pull(&target, &Selection::default(), &NoProgress).unwrap();
     assert_eq!((again.fetched, again.present), (0, 5));
 

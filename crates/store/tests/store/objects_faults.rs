@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use epitaph_store::{NoProgress, Selection, StoreError};
+use epitaph_store::{NoProgress, Selection, Store, StoreError, StoreOptions};
 use tempfile::TempDir;
 
-use crate::objects::{noise, push_options, store};
+use crate::objects::{noise, options, push_options, store};
 use crate::support::s3::{Fault, S3};
 use crate::support::{tree, write};
 
@@ -101,4 +101,30 @@ fn a_pull_goes_on_where_it_was_broken() {
     let pulled = store(s3.variables()).pull(&target, &Selection::default(), &NoProgress).unwrap();
     assert_eq!((pulled.fetched, pulled.bytes), (1, 8 * MIB - part));
     assert_eq!(tree(&target.join("up")), tree(&dir.path().join("out")));
+}
+
+#[test]
+fn a_home_that_cannot_be_written_costs_no_upload() {
+    let (s3, dir) = (S3::start(), source());
+    write(&dir.path().join("state/uploads"), "no folder");
+    let options = StoreOptions { state: Some(dir.path().join("state")), ..options(s3.variables()) };
+    let store = Store::open_with("s3://crashes/fleet", &options).unwrap();
+    let pushed = store.push(&[dir.path().join("out")], &push_options(), &NoProgress).unwrap();
+    assert_eq!((pushed.failed.len(), pushed.artifacts.len()), (0, 2), "{pushed:?}");
+    let [warning] = pushed.warnings.as_slice() else { panic!("{:?}", pushed.warnings) };
+    assert!(warning.message.contains("can't go on if its process dies: can't"), "{warning:?}");
+}
+
+#[test]
+fn a_store_that_is_gone_is_not_asked_for_each_file() {
+    let (s3, dir) = (S3::start(), tempfile::tempdir().unwrap());
+    for name in 0..40 {
+        write(&dir.path().join(format!("out/{name}")), format!("{name}"));
+    }
+    let proxy = s3.behind(|_| Fault::Busy);
+    let pushed =
+        store(proxy.variables()).push(&[dir.path().join("out")], &push_options(), &NoProgress).unwrap();
+    assert_eq!((pushed.failed.len(), pushed.artifacts.len()), (40, 0));
+    let unasked = |failed: &&epitaph_store::Failed| matches!(failed.error, StoreError::NotAskedFor { .. });
+    assert!(pushed.failed.iter().filter(unasked).count() >= 30, "{:?}", pushed.failed);
 }

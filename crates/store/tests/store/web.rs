@@ -235,3 +235,41 @@ fn a_server_that_says_nothing_is_left() {
     let error = store.ls(&Selection::default()).unwrap_err();
     assert!(matches!(error, StoreError::Stalled { .. }), "{error:?}");
 }
+
+#[test]
+fn a_server_that_tells_no_times_loses_nothing() {
+    let manifest = "/a/runs/provider=local/repo=r/job=1/node=0/x.json";
+    let blob = format!("/a/blobs/sha256/ab/{}", "ab".repeat(32));
+    let files = [manifest.to_owned(), blob];
+    let server = Server::start(move |request: &Request| {
+        if request.header("depth").is_none() {
+            let text = r#"{"schema":"epitaph-push/1","created":"","provider":"local","repo":"r","job":"1","node":"0","artifacts":[]}"#;
+            return Reply::new(200, if request.path == manifest { text } else { "" }).header("DAV", "1");
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for file in &files {
+            if let Some(below) = file.strip_prefix(&request.path) {
+                names.insert(match below.split_once('/') {
+                    Some((folder, _)) => format!("{}{folder}/", request.path),
+                    None => file.clone(),
+                });
+            }
+        }
+        let entry = |href: &String| {
+            let property = if href.ends_with('/') {
+                "<resourcetype><collection/></resourcetype>"
+            } else {
+                "<getcontentlength>1</getcontentlength>"
+            };
+            format!(
+                "<response><href>{href}</href><propstat><prop>{property}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+            )
+        };
+        let entries: String = names.iter().map(entry).collect();
+        Reply::new(207, format!("<multistatus xmlns=\"DAV:\">{entries}</multistatus>"))
+    });
+    let store = Store::open_with(&format!("{}/a", server.url()), &options(None)).unwrap();
+    assert_eq!(store.ls(&Selection::default()).unwrap().warnings.len(), 0);
+    let collected = store.gc(Duration::from_secs(86400), true).unwrap();
+    assert_eq!((collected.pushes, collected.files), (0, 0), "{collected:?}");
+}

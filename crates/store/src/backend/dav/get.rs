@@ -17,9 +17,12 @@ use url::Url;
 
 use super::session::{Session, refusal};
 use super::tree::Found;
-use crate::backend::Content;
+use crate::backend::{Content, UNKNOWN};
 use crate::http::Answer;
 use crate::{NoProgress, StoreError};
+
+/// A transfer that got this many bytes further since its last failure has not used up its attempts.
+const MOVED_ON: u64 = 1 << 20;
 
 /// What the server knows of a file; none if there is no file.
 pub(super) async fn head(session: &Session, key: &str) -> Result<Option<Found>, StoreError> {
@@ -50,7 +53,19 @@ pub(super) async fn get(session: &Arc<Session>, key: &str, range: Range<u64>) ->
     let position = if answer.status().as_u16() == 206 { range.start } else { 0 };
     let session = Arc::clone(session);
     let (wanted, start) = (range.start, range.start);
-    let cursor = Cursor { session, url, version, size, position, wanted, start, end, answer: Some(answer) };
+    let cursor = Cursor {
+        session,
+        url,
+        version,
+        size,
+        position,
+        wanted,
+        start,
+        end,
+        failures: 0,
+        furthest: start,
+        answer: Some(answer),
+    };
     let chunks =
         try_unfold(cursor, |mut cursor| async move { Ok(cursor.next().await?.map(|chunk| (chunk, cursor))) });
     Ok(Content { size, chunks: chunks.boxed() })
@@ -132,6 +147,9 @@ struct Cursor {
     wanted: u64,
     start: u64,
     end: u64,
+    /// Failures since it last moved on, and how far it was then.
+    failures: u32,
+    furthest: u64,
     answer: Option<Answer>,
 }
 
@@ -139,13 +157,18 @@ impl Cursor {
     /// The next piece of what was asked for.
     async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         let session = Arc::clone(&self.session);
-        let mut retry = session.retry();
+        let mut retry = session.retry_after(self.failures);
         while self.position < self.end {
             match self.piece().await {
                 Ok(piece) if piece.is_empty() => {}
                 Ok(piece) => return Ok(Some(piece)),
                 Err(error) => {
                     self.answer = None;
+                    if self.wanted >= self.furthest.saturating_add(MOVED_ON) {
+                        self.furthest = self.wanted;
+                        retry.moved_on();
+                    }
+                    self.failures = retry.failures() + 1;
                     retry.wait(error, self.url.path(), &NoProgress).await?;
                 }
             }
@@ -214,9 +237,9 @@ fn absent(method: &'static str, answer: &Answer) -> StoreError {
     }
 }
 
-/// When a file was last written to; 1970 if the server doesn't tell.
+/// When a file was last written to, if the server tells.
 fn modified(answer: &Answer) -> Timestamp {
-    answer.header(&LAST_MODIFIED).and_then(time).unwrap_or(Timestamp::UNIX_EPOCH)
+    answer.header(&LAST_MODIFIED).and_then(time).unwrap_or(UNKNOWN)
 }
 
 /// The length of the whole file, of an answer that has all of it.

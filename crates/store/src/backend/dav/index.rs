@@ -68,13 +68,16 @@ async fn add_name(session: &Session, folder: &str, name: String) -> Result<(), S
     let key = join(folder, NAME);
     let url = session.address().file(&key)?;
     make_above(session, &key).await?;
+    // Names are never taken away, so what was seen once belongs there, although a broken connection may have cut it off.
+    let mut names = BTreeSet::from([name]);
     for _ in 0..ROUNDS {
         let begun = Instant::now();
-        let mut names = read(session, folder).await?.unwrap_or_default();
-        if !names.insert(name.clone()) {
+        let there = read(session, folder).await?.unwrap_or_default();
+        if there.is_whole && there.names.is_superset(&names) {
             return Ok(());
         }
-        let index = serde_json::to_vec(&Index { schema: SCHEMA.to_owned(), names });
+        names.extend(there.names);
+        let index = serde_json::to_vec(&Index { schema: SCHEMA.to_owned(), names: names.clone() });
         let mut line = index.map_err(|error| bad(session, &key, error.to_string()))?;
         line.push(b'\n');
         // Never sent twice: by then, another push may have written more.
@@ -93,7 +96,7 @@ async fn add_name(session: &Session, folder: &str, name: String) -> Result<(), S
 
 /// What an index names. There must be one: without it, nobody knows what is there.
 pub(super) async fn members(session: &Session, folder: &str) -> Result<Vec<(String, Member)>, StoreError> {
-    let Some(names) = read(session, folder).await? else {
+    let Some(Names { names, .. }) = read(session, folder).await? else {
         let url = session.address().folder(folder)?;
         return Err(StoreError::CannotList { url: crate::http::shown(&url) });
     };
@@ -111,8 +114,17 @@ pub(super) async fn members(session: &Session, folder: &str) -> Result<Vec<(Stri
     found.into_iter().filter_map(Result::transpose).collect()
 }
 
-/// The names of a folder's index, as far as they can be names; none if there is no index.
-async fn read(session: &Session, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
+/// What can be read of an index.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Names {
+    /// As far as they can be names.
+    names: BTreeSet<String>,
+    /// Whether it was written to its end.
+    is_whole: bool,
+}
+
+/// The names of a folder's index; none if there is no index.
+async fn read(session: &Session, folder: &str) -> Result<Option<Names>, StoreError> {
     let key = join(folder, NAME);
     let url = session.address().file(&key)?;
     let answer = session.ask(&Method::GET, &url, &HeaderMap::new(), None).await?;
@@ -122,16 +134,53 @@ async fn read(session: &Session, folder: &str) -> Result<Option<BTreeSet<String>
         _ => return Err(refusal("GET", &answer)),
     }
     let bytes: Bytes = answer.body(LONGEST).await?.into();
-    let index: Index =
-        serde_json::from_slice(&bytes).map_err(|error| bad(session, &key, error.to_string()))?;
+    parse(&bytes).map(Some).map_err(|why| bad(session, &key, why))
+}
+
+/// Understands an index, also one that a broken connection has cut off: a server may keep what it got of a file.
+fn parse(bytes: &[u8]) -> Result<Names, String> {
+    let (index, is_whole) = match serde_json::from_slice::<Index>(bytes) {
+        Ok(index) => (index, true),
+        Err(error) if error.is_eof() => (before_the_cut(bytes), false),
+        Err(error) => return Err(error.to_string()),
+    };
     if index.schema != SCHEMA {
-        let why = format!("its schema is `{}`, not `{SCHEMA}`", index.schema.escape_default());
-        return Err(bad(session, &key, why));
+        return Err(format!("its schema is `{}`, not `{SCHEMA}`", index.schema.escape_default()));
     }
     let usable = |name: &String| is_name(name.strip_suffix('/').unwrap_or(name));
-    Ok(Some(index.names.into_iter().filter(usable).collect()))
+    Ok(Names { names: index.names.into_iter().filter(usable).collect(), is_whole })
+}
+
+/// What an index holds up to the last name that was written to its end.
+fn before_the_cut(bytes: &[u8]) -> Index {
+    let end = bytes.windows(2).rposition(|pair| pair == b"\",").map_or(0, |at| at + 1);
+    let start = bytes.get(..end).unwrap_or_default();
+    let whole = serde_json::from_slice(&[start, b"]}"].concat());
+    whole.unwrap_or_else(|_| Index { schema: SCHEMA.to_owned(), names: BTreeSet::new() })
 }
 
 fn bad(session: &Session, key: &str, why: String) -> StoreError {
     StoreError::BadAnswer { url: format!("{}{key}", session.address().shown()), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_index_keeps_its_names() {
+        let names = BTreeSet::from(["a.json", "b/", "c/"].map(str::to_owned));
+        let whole = serde_json::to_vec(&Index { schema: SCHEMA.to_owned(), names: names.clone() }).unwrap();
+        assert_eq!(parse(&whole), Ok(Names { names, is_whole: true }));
+        let mut last = 0;
+        for length in 0..whole.len() {
+            let found = parse(&whole[..length]).unwrap();
+            assert!(!found.is_whole && found.names.len() >= last, "{length}: {found:?}");
+            last = found.names.len();
+        }
+        assert_eq!(last, 2, "the last name may be cut");
+        for other in ["[]", "garbage", r#"{"schema":"epitaph-index/2","names":[]}"#] {
+            assert!(parse(other.as_bytes()).is_err(), "{other}");
+        }
+    }
 }

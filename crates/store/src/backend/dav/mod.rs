@@ -38,7 +38,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use payload::Payload;
-use put::Mode;
+use put::{Copied, Mode};
 use session::Session;
 use tree::Found;
 
@@ -67,11 +67,16 @@ impl Dav {
     /// Gives a second key the content of a first one, unless it has some: by the server itself, or else through us.
     async fn copy(&self, from: &str, to: &str) -> Result<(), StoreError> {
         let size = get::head(&self.session, from).await?.map_or(0, |found| found.size);
-        if self.session.moves().await? && put::copy(&self.session, from, to, size).await? {
-            return Ok(());
+        let mut mode = Mode::Create;
+        if self.session.moves().await? {
+            match put::copy(&self.session, from, to, size).await? {
+                Copied::Whole | Copied::Taken => return Ok(()),
+                Copied::Cut => mode = Mode::Replace,
+                Copied::Refused => {}
+            }
         }
         let payload = Payload::Stored { session: &self.session, key: from, size };
-        put::put(&self.session, to, &payload, Mode::Create).await.map(drop)
+        put::put(&self.session, to, &payload, mode).await.map(drop)
     }
 }
 
@@ -117,19 +122,22 @@ impl Backend for Dav {
             && there.size == content.size
         {
             at(content.size);
-            return Ok(Stored { content, there_since: Some(there.modified) });
+            return Ok(Stored { there_since: Some(there.modified), ..Stored::new(content) });
         }
         let payload = Payload::File { path: source, content: &content, at };
         put::put(&self.session, &key, &payload, Mode::Replace).await?;
-        Ok(Stored { content, there_since: None })
+        Ok(Stored::new(content))
     }
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         put::put(&self.session, key, &Payload::Bytes(bytes.into()), Mode::Replace).await.map(drop)
     }
 
-    async fn alias(&self, sha256: &str, key: &str) -> Result<(), StoreError> {
-        self.copy(&blob_key(sha256).unwrap_or_default(), key).await
+    async fn alias(&self, sha256: &str, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        if let Some(there) = get::head(&self.session, key).await? {
+            return Ok(Some(there.modified));
+        }
+        self.copy(&blob_key(sha256).unwrap_or_default(), key).await.map(|()| None)
     }
 
     async fn create(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {

@@ -88,10 +88,28 @@ async fn plainly(
     upload(session, key, payload, &headers).await
 }
 
-/// Gives a key the content of another one, unless it has some.
-pub(super) async fn copy(session: &Session, from: &str, to: &str, length: u64) -> Result<bool, StoreError> {
-    let moved = transfer("COPY", session, from, to, length, Mode::Create).await?;
-    Ok(moved != Moved::Refused)
+/// How the server copied a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Copied {
+    Whole,
+    /// It stopped in the middle.
+    Cut,
+    /// Another file has the name, and keeps it.
+    Taken,
+    /// The server doesn't do this.
+    Refused,
+}
+
+/// Gives a key the content of another one of that length, unless it has some.
+pub(super) async fn copy(session: &Session, from: &str, to: &str, length: u64) -> Result<Copied, StoreError> {
+    match transfer("COPY", session, from, to, length, Mode::Create).await? {
+        Moved::Refused => Ok(Copied::Refused),
+        Moved::Taken => Ok(Copied::Taken),
+        Moved::Done => {
+            let is_whole = head(session, to).await?.is_some_and(|found| found.size == length);
+            Ok(if is_whole { Copied::Whole } else { Copied::Cut })
+        }
+    }
 }
 
 /// Sends it as often as it takes; `false` if a condition in the headers doesn't hold.
@@ -104,12 +122,29 @@ async fn upload(
     let url = session.address().file(key)?;
     make_above(session, key).await?;
     let mut retry = session.retry();
+    let mut broken = false;
     loop {
         match attempt(session, key, &url, payload, headers).await {
+            // Nothing was there before our own attempts: what has the name now may be what one of them left.
+            Ok(false) if broken => return replace_ours(session, key, &url, payload).await,
             Ok(done) => return Ok(done),
             Err(error) => retry.wait(error, key, &NoProgress).await.map_err(given_up)?,
         }
+        broken = true;
     }
+}
+
+/// Sends it once more where an earlier attempt has left less than the whole.
+async fn replace_ours(
+    session: &Session,
+    key: &str,
+    url: &Url,
+    payload: &Payload<'_>,
+) -> Result<bool, StoreError> {
+    if head(session, key).await?.is_some_and(|found| found.size == payload.length()) {
+        return Ok(true);
+    }
+    attempt(session, key, url, payload, &HeaderMap::new()).await.map_err(given_up)
 }
 
 /// The error of the last attempt: nginx answers 500 where a folder is missing, so what was asked for is told as well.

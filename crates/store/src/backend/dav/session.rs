@@ -62,6 +62,11 @@ impl Session {
         Retry::new(&self.network)
     }
 
+    /// A count of failures that goes on.
+    pub(super) fn retry_after(&self, failures: u32) -> Retry<'_> {
+        Retry::after(&self.network, failures)
+    }
+
     /// Sends a request until there is an answer that would be the same the next time.
     pub(super) async fn ask(
         &self,

@@ -10,6 +10,7 @@ use super::folders::method;
 use super::session::{Session, refusal};
 use super::{AT_ONCE, INCOMING, index, multistatus};
 use crate::StoreError;
+use crate::backend::UNKNOWN;
 
 /// A folder of a hundred thousand files has an answer of half that length, in bytes.
 const LONGEST_ANSWER: usize = 64 << 20;
@@ -25,7 +26,7 @@ const MOST: usize = 5_000_000;
 pub(super) struct Found {
     /// In bytes.
     pub(super) size: u64,
-    /// When its content was last written, by the server's clock; 1970 if it doesn't tell.
+    /// When its content was last written, by the server's clock; [`UNKNOWN`] if it doesn't tell.
     pub(super) modified: Timestamp,
 }
 
@@ -102,7 +103,7 @@ pub(super) async fn asked(session: &Session, folder: &str) -> Result<Vec<(String
     let entries = multistatus::parse(&xml).map_err(|error| bad(error.to_string()))?;
     let member = |entry: multistatus::Entry| {
         let name = session.address().member(folder, &entry.href)?;
-        let modified = entry.modified.unwrap_or(Timestamp::UNIX_EPOCH);
+        let modified = entry.modified.unwrap_or(UNKNOWN);
         let file = entry.size.map(|size| Member::File(Found { size, modified }));
         Some((name, if entry.is_folder { Some(Member::Folder) } else { file }?))
     };

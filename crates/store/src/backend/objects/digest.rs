@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::files::length_now;
 use crate::hash::{Copied, hex};
 
 /// How much is read at a time while hashing.
@@ -22,16 +23,17 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// Reads a file to its end, as it is at that moment. The part size grows with the file, since no store takes more
+    /// Reads a file to the end that it has at that moment. The part size grows with the file, since no store takes more
     /// than 10,000 parts.
     pub(super) fn of(file: &File, least_part_size: u64) -> io::Result<Self> {
         let expected = file.metadata()?.len();
-        let part_size = part_size(expected, least_part_size);
+        let (part_size, end) = (part_size(expected, least_part_size), length_now(file)?);
         let (mut whole, mut parts, mut size) = (Sha256::new(), Vec::new(), 0);
         let mut piece = vec![0; usize::try_from(PIECE.min(part_size)).unwrap_or_default()];
         let mut part = Sha256::new();
         loop {
-            let room = usize::try_from(part_size - size % part_size).unwrap_or(usize::MAX).min(piece.len());
+            let left = (part_size - size % part_size).min(end.saturating_sub(size));
+            let room = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
             let room = piece.get_mut(..room).unwrap_or_default();
             let length = match file.read_at(room, size) {
                 Ok(length) => length,

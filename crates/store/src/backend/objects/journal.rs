@@ -29,12 +29,16 @@ const LONGEST: u64 = 16 << 20;
 pub(super) struct Journals {
     folder: PathBuf,
     store: String,
+    /// Where that store's server is, where it isn't the provider's own.
+    server: String,
 }
 
 /// The upload that a journal is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Upload {
     pub(super) store: String,
+    #[serde(default)]
+    server: String,
     pub(super) key: String,
     pub(super) part_size: u64,
     /// The store's name for it.
@@ -59,8 +63,8 @@ pub(super) struct Journal {
 }
 
 impl Journals {
-    pub(super) fn new(state: &Path, store: &str) -> Self {
-        Self { folder: state.join("uploads"), store: store.to_owned() }
+    pub(super) fn new(state: &Path, store: &str, server: String) -> Self {
+        Self { folder: state.join("uploads"), store: store.to_owned(), server }
     }
 
     /// Whether there is a journal of a key's upload.
@@ -88,7 +92,7 @@ impl Journals {
                 Err(error) => return Err(StoreError::io("open", &path)(error)),
             }
         }
-        Err(StoreError::Busy { path: self.path(key, 0) })
+        Err(StoreError::io("lock", &self.path(key, 0))(io::ErrorKind::WouldBlock.into()))
     }
 
     /// All journals of this store that nobody writes and that were written last before that time.
@@ -101,13 +105,19 @@ impl Journals {
         let old = entries.map(|entry| entry.path()).filter(is_old);
         let journals = old.filter_map(|path| Journal::open(&path, false).ok().flatten());
         journals
-            .filter(|journal| journal.upload.as_ref().is_some_and(|upload| upload.store == self.store))
+            .filter(|journal| journal.upload.as_ref().is_some_and(|upload| self.is_here(upload)))
             .collect()
+    }
+
+    /// Whether an upload is to this store, and not to one of the same name at another server.
+    fn is_here(&self, upload: &Upload) -> bool {
+        upload.store == self.store && upload.server == self.server
     }
 
     /// The record that an upload has begun.
     pub(super) fn upload(&self, key: &str, part_size: u64, id: String) -> Upload {
-        Upload { store: self.store.clone(), key: key.to_owned(), part_size, id }
+        let (store, server) = (self.store.clone(), self.server.clone());
+        Upload { store, server, key: key.to_owned(), part_size, id }
     }
 }
 
@@ -148,7 +158,12 @@ impl Journal {
 
     /// Forgets the upload, which has ended.
     pub(super) fn end(self) -> Result<(), StoreError> {
-        fs::remove_file(&self.path).map_err(StoreError::io("remove", &self.path))
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io("remove", &self.path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn add_line(&self, line: &impl Serialize) -> Result<(), StoreError> {
@@ -169,7 +184,7 @@ mod tests {
     #[test]
     fn parts_are_remembered() {
         let dir = tempfile::tempdir().unwrap();
-        let journals = Journals::new(dir.path(), "s3://bucket");
+        let journals = Journals::new(dir.path(), "s3://bucket", String::new());
         let mut journal = journals.open("k").unwrap();
         assert_eq!(journal.upload, None);
         let upload = journals.upload("k", 8, "id".into());
@@ -192,7 +207,7 @@ mod tests {
     #[test]
     fn one_process_has_a_journal() {
         let dir = tempfile::tempdir().unwrap();
-        let journals = Journals::new(dir.path(), "s3://bucket");
+        let journals = Journals::new(dir.path(), "s3://bucket", String::new());
         let first = journals.open("k").unwrap();
         let second = journals.open("k").unwrap();
         assert_ne!(first.path, second.path);
@@ -201,9 +216,11 @@ mod tests {
     #[test]
     fn only_old_journals_of_the_store_are_abandoned() {
         let dir = tempfile::tempdir().unwrap();
-        let (ours, others) = (Journals::new(dir.path(), "s3://a"), Journals::new(dir.path(), "s3://b"));
-        for journals in [&ours, &others] {
-            journals.open("k").unwrap().begin(journals.upload("k", 8, "id".into())).unwrap();
+        let journals = |store, server: &str| Journals::new(dir.path(), store, server.to_owned());
+        let ours = journals("s3://a", "http://one");
+        let (others, elsewhere) = (journals("s3://b", "http://one"), journals("s3://a", "http://two"));
+        for (journals, key) in [(&ours, "k"), (&others, "k"), (&elsewhere, "other k")] {
+            journals.open(key).unwrap().begin(journals.upload(key, 8, "id".into())).unwrap();
         }
         let now = Timestamp::now();
         let hour = jiff::SignedDuration::from_hours(1);

@@ -1,11 +1,12 @@
 //! Object stores: anything that [`object_store::ObjectStore`] speaks to.
 //!
 //! `open` makes one from a URL and the environment's settings, `transport` carries its requests, `upload` sends files in
-//! parts, `journal` remembers parts across the death of the process, `error` puts what went wrong into our words.
+//! parts, `journal` remembers parts across the death of the process, `memory` makes the best of it where that fails, `error` puts what went wrong into our words.
 
 mod digest;
 mod error;
 mod journal;
+mod memory;
 mod open;
 mod transport;
 mod upload;
@@ -25,7 +26,7 @@ use object_store::{
 };
 use tokio::sync::Semaphore;
 
-use super::{At, Backend, Content, Object, Stored};
+use super::{At, Backend, Content, Object, Stored, UNKNOWN};
 use crate::http::Retry;
 use crate::layout::blob_key;
 use crate::options::{Network, StoreOptions};
@@ -66,7 +67,8 @@ impl Objects {
         let units = network.part_size.div_ceil(UNIT).saturating_mul(network.requests.max(1) as u64);
         let in_flight =
             Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS));
-        let journals = options.state.as_ref().map(|state| Journals::new(state, &url));
+        let journals =
+            options.state.as_ref().map(|state| Journals::new(state, &url, options.cloud.servers()));
         Self { store, multipart, prefix, url, network, in_flight, journals }
     }
 
@@ -85,7 +87,7 @@ impl Objects {
         let key = meta.location.as_ref().strip_prefix(&self.prefix)?;
         let key = if self.prefix.is_empty() { key } else { key.strip_prefix('/')? };
         let nanoseconds = i32::try_from(meta.last_modified.timestamp_subsec_nanos()).unwrap_or_default();
-        let modified = Timestamp::new(meta.last_modified.timestamp(), nanoseconds).unwrap_or(Timestamp::MAX);
+        let modified = Timestamp::new(meta.last_modified.timestamp(), nanoseconds).unwrap_or(UNKNOWN);
         Some(Object { key: key.to_owned(), size: meta.size, modified })
     }
 
@@ -182,13 +184,14 @@ impl Backend for Objects {
         self.write(key, bytes, PutMode::Overwrite).await.map_err(|error| self.error(key, error))
     }
 
-    async fn alias(&self, sha256: &str, key: &str) -> Result<(), StoreError> {
+    async fn alias(&self, sha256: &str, key: &str) -> Result<Option<Timestamp>, StoreError> {
         // Two pushes may both find nothing: what they write then is the same to a debugger.
-        if self.head(key).await?.is_some() {
-            return Ok(());
+        if let Some(there) = self.head(key).await? {
+            return Ok(Some(there.modified));
         }
         let blob = self.path(&blob_key(sha256).unwrap_or_default())?;
-        self.store.copy(&blob, &self.path(key)?).await.map_err(|error| self.error(key, error))
+        self.store.copy(&blob, &self.path(key)?).await.map_err(|error| self.error(key, error))?;
+        Ok(None)
     }
 
     async fn create(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {

@@ -21,6 +21,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::digest::Digests;
 use super::journal::Journal;
+use super::memory::Memory;
 use super::{Objects, UNIT};
 use crate::StoreError;
 use crate::backend::{At, Backend, Stored};
@@ -51,16 +52,17 @@ impl Objects {
         {
             self.forget(&key).await;
             at(content.size);
-            return Ok(Stored { content, there_since: Some(there.modified) });
+            return Ok(Stored { there_since: Some(there.modified), ..Stored::new(content) });
         }
         let object = self.path(&key)?;
         let source = Source { path, file, digests: Arc::new(digests), key, object, at };
+        let mut stored = Stored::new(content);
         match &self.multipart {
             _ if source.digests.parts() == 1 => self.send_whole(&source).await?,
-            Some(multipart) => self.send_resumably(multipart.as_ref(), &source).await?,
+            Some(multipart) => stored.trouble = self.send_resumably(multipart.as_ref(), &source).await?,
             None => self.send_in_order(&source).await?,
         }
-        Ok(Stored { content, there_since: None })
+        Ok(stored)
     }
 
     /// Ends the uploads whose journals were written last before that time. Tells how many.
@@ -114,20 +116,19 @@ impl Objects {
         Ok(())
     }
 
-    /// Sends a file in parts, and goes on where an earlier process stopped.
+    /// Sends a file in parts, and goes on where an earlier process stopped. Tells why a later one could not.
     async fn send_resumably(
         &self,
         multipart: &dyn MultipartStore,
         source: &Source<'_>,
-    ) -> Result<(), StoreError> {
-        let mut journal = self.journals.as_ref().map(|journals| journals.open(&source.key)).transpose()?;
-        let known = journal.as_ref().and_then(|journal| journal.upload.clone());
-        if let (Some(known), Some(found)) = (known, &journal)
+    ) -> Result<Option<StoreError>, StoreError> {
+        let mut memory = Memory::of(self.journals.as_ref(), &source.key);
+        if let Some((known, parts)) = memory.found()
             && known.key == source.key
             && known.part_size == source.digests.part_size
         {
-            match self.send_parts(multipart, source, &known.id, journal.as_ref(), &found.parts).await {
-                Ok(()) => return journal.map_or(Ok(()), Journal::end),
+            match self.send_parts(multipart, source, &known.id, &memory, &parts).await {
+                Ok(()) => return Ok(memory.end()),
                 // It was aborted, or completed by someone whose answer was lost, or another bucket has its name by now.
                 Err(
                     StoreError::Absent { .. } | StoreError::Rejected { status: Some(400..=428 | 500), .. },
@@ -136,21 +137,21 @@ impl Objects {
             }
             let there = self.head(&source.key).await?;
             if there.is_some_and(|there| there.size == source.digests.content.size) {
-                return journal.map_or(Ok(()), Journal::end);
+                return Ok(memory.end());
             }
         }
         let failed = |error| self.error(&source.key, error);
         let id = multipart.create_multipart(&source.object).await.map_err(failed)?;
-        if let (Some(journal), Some(journals)) = (&mut journal, &self.journals) {
-            journal.begin(journals.upload(&source.key, source.digests.part_size, id.clone()))?;
+        if let Some(journals) = &self.journals {
+            memory.begin(journals.upload(&source.key, source.digests.part_size, id.clone()));
         }
-        match self.send_parts(multipart, source, &id, journal.as_ref(), &BTreeMap::new()).await {
-            Ok(()) => journal.map_or(Ok(()), Journal::end),
+        match self.send_parts(multipart, source, &id, &memory, &BTreeMap::new()).await {
+            Ok(()) => Ok(memory.end()),
             // Another process may have better luck.
-            Err(error) if journal.is_some() && error.is_transient() => Err(error),
+            Err(error) if memory.holds() && error.is_transient() => Err(error),
             Err(error) => {
                 let _ = multipart.abort_multipart(&source.object, &id).await;
-                journal.map_or(Ok(()), Journal::end)?;
+                memory.end();
                 Err(error)
             }
         }
@@ -162,7 +163,7 @@ impl Objects {
         multipart: &dyn MultipartStore,
         source: &Source<'_>,
         id: &str,
-        journal: Option<&Journal>,
+        memory: &Memory,
         known: &BTreeMap<usize, String>,
     ) -> Result<(), StoreError> {
         let id = &id.to_owned();
@@ -178,7 +179,7 @@ impl Objects {
             let (bytes, _permit) = self.part(source, part).await?;
             let sent = multipart.put_part(&source.object, id, part, PutPayload::from_bytes(bytes)).await;
             let sent = sent.map_err(|error| self.error(&source.key, error))?;
-            journal.map_or(Ok(()), |journal| journal.add(part, sent.content_id.clone()))?;
+            memory.add(part, &sent.content_id);
             Ok((part, sent))
         });
         let sends = stream::iter(sends).buffer_unordered(self.network.requests.max(1));

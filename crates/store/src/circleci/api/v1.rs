@@ -1,8 +1,9 @@
 //! API v1.1 (<https://circleci.com/docs/api/v1/>): one list without pages for each job.
 
-use super::answer::{Items, one};
+use super::answer::one;
 use super::{Api, ApiArtifact};
 use crate::StoreError;
+use crate::http::Items;
 
 /// `GET /api/v1.1/project/:vcs/:org/:repo/:job/artifacts`.
 pub(super) async fn artifacts(api: &Api<'_>, job: u64) -> Result<Vec<ApiArtifact>, StoreError> {

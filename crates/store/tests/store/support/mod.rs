@@ -31,6 +31,12 @@ pub(crate) fn texts(root: &Path) -> BTreeMap<String, String> {
     tree(root).into_iter().map(text).collect()
 }
 
+/// What pulls keep for themselves in a folder.
+pub(crate) fn kept_by_pulls(target: &Path) -> Vec<String> {
+    let entries = fs::read_dir(target.join(".epitaph-pull")).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
 /// Writes a file and the folders above it.
 pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
