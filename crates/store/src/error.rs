@@ -445,6 +445,9 @@ impl StoreError {
                  AZURE_STORAGE_SAS_TOKEN"
             }
             Self::Changed { .. } => "push again when the file is written to its end",
+            Self::Redirect { url, .. } if url.starts_with("http://") => {
+                "give the address that it leads to, https:// instead of http:// in most cases"
+            }
             Self::NotWritten { .. } => "pull into a new folder, or move away what stands there",
             Self::NoStore { .. } => "give the folder or URL that `epitaph push` was given",
             Self::BadServer { .. } => "write it as https://HOST",

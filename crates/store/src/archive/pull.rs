@@ -52,8 +52,7 @@ pub(crate) struct Incoming {
 impl Incoming {
     /// What the target remembers it by: another file may be put under the same URL.
     fn source(&self) -> String {
-        let sha256 = self.sha256.iter().map(|sha256| format!("\n{sha256}")).collect::<String>();
-        format!("{}{sha256}", self.url)
+        format!("{}\n{}", self.url, self.sha256.as_deref().unwrap_or_default())
     }
 }
 

@@ -120,7 +120,9 @@ fn hidden_names_only_where_a_pull_made_the_folder() {
     let paths = [".git/config", ".envrc", "src/.cargo/config.toml"];
     for _ in 0..2 {
         let target = Target::open(&new).unwrap();
-        paths.iter().for_each(|path| put(&target, path, path).unwrap());
+        for path in paths {
+            put(&target, path, path).unwrap();
+        }
     }
     fs::create_dir_all(old.join(".git")).unwrap();
     fs::create_dir(old.join("src")).unwrap();

@@ -271,7 +271,7 @@ impl epitaph_store::Progress for Growing {
     fn advanced(&self, _: &str, _: u64, _: Option<u64>) {
         if self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 50 {
             let file = fs::OpenOptions::new().append(true).open(&self.0);
-            file.and_then(|mut file| std::io::Write::write_all(&mut file, &[7; 300_000])).unwrap();
+            file.and_then(|mut file| std::io::Write::write_all(&mut file, &vec![7; 300_000])).unwrap();
         }
     }
 }
