@@ -233,9 +233,9 @@ impl Objects {
     }
 }
 
-/// Whether a store doesn't know an upload any more. Some say so by a server's error.
+/// Whether a store doesn't know an upload any more. Some say so by a server's error, or that nobody may ask for it.
 fn is_gone(error: &StoreError) -> bool {
-    error.is_absent() || matches!(error, StoreError::Rejected { status: Some(404 | 500), .. })
+    error.is_absent() || matches!(error, StoreError::Rejected { status: Some(403 | 404 | 500), .. })
 }
 
 /// Reads and hashes on another thread, so that transfers go on meanwhile.
