@@ -40,8 +40,6 @@ pub struct PushOptions {
 /// One push under way.
 pub(super) struct Push<'a> {
     pub(super) backend: &'a dyn Backend,
-    /// When this attempt began.
-    pub(super) time: Timestamp,
     pub(super) identity: Identity,
     pub(super) options: &'a PushOptions,
     pub(super) progress: &'a dyn Progress,
@@ -86,7 +84,7 @@ impl Keyed {
             let plan = Plan::make(sources, destination.as_ref(), self.backend.local());
             let backend = self.backend.as_ref();
             let (identity, warnings) = (Identity::new(), Mutex::new(plan.warnings));
-            let push = Push { backend, time: identity.created, identity, options, progress, warnings };
+            let push = Push { backend, identity, options, progress, warnings };
             push.run(&folder, plan.files, plan.skipped, plan.failed, self.network.transfers).await
         })
     }
@@ -148,7 +146,7 @@ impl Push<'_> {
                 };
                 (index, file, outcome)
             });
-            let mut sends = stream::iter(sends).buffer_unordered(at_once);
+            let mut sends = stream::iter(sends).buffer_unordered(transfers.max(1));
             while let Some(outcome) = sends.next().await {
                 outcomes.push(outcome);
             }

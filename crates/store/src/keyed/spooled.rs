@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use jiff::Timestamp;
-
 use super::Keyed;
 use super::names::Destination;
 use super::plan::Plan;
@@ -44,7 +42,6 @@ impl Keyed {
             self.backend.prepare().await?;
             let push = Push {
                 backend: self.backend.as_ref(),
-                time: Timestamp::now(),
                 identity,
                 options: &options,
                 progress,
