@@ -179,6 +179,14 @@ pub enum StoreError {
         /// What is wrong with them.
         why: String,
     },
+    /// AWS gives no keys for what the CI system says of its job.
+    #[error("{url} gives this job no keys: {why}")]
+    NotTrusted {
+        /// The service that was asked.
+        url: String,
+        /// Its code for the reason.
+        why: String,
+    },
     /// A file is not what it was when the push began with it.
     #[error("{} changed while it was pushed", path.display())]
     Changed {
@@ -395,6 +403,9 @@ impl StoreError {
             Self::NoCredentials { .. } | Self::Rejected { status: Some(401 | 403), .. } => {
                 "credentials come from AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or \
                  AZURE_STORAGE_SAS_TOKEN"
+            }
+            Self::NotTrusted { .. } => {
+                "check AWS_ROLE_ARN, and that the role's trust policy names the CI system, its audience and this project"
             }
             Self::Changed { .. } => "push again when the file is written to its end",
             Self::BadServer { .. } => "write it as https://HOST",

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::CiArgs;
+use super::keys::{EncryptArgs, IdentityArgs, OidcArgs};
 use super::parse::{parse_span, parse_transfers};
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,11 @@ pub(crate) struct PushArgs {
     #[arg(long, value_name = "NAME", env = "EPITAPH_JOB")]
     pub(crate) job: Option<String>,
     #[command(flatten)]
+    pub(crate) encrypt: EncryptArgs,
+    #[command(flatten)]
     pub(crate) ci: CiArgs,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
     /// How many files to send at once
     #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
     pub(crate) jobs: usize,
@@ -59,6 +64,10 @@ pub(crate) struct PullArgs {
     pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
     /// How many files to download at once
     #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
     pub(crate) jobs: usize,
@@ -76,6 +85,8 @@ pub(crate) struct LsArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -112,4 +123,6 @@ pub(crate) struct GcArgs {
     /// Where pushes of this host remember unfinished uploads, which end as well once they are a day old
     #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_STATE")]
     pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
 }

@@ -12,7 +12,7 @@ mod service;
 mod tls;
 mod upload;
 
-pub(crate) use client::{Answer, Client, connections, retry_after};
+pub(crate) use client::{Answer, Client, connections, is_loopback, retry_after};
 pub(crate) use credential::Credential;
 pub(crate) use retry::Retry;
 pub(crate) use service::Service;

@@ -16,6 +16,7 @@ mod read;
 mod runs;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
@@ -24,7 +25,7 @@ use crate::listing::Listing;
 use crate::options::Network;
 use crate::outcome::Pulled;
 use crate::runtime::Blocking;
-use crate::{Progress, Selection, StoreError, StoreOptions};
+use crate::{Encrypt, Progress, Selection, StoreError, StoreOptions};
 
 use runs::Pushes;
 
@@ -39,11 +40,13 @@ pub(crate) struct Keyed {
     backend: Box<dyn Backend>,
     runtime: Blocking,
     network: Network,
+    encrypt: Option<Arc<dyn Encrypt>>,
 }
 
 impl Keyed {
     pub(crate) fn new(backend: Box<dyn Backend>, runtime: Blocking, options: &StoreOptions) -> Self {
-        Self { backend, runtime, network: options.network.clone() }
+        let (network, encrypt) = (options.network.clone(), options.encrypt.clone());
+        Self { backend, runtime, network, encrypt }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::names::{self, Destination};
-use crate::StoreError;
 use crate::layout::Role;
 use crate::outcome::{Failed, Skipped};
 use crate::warning::Warning;
+use crate::{Encrypt, StoreError};
 
 /// A file to copy.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Planned {
     pub(super) role: Role,
     /// In bytes, when it was found.
     pub(super) size: u64,
+    /// Whether it leaves encrypted.
+    pub(super) encrypted: bool,
 }
 
 /// Everything that a push was given.
@@ -35,8 +37,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Finds the files. The store is left out where it is a folder that lies inside of a pushed one.
-    pub(super) fn make(sources: &[PathBuf], destination: Option<&Destination>, store: Option<&Path>) -> Self {
+    /// Finds the files, and those that leave encrypted by another name. The store is left out where it is a folder that
+    /// lies inside of a pushed one.
+    pub(super) fn make(
+        sources: &[PathBuf],
+        destination: Option<&Destination>,
+        store: Option<&Path>,
+        encrypt: Option<&dyn Encrypt>,
+    ) -> Self {
         let mut plan = Self::default();
         let store = store.and_then(|store| fs::metadata(store).ok());
         for source in sources {
@@ -51,6 +59,9 @@ impl Plan {
                     plan.add_file(real, artifact, &metadata);
                 }
             }
+        }
+        if let Some(encrypt) = encrypt {
+            plan.encrypt(encrypt);
         }
         plan.files
             .sort_by(|a, b| (a.role.rank(), a.size, &a.artifact).cmp(&(b.role.rank(), b.size, &b.artifact)));
@@ -100,7 +111,16 @@ impl Plan {
                     Role::Plain => Role::of(&source.to_string_lossy()),
                     role => role,
                 };
-                self.files.push(Planned { source, artifact, role, size: metadata.len() });
+                self.files.push(Planned { source, artifact, role, size: metadata.len(), encrypted: false });
+            }
+        }
+    }
+
+    fn encrypt(&mut self, encrypt: &dyn Encrypt) {
+        for file in &mut self.files {
+            if let Some(suffix) = encrypt.suffix(&file.source) {
+                file.artifact.push_str(suffix);
+                file.encrypted = true;
             }
         }
     }
@@ -162,7 +182,7 @@ mod tests {
             fs::write(path, vec![0; *size]).unwrap();
         }
         let top = Destination::parse("").unwrap();
-        let plan = Plan::make(&[dir.path().to_owned()], Some(&top), None);
+        let plan = Plan::make(&[dir.path().to_owned()], Some(&top), None, None);
         plan.files.into_iter().map(|file| file.artifact).collect()
     }
 
@@ -196,7 +216,7 @@ mod tests {
         fs::create_dir_all(&crash).unwrap();
         fs::write(crash.join("summary.json"), "{}").unwrap();
         let destination = Destination::parse("elsewhere").unwrap();
-        let plan = Plan::make(&[crash], Some(&destination), None);
+        let plan = Plan::make(&[crash], Some(&destination), None, None);
         assert_eq!(plan.files[0].artifact, "elsewhere/summary.json");
         assert_eq!(plan.files[0].role, Role::Summary { id: "x1".into() });
     }
@@ -210,7 +230,7 @@ mod tests {
         }
         let sources: Vec<PathBuf> = ["a", "b", "c"].iter().map(|name| dir.path().join(name)).collect();
         let destination = Destination::parse("cores").unwrap();
-        let plan = Plan::make(&sources, Some(&destination), None);
+        let plan = Plan::make(&sources, Some(&destination), None, None);
         let names: Vec<&str> = plan.files.iter().map(|file| file.artifact.as_str()).collect();
         assert_eq!(names, ["cores/core", "cores/core.2", "cores/core.3"]);
         assert_eq!(plan.warnings.len(), 2);

@@ -1,6 +1,8 @@
 //! From local files into the store.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -17,7 +19,7 @@ use crate::layout::{Role, blob_key, manifest_folder, push_name, summary_key};
 use crate::listing::Artifact;
 use crate::outcome::{Failed, Pushed, Skipped};
 use crate::warning::Warning;
-use crate::{JobId, Progress, StoreError};
+use crate::{Encrypt, JobId, Progress, StoreError};
 
 /// A summary of ten thousand threads is shorter.
 const LONGEST_SUMMARY: u64 = 64 << 20;
@@ -42,6 +44,7 @@ pub(super) struct Push<'a> {
     pub(super) time: Timestamp,
     pub(super) options: &'a PushOptions,
     pub(super) progress: &'a dyn Progress,
+    encrypt: Option<Arc<dyn Encrypt>>,
     warnings: Mutex<Vec<Warning>>,
 }
 
@@ -65,10 +68,11 @@ impl Keyed {
         let destination = options.destination.as_deref().map(Destination::parse).transpose()?;
         self.runtime.wait(async {
             self.backend.prepare().await?;
-            let plan = Plan::make(sources, destination.as_ref(), self.backend.local());
+            let plan =
+                Plan::make(sources, destination.as_ref(), self.backend.local(), self.encrypt.as_deref());
             let backend = self.backend.as_ref();
             let (time, warnings) = (Timestamp::now(), Mutex::new(plan.warnings));
-            let push = Push { backend, time, options, progress, warnings };
+            let push = Push { backend, time, options, progress, encrypt: self.encrypt.clone(), warnings };
             push.run(&folder, plan.files, plan.skipped, plan.failed, self.network.transfers).await
         })
     }
@@ -142,10 +146,13 @@ impl Push<'_> {
 
     /// Puts one file into the store. Tells its second key, if it has one.
     pub(super) async fn store(&self, file: &Planned) -> Result<(Stored, Option<String>), StoreError> {
-        let (name, size) = (file.artifact.as_str(), Some(file.size));
+        let name = file.artifact.as_str();
+        let (source, size) =
+            self.leaving(file).await.inspect_err(|error| self.progress.failed(name, error))?;
+        let size = Some(size);
         self.progress.started(name, size);
         let at = |position| self.progress.advanced(name, position, size);
-        let stored = self.backend.put_file(&file.source, &at).await;
+        let stored = self.backend.put_file(&source, &at).await;
         let stored = stored.inspect_err(|error| self.progress.failed(name, error))?;
         // The artifact is safe now; what a query or a debugger would find besides is not worth failing it.
         let sha256 = &stored.content.sha256;
@@ -163,6 +170,22 @@ impl Push<'_> {
         });
         self.progress.finished(name);
         Ok((stored, also))
+    }
+
+    /// Returns the file that leaves for a planned one, and its size in bytes: that one, or what it is when encrypted.
+    async fn leaving(&self, file: &Planned) -> Result<(PathBuf, u64), StoreError> {
+        let Some(encrypt) = self.encrypt.clone().filter(|_| file.encrypted) else {
+            return Ok((file.source.clone(), file.size));
+        };
+        let source = file.source.clone();
+        // A large file takes its time, in which others are sent.
+        let encrypted = tokio::task::spawn_blocking(move || {
+            let path = encrypt.encrypt(&source)?;
+            let size = path.metadata()?.len();
+            Ok((path, size))
+        });
+        let encrypted = encrypted.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
+        encrypted.map_err(StoreError::io("encrypt", &file.source))
     }
 
     /// Puts a summary where the fleet's queries find it, and tells the key.
