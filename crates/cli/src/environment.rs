@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use epitaph_store::{CloudSettings, HttpLogin, StoreOptions};
-use epitaph_summary::{CiProvider, Masks};
+use epitaph_summary::{CiJob, CiProvider, Masks};
 
 use crate::args::OidcArgs;
 use crate::circleci_token;
@@ -49,7 +49,7 @@ pub(crate) fn masks() -> Masks {
 /// user of the machine could read them.
 pub(crate) fn store_options(transfers: Option<usize>, oidc: OidcArgs) -> Result<StoreOptions, Error> {
     let mut options = StoreOptions::default();
-    options.circleci_url = variable(CIRCLECI_URL);
+    options.circleci_url = variable(CIRCLECI_URL).or_else(own_circleci);
     options.circleci_token = circleci_token::find(options.circleci_url.as_deref())?;
     options.http_login = http_login()?;
     tokens::add(&mut options)?;
@@ -63,6 +63,12 @@ pub(crate) fn store_options(transfers: Option<usize>, oidc: OidcArgs) -> Result<
         options.network.transfers = transfers;
     }
     Ok(options)
+}
+
+/// Returns the CircleCI server that this job runs on, if it is one of somebody's own: the job's own page says so.
+fn own_circleci() -> Option<String> {
+    CiProvider::detect(variable).filter(|provider| *provider == CiProvider::CircleCi)?;
+    CiJob::of(CiProvider::CircleCi, variable).own_server()
 }
 
 /// Returns where pushes remember what they have sent: the folder that was given, or the one for such things of the

@@ -141,3 +141,66 @@ fn remove_older(folder: &Path, age: Duration) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipients() -> Recipients {
+        let mut recipients = Recipients::default();
+        // The example of the specification, "The X25519 recipient type".
+        recipients.add("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj", "here").unwrap();
+        recipients
+    }
+
+    #[test]
+    fn the_next_push_finds_the_same_bytes_until_the_file_changes() {
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join("core");
+        fs::write(&file, "a core").unwrap();
+        let encrypt = || SealedCores::new(recipients(), Some(state.path())).unwrap().encrypt(&file).unwrap();
+        let first = encrypt();
+        let bytes = fs::read(&first).unwrap();
+        // Nothing was sent, and the process ended: encrypted anew, it would be other bytes.
+        assert_eq!(encrypt(), first);
+        assert!(fs::read(&first).unwrap() == bytes);
+        fs::write(&file, "another core").unwrap();
+        assert_ne!(encrypt(), first);
+        SealedCores::new(recipients(), Some(state.path())).unwrap().remove();
+        assert_eq!(fs::read_dir(state.path().join(FOLDER)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_push_beside_another_has_a_folder_of_its_own() {
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join("core");
+        fs::write(&file, "a core").unwrap();
+        let one = SealedCores::new(recipients(), Some(state.path())).unwrap();
+        let other = SealedCores::new(recipients(), Some(state.path())).unwrap();
+        let (first, second) = (one.encrypt(&file).unwrap(), other.encrypt(&file).unwrap());
+        assert_ne!(first.parent(), second.parent());
+        one.remove();
+        assert!(!first.exists() && second.exists());
+        drop(other);
+        assert!(!second.exists());
+    }
+
+    #[test]
+    fn cores_leave_encrypted_and_nothing_else() {
+        let state = tempfile::tempdir().unwrap();
+        let sealed = SealedCores::new(recipients(), None).unwrap();
+        let suffix = |bytes: &[u8]| {
+            let file = state.path().join("file");
+            fs::write(&file, bytes).unwrap();
+            sealed.suffix(&file)
+        };
+        let mut core = b"\x7fELF\x02\x01\x01".to_vec();
+        core.resize(16, 0);
+        core.extend([4, 0, 62, 0]);
+        core.resize(64, 0);
+        assert_eq!(suffix(&core), Some(".age"));
+        assert_eq!(suffix(b"# a report"), None);
+        // A compressed file that can't be looked into.
+        assert_eq!(suffix(b"\x28\xb5\x2f\xfd broken"), Some(".age"));
+    }
+}

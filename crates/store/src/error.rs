@@ -419,7 +419,8 @@ impl StoreError {
                 "in a job of GitHub Actions the step actions/upload-artifact pushes; push to a folder instead"
             }
             Self::ReadOnly { store } if store.starts_with("gitlab:") => {
-                "in a job of GitLab `artifacts:` in .gitlab-ci.yml pushes; push to a folder instead"
+                "in a job of GitLab `artifacts:` in .gitlab-ci.yml pushes; push to a package (https://HOST/api/v4/projects/ID/\
+                 packages/generic/NAME/VERSION) or a folder instead"
             }
             Self::ReadOnly { .. } => {
                 "in a CircleCI job the step store_artifacts pushes; push to a folder or an object store instead"

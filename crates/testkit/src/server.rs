@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// A request: its path with its query, its headers by lower-case name, and its content.
+/// A request: its method, its path with its query, its headers by lower-case name, and its content.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// `GET`, `PUT` and so on.
+    pub method: String,
     /// The path, with its query.
     pub path: String,
     /// The content, of as many bytes as were announced.
@@ -205,7 +207,8 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut stream = BufReader::new(stream);
     let mut lines = stream.by_ref().lines();
     let first = lines.next()?.ok()?;
-    let path = first.split(' ').nth(1)?.to_owned();
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let mut headers = HashMap::new();
     for line in lines {
         let line = line.ok()?;
@@ -214,7 +217,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
             let length = length.map_or(Some(0), |length| length.parse().ok())?;
             let mut body = Vec::new();
             stream.take(length).read_to_end(&mut body).ok()?;
-            return Some(Request { path, body, headers });
+            return Some(Request { method, path, body, headers });
         }
         let (name, value) = line.split_once(':')?;
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());

@@ -13,8 +13,9 @@ pub(crate) struct PushArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// The store: a folder, as a plain path or file:///absolute/path, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or
-    /// az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read), or https://HOST/PATH/ of a
-    /// server with WebDAV or PUT (EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and EPITAPH_HTTP_PASSWORD)
+    /// az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read), https://HOST/PATH/ of a
+    /// server with WebDAV or PUT (EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and EPITAPH_HTTP_PASSWORD), or a package of GitLab:
+    /// gitlab://GROUP/PROJECT/-/packages/generic/NAME/VERSION, or its address in the API (GITLAB_TOKEN, CI_JOB_TOKEN)
     #[arg(required = true)]
     pub(crate) url: String,
     /// What to put before the artifacts' paths, as store_artifacts does; for a single file, its name
@@ -91,7 +92,8 @@ pub(crate) struct LsArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// The store, circleci://github/ORG/REPO/JOB_NUMBER, or a folder that `collect` or `pull` has written
+    /// The store (a folder, s3://…, gs://…, az://…, https://…), a job as `pull` takes it, or a folder that `collect` or `pull`
+    /// has written
     #[arg(value_name = "URL")]
     pub(crate) url: String,
     /// The address to listen on; port 0 takes a free one. One that other machines reach needs a token
@@ -112,7 +114,7 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GcArgs {
-    /// The store
+    /// The store: a folder, s3://…, gs://…, az://… or https://…
     pub(crate) url: String,
     /// Remove pushes that are older than this, such as `30d`, `12h`
     #[arg(long, value_name = "TIME", env = "EPITAPH_OLDER_THAN", value_parser = parse_span)]

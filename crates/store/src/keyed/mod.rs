@@ -29,6 +29,8 @@ use crate::{Encrypt, Progress, Selection, StoreError, StoreOptions};
 
 use runs::Pushes;
 
+pub(crate) use names::Destination;
+pub(crate) use plan::{Plan, Planned};
 pub use push::PushOptions;
 
 /// How many jobs' manifests are read at once.

@@ -5,6 +5,7 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -16,30 +17,51 @@ use crate::{Encrypt, StoreError};
 
 /// A file to copy.
 #[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) source: PathBuf,
+pub(crate) struct Planned {
+    pub(crate) source: PathBuf,
     /// Its artifact path.
-    pub(super) artifact: String,
-    pub(super) role: Role,
+    pub(crate) artifact: String,
+    pub(crate) role: Role,
     /// In bytes, when it was found.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Whether it leaves encrypted.
-    pub(super) encrypted: bool,
+    pub(crate) encrypted: bool,
 }
 
 /// Everything that a push was given.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) files: Vec<Planned>,
-    pub(super) skipped: Vec<Skipped>,
-    pub(super) failed: Vec<Failed>,
-    pub(super) warnings: Vec<Warning>,
+pub(crate) struct Plan {
+    pub(crate) files: Vec<Planned>,
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) failed: Vec<Failed>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Planned {
+    /// Returns the file that leaves, and its size in bytes: this one, or what it is when encrypted.
+    pub(crate) async fn leaving(
+        &self,
+        encrypt: Option<&Arc<dyn Encrypt>>,
+    ) -> Result<(PathBuf, u64), StoreError> {
+        let Some(encrypt) = encrypt.filter(|_| self.encrypted).cloned() else {
+            return Ok((self.source.clone(), self.size));
+        };
+        let source = self.source.clone();
+        // A large file takes its time, in which others are sent.
+        let encrypted = tokio::task::spawn_blocking(move || {
+            let path = encrypt.encrypt(&source)?;
+            let size = path.metadata()?.len();
+            Ok((path, size))
+        });
+        let encrypted = encrypted.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
+        encrypted.map_err(StoreError::io("encrypt", &self.source))
+    }
 }
 
 impl Plan {
     /// Finds the files, and those that leave encrypted by another name. The store is left out where it is a folder that
     /// lies inside of a pushed one.
-    pub(super) fn make(
+    pub(crate) fn make(
         sources: &[PathBuf],
         destination: Option<&Destination>,
         store: Option<&Path>,

@@ -1,6 +1,5 @@
 //! From local files into the store.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -147,8 +146,10 @@ impl Push<'_> {
     /// Puts one file into the store. Tells its second key, if it has one.
     pub(super) async fn store(&self, file: &Planned) -> Result<(Stored, Option<String>), StoreError> {
         let name = file.artifact.as_str();
-        let (source, size) =
-            self.leaving(file).await.inspect_err(|error| self.progress.failed(name, error))?;
+        let (source, size) = file
+            .leaving(self.encrypt.as_ref())
+            .await
+            .inspect_err(|error| self.progress.failed(name, error))?;
         let size = Some(size);
         self.progress.started(name, size);
         let at = |position| self.progress.advanced(name, position, size);
@@ -170,22 +171,6 @@ impl Push<'_> {
         });
         self.progress.finished(name);
         Ok((stored, also))
-    }
-
-    /// Returns the file that leaves for a planned one, and its size in bytes: that one, or what it is when encrypted.
-    async fn leaving(&self, file: &Planned) -> Result<(PathBuf, u64), StoreError> {
-        let Some(encrypt) = self.encrypt.clone().filter(|_| file.encrypted) else {
-            return Ok((file.source.clone(), file.size));
-        };
-        let source = file.source.clone();
-        // A large file takes its time, in which others are sent.
-        let encrypted = tokio::task::spawn_blocking(move || {
-            let path = encrypt.encrypt(&source)?;
-            let size = path.metadata()?.len();
-            Ok((path, size))
-        });
-        let encrypted = encrypted.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
-        encrypted.map_err(StoreError::io("encrypt", &file.source))
     }
 
     /// Puts a summary where the fleet's queries find it, and tells the key.
