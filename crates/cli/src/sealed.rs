@@ -43,13 +43,9 @@ enum Place {
 impl SealedCores {
     /// Prepares to encrypt for `recipients`. What is encrypted lies beneath `state`, if there is such a folder.
     pub(crate) fn new(recipients: Recipients, state: Option<&Path>) -> Result<SealedCores, Error> {
-        let place = match state.map(|state| lasting(&state.join(FOLDER))) {
-            Some(Ok(Some(place))) => place,
-            Some(Err(error)) => {
-                let folder = state.map_or(PathBuf::new(), |state| state.join(FOLDER));
-                return Err(Error::from(error).context(format!("cannot use {}", folder.display())));
-            }
-            Some(Ok(None)) | None => Place::Passing(
+        let place = match state.and_then(|state| lasting(&state.join(FOLDER)).ok().flatten()) {
+            Some(place) => place,
+            None => Place::Passing(
                 TempDir::with_prefix("epitaph-")
                     .map_err(|error| Error::from(error).context("cannot make a temporary folder"))?,
             ),

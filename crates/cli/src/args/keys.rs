@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// Who can read what is kept or sent.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct EncryptArgs {
-    /// Encrypt cores so that only this public key of age (age1…) can read them, or those in a file: @FILE (may be repeated)
+    /// Encrypt cores so that only this public key of age (age1…) can read them, or those in a file: @FILE (may be
+    /// repeated; in the variable, separated by commas)
     // Whoever gives a private key by mistake shall not see it printed.
     #[arg(
         long,
@@ -20,7 +21,8 @@ pub(crate) struct EncryptArgs {
 /// Who reads what is encrypted.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct IdentityArgs {
-    /// The file of a private key, as age-keygen writes it, to read cores that were encrypted for it (may be repeated)
+    /// The file of a private key, as age-keygen writes it, to read cores that were encrypted for it (may be repeated;
+    /// in the variable, separated by colons)
     #[arg(long, value_name = "FILE", env = "EPITAPH_IDENTITY", value_delimiter = ':')]
     pub(crate) identity: Vec<PathBuf>,
 }

@@ -49,10 +49,13 @@ pub(super) struct WebIdentity {
 enum TokenSource {
     Ready(String),
     /// From GitHub, which gives a new one whenever it is asked.
-    Asked {
-        client: Client,
-        url: Url,
-    },
+    Asked(Box<GitHub>),
+}
+
+/// Who gives a token to jobs that ask for one.
+struct GitHub {
+    client: Client,
+    url: Url,
 }
 
 struct Held {
@@ -81,7 +84,7 @@ impl WebIdentity {
                 url.query_pairs_mut().append_pair("audience", AUDIENCE);
                 let headers = HeaderMap::from_iter([(AUTHORIZATION, token.bearer())]);
                 let credential = Credential { headers, origin: url.origin(), domain: None };
-                TokenSource::Asked { client: client(&url, Some(credential))?, url }
+                TokenSource::Asked(Box::new(GitHub { client: client(&url, Some(credential))?, url }))
             }
         };
         Ok(Self {
@@ -116,7 +119,7 @@ impl WebIdentity {
     async fn ask(&self) -> Result<Held, StoreError> {
         let token = match &self.token {
             TokenSource::Ready(token) => token.clone(),
-            TokenSource::Asked { client, url } => self.ask_github(client, url).await?,
+            TokenSource::Asked(github) => self.ask_github(github).await?,
         };
         let form = Serializer::new(String::new())
             .append_pair("Action", "AssumeRoleWithWebIdentity")
@@ -164,11 +167,11 @@ impl WebIdentity {
     }
 
     /// Asks GitHub for a token ("OpenID Connect reference", "Methods for requesting the OIDC token").
-    async fn ask_github(&self, client: &Client, url: &Url) -> Result<String, StoreError> {
+    async fn ask_github(&self, github: &GitHub) -> Result<String, StoreError> {
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let mut retry = Retry::new(&self.network);
         loop {
-            let answer = client.get(url, &headers).await.and_then(unless_broken);
+            let answer = github.client.get(&github.url, &headers).await.and_then(unless_broken);
             let answer = match answer {
                 Ok(answer) if answer.status() == StatusCode::OK => answer,
                 Ok(answer) => return Err(answer.refusal()),
