@@ -28,6 +28,7 @@ mod coreless;
 mod debuginfod;
 mod dist;
 mod doctor;
+mod encrypted;
 mod evidence;
 mod explained;
 mod failing_disk;

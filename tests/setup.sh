@@ -7,7 +7,7 @@ set -euo pipefail
 needed=(
     cc=gcc gcc=gcc g++=g++ clang=clang go=golang-go musl-gcc=musl-tools ld.lld=lld
     curl=curl wget=wget gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
-    zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2 zip=zip
+    age=age zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2 zip=zip
     eu-unstrip=elfutils debuginfod=debuginfod
     nginx=nginx-light rclone=rclone apache2=apache2-bin
     chromium=chromium

@@ -2,6 +2,7 @@
 
 mod ci;
 mod handler;
+mod keys;
 mod parse;
 mod stores;
 mod variables;
@@ -17,6 +18,7 @@ pub(crate) use self::handler::{
     HandlerArgs, HandlerCommand, HandlerInstallArgs, HandlerServeArgs, HandlerStatusArgs,
     HandlerUninstallArgs,
 };
+pub(crate) use self::keys::{EncryptArgs, IdentityArgs, OidcArgs};
 use self::parse::{parse_span, parse_threshold};
 pub(crate) use self::stores::{GcArgs, LsArgs, PullArgs, PushArgs, SelectArgs, ServeArgs};
 
@@ -159,6 +161,8 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "N", default_value_t = 256, env = "EPITAPH_FRAMES")]
     pub(crate) frames: usize,
     #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+    #[command(flatten)]
     pub(crate) search: SearchArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -203,6 +207,8 @@ pub(crate) struct KeepArgs {
     /// Overwrite the environment and the values of secrets in what is kept of a core
     #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_SCRUB")]
     pub(crate) scrub: Scrub,
+    #[command(flatten)]
+    pub(crate) encrypt: EncryptArgs,
     /// Largest compressed core, and largest binary, that is kept, in bytes (CircleCI stores files up to 3 GB); of a larger
     /// core what debuggers need is kept
     #[arg(long, value_name = "BYTES", default_value_t = 3_000_000_000, env = "EPITAPH_MAX_CORE_SIZE")]
@@ -371,6 +377,8 @@ pub(crate) struct SlimArgs {
     /// Overwrite the environment and the values of secrets
     #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_SCRUB")]
     pub(crate) scrub: Scrub,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -387,6 +395,8 @@ pub(crate) struct ReportArgs {
     /// Which threads to render
     #[arg(long, value_enum, default_value = "all", env = "EPITAPH_THREADS")]
     pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
     #[command(flatten)]

@@ -210,7 +210,8 @@ pub(crate) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// A proxy from the environment is meant for the world outside.
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL is of this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

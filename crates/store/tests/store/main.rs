@@ -31,6 +31,8 @@ mod objects;
 #[cfg(test)]
 mod objects_faults;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod web;

@@ -1,26 +1,20 @@
 //! What is sent: it can be had anew for each attempt.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use futures_util::stream::{once, unfold};
+use futures_util::stream::once;
 use reqwest::header::HeaderMap;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
 use url::Url;
 
 use super::get::get;
 use super::session::Session;
 use crate::StoreError;
-use crate::files::open_regular;
-use crate::hash::{Copied, CopyError, copy_hashed};
-use crate::http::{Answer, Pieces};
-
-/// Pieces of a file that wait for the connection, beside the one that is read and the one that is sent.
-const AHEAD: usize = 2;
+use crate::hash::Copied;
+use crate::http::Answer;
 
 /// The content of one file in the store.
 pub(super) enum Payload<'a> {
@@ -57,17 +51,7 @@ impl Payload<'_> {
                 session.client().put(url, headers, length, pieces, &|_| ()).await
             }
             Self::File { path, content, at } => {
-                let file = open_regular(path)?;
-                let (sender, receiver) = channel(AHEAD);
-                let reader = tokio::task::spawn_blocking(move || read(file, length, sender));
-                let answer = session.client().put(url, headers, length, pieces(receiver), *at).await;
-                match reader.await.map_err(io::Error::other).and_then(|read| read) {
-                    Err(error) => Err(StoreError::io("read", path)(error)),
-                    Ok(Some(read)) if read != **content => {
-                        Err(StoreError::Changed { path: (*path).to_owned() })
-                    }
-                    Ok(_) => answer,
-                }
+                session.client().put_file(url, headers, path, content, *at).await
             }
             Self::Stored { session: from, key, .. } => {
                 let content = get(from, key, 0..length).await?;
@@ -75,67 +59,5 @@ impl Payload<'_> {
                 session.client().put(url, headers, length, pieces, &|_| ()).await
             }
         }
-    }
-}
-
-/// Reads a file of this host for its length and its hash.
-pub(super) async fn hashed(path: &Path) -> Result<Copied, StoreError> {
-    let mut file = open_regular(path)?;
-    let read = tokio::task::spawn_blocking(move || copy_hashed(&mut file, &mut io::sink(), |_| ()));
-    read.await.map_err(io::Error::other).map_err(StoreError::io("read", path))?.map_err(|error| match error {
-        CopyError::Read(error) | CopyError::Write(error) => StoreError::io("read", path)(error),
-    })
-}
-
-/// Reads a file of that length into a channel. What has been read is told only if all of it was wanted.
-fn read(file: File, length: u64, sender: Sender<io::Result<Bytes>>) -> io::Result<Option<Copied>> {
-    let mut pipe = Pipe(sender);
-    match copy_hashed(&mut file.take(length), &mut pipe, |_| ()) {
-        Ok(copied) => Ok(Some(copied)),
-        // The request has ended; its own error says why.
-        Err(CopyError::Write(_)) => Ok(None),
-        Err(CopyError::Read(error)) => {
-            let _ = pipe.0.blocking_send(Err(error.kind().into()));
-            Err(error)
-        }
-    }
-}
-
-/// The writing end of a channel of pieces.
-struct Pipe(Sender<io::Result<Bytes>>);
-
-impl Write for Pipe {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(piece)));
-        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn pieces(receiver: Receiver<io::Result<Bytes>>) -> Pieces {
-    unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|piece| (piece, receiver)) })
-        .boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_read_to_the_length_that_was_announced() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("f");
-        std::fs::write(&path, "content").unwrap();
-        let (sender, mut receiver) = channel(4);
-        let copied = read(File::open(&path).unwrap(), 4, sender).unwrap().unwrap();
-        assert_eq!(copied.size, 4);
-        assert_eq!(receiver.try_recv().unwrap().unwrap(), "cont");
-        let (sender, receiver) = channel(1);
-        drop(receiver);
-        assert_eq!(read(File::open(&path).unwrap(), 7, sender).unwrap(), None);
     }
 }

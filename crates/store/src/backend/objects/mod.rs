@@ -6,6 +6,7 @@
 mod digest;
 mod error;
 mod journal;
+mod oidc;
 mod open;
 mod transport;
 mod upload;
