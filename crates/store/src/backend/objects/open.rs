@@ -42,7 +42,8 @@ type Both = (Arc<dyn ObjectStore>, Option<Arc<dyn MultipartStore>>);
 impl Objects {
     /// Opens the store of a URL with a scheme of object stores. Nothing is asked for yet.
     pub(crate) fn open(url: &Url, options: &StoreOptions) -> Result<Self, StoreError> {
-        let transport = Transport::new(endpoint(&options.cloud).as_ref().unwrap_or(url), options)?;
+        let endpoint = endpoint(url.scheme(), &options.cloud);
+        let transport = Transport::new(endpoint.as_ref().unwrap_or(url), options)?;
         let (store, multipart) = match url.scheme() {
             "s3" | "s3a" => build!(AmazonS3Builder::new(), "AWS_", url, options, transport)?,
             "gs" => build!(GoogleCloudStorageBuilder::new(), "GOOGLE_", url, options, transport)?,
@@ -67,8 +68,13 @@ fn known<K: FromStr>(prefix: &str, cloud: &CloudSettings) -> Vec<(K, String)> {
 }
 
 /// The server that is set instead of the provider's own.
-fn endpoint(cloud: &CloudSettings) -> Option<Url> {
-    let mut endpoints = cloud.starting("A").filter(|(name, _)| name.contains("ENDPOINT"));
+fn endpoint(scheme: &str, cloud: &CloudSettings) -> Option<Url> {
+    let (prefix, part) = match scheme {
+        "s3" | "s3a" => ("AWS_", "ENDPOINT"),
+        "gs" => ("GOOGLE_", "BASE_URL"),
+        _ => ("AZURE_", "ENDPOINT"),
+    };
+    let mut endpoints = cloud.starting(prefix).filter(|(name, _)| name.contains(part));
     endpoints.find_map(|(_, value)| Url::parse(value).ok())
 }
 
