@@ -96,16 +96,18 @@ fn addresses([new, old]: [u16; 2]) -> String {
     format!("[v2:127.0.0.1:{new},v1:127.0.0.1:{old}]")
 }
 
-/// One copy of everything, in memory, and no sockets for administrators, whose paths may get too long.
+/// One copy of everything, in memory, of which nothing is kept that was deleted; and no sockets for administrators, whose
+/// paths may get too long.
 fn settings(folder: &Path, monitor: [u16; 2], port: u16) -> String {
     let (top, addresses) = (folder.display(), addresses(monitor));
     format!(
         "[global]\nfsid = {CLUSTER}\nmon host = {addresses}\nkeyring = {top}/keyring\nadmin socket =\n\
          run dir = {top}\nlog file = {top}/log-$name\npid file = {top}/pid-$name\n\
          mon data = {top}/monitor\nmon data avail crit = 1\nmon allow pool size one = true\n\
-         osd data = {top}/store\nosd objectstore = memstore\nmemstore device bytes = 4294967296\n\
+         osd data = {top}/store\nosd objectstore = memstore\nmemstore device bytes = 8589934592\n\
          osd pool default size = 1\nosd pool default min size = 1\nosd crush chooseleaf type = 0\n\
          osd pool default pg num = 1\nosd pool default pgp num = 1\n\
-         rgw frontends = beast endpoint=127.0.0.1:{port}\nrgw enable usage log = false\n"
+         rgw frontends = beast endpoint=127.0.0.1:{port}\nrgw enable usage log = false\n\
+         rgw gc obj min wait = 1\nrgw gc processor period = 2\nrgw gc processor max time = 2\n"
     )
 }

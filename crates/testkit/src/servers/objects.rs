@@ -15,6 +15,10 @@ const AZURITE: (&str, &str) = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
 );
 
+/// The sum of nothing, which S3 wants to be signed as well, and curl signs only where it is told.
+const NO_CONTENT: &str =
+    "x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// A running object store with a bucket.
 #[derive(Debug)]
 pub struct Bucket {
@@ -36,7 +40,7 @@ impl Bucket {
     fn s3(served: Served, (access, secret): (&str, &str)) -> Self {
         let endpoint = served.url();
         let mut curl = Command::new("curl");
-        curl.args(["-sSf", "-X", "PUT", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user"]);
+        curl.args(["-sSf", "-X", "PUT", "--aws-sigv4", "aws:amz:us-east-1:s3", "-H", NO_CONTENT, "--user"]);
         run(curl.arg(format!("{access}:{secret}")).arg(format!("{endpoint}/{BUCKET}")));
         let variables = [
             ("AWS_ENDPOINT_URL", endpoint.as_str()),

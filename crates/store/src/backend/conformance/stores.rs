@@ -1,5 +1,6 @@
 //! The stores that the table is tried on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use epitaph_testkit::servers::objects::{self, Bucket};
@@ -55,17 +56,18 @@ async fn bucket_conforms(
     url: &str,
     variables: impl IntoIterator<Item = (String, String)>,
     lacks: Lacks,
+    many: usize,
 ) {
     let url = Url::parse(&format!("{url}/some/where")).unwrap();
-    conforms(name, &Objects::open(&url, &options(variables)).unwrap(), lacks, many()).await;
+    conforms(name, &Objects::open(&url, &options(variables)).unwrap(), lacks, many).await;
 }
 
-/// Tries a server that starts slowly, or that only `make test-all` installs.
-async fn other_conforms(name: &str, start: impl FnOnce() -> Option<Bucket>) {
+/// Tries a server that starts slowly, or that only `make test-all` installs. `many` is more than it lists in one answer.
+async fn other_conforms(name: &str, start: impl FnOnce() -> Option<Bucket>, many: usize) {
     if test_all()
         && let Some(bucket) = start()
     {
-        bucket_conforms(name, &bucket.url, bucket.variables.clone(), &[]).await;
+        bucket_conforms(name, &bucket.url, bucket.variables.clone(), &[], many).await;
     }
 }
 
@@ -73,10 +75,10 @@ async fn other_conforms(name: &str, start: impl FnOnce() -> Option<Bucket>) {
 async fn own_conforms(name: &str, dialect: Dialect, variables: fn(String) -> Vec<(&'static str, String)>) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("crashes")).unwrap();
-    let endpoint = format!("http://{}", in_process::serve(dir.path(), dialect));
+    let endpoint = format!("http://{}", in_process::serve(dir.path(), dialect, Arc::default()));
     let variables = variables(endpoint).into_iter().map(|(name, value)| (name.to_owned(), value));
     let scheme = if dialect == Dialect::S3 { "s3" } else { "gs" };
-    bucket_conforms(name, &format!("{scheme}://crashes"), variables, S3S_FS).await;
+    bucket_conforms(name, &format!("{scheme}://crashes"), variables, S3S_FS, many()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,17 +111,17 @@ async fn a_stand_in_for_google() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moto() {
-    other_conforms("moto", objects::moto).await;
+    other_conforms("moto", objects::moto, 1_200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn azurite() {
-    other_conforms("Azurite", objects::azurite).await;
+    other_conforms("Azurite", objects::azurite, 5_200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn radosgw() {
-    other_conforms("radosgw", objects::radosgw).await;
+    other_conforms("radosgw", objects::radosgw, 1_200).await;
 }
 
 #[tokio::test]

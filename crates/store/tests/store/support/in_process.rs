@@ -3,6 +3,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use hyper::Request;
@@ -31,8 +33,8 @@ pub(crate) enum Dialect {
 const GOOGLE_HEADERS: [(&str, &str); 2] =
     [("x-goog-copy-source", "x-amz-copy-source"), ("x-goog-if-generation-match", "if-none-match")];
 
-/// Starts a server. Its thread lives as long as the tests.
-pub(crate) fn serve(folder: &Path, dialect: Dialect) -> SocketAddr {
+/// Starts a server, which counts each request that it gets. Its thread lives as long as the tests.
+pub(crate) fn serve(folder: &Path, dialect: Dialect, requests: Arc<AtomicUsize>) -> SocketAddr {
     let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
     if dialect == Dialect::S3 {
         builder.set_auth(SimpleAuth::from_single(KEYS.0, KEYS.1));
@@ -46,8 +48,9 @@ pub(crate) fn serve(folder: &Path, dialect: Dialect) -> SocketAddr {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             while let Ok((connection, _)) = listener.accept().await {
-                let service = service.clone();
+                let (service, requests) = (service.clone(), Arc::clone(&requests));
                 let translated = service_fn(move |mut request: Request<Incoming>| {
+                    requests.fetch_add(1, Ordering::Relaxed);
                     if dialect == Dialect::Google {
                         translate(request.headers_mut());
                     }

@@ -20,19 +20,26 @@ pub(crate) const BUCKET: &str = "crashes";
 pub(crate) struct S3 {
     folder: TempDir,
     address: SocketAddr,
+    requests: Arc<AtomicUsize>,
 }
 
 impl S3 {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(BUCKET)).unwrap();
-        let address = in_process::serve(folder.path(), Dialect::S3);
-        Self { folder, address }
+        let requests = Arc::new(AtomicUsize::new(0));
+        let address = in_process::serve(folder.path(), Dialect::S3, Arc::clone(&requests));
+        Self { folder, address, requests }
     }
 
     /// What the environment of a program says that uses this server.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         variables(self.address)
+    }
+
+    /// How many requests it has had.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Where the server keeps a key of the bucket.
