@@ -33,6 +33,7 @@ mod explained;
 mod failing_disk;
 mod filtered;
 mod fixtures;
+mod fleet;
 mod github_actions;
 mod group;
 mod handler;
