@@ -117,6 +117,14 @@ bench: build ## compare with gdb, eu-stack, lldb: time and memory (GROWTH=1: how
 	$(CARGO) run --release --locked -q -p epitaph-bench -- $(if $(OVERHEAD),overhead,$(if $(GROWTH),growth,compare)) --rounds $(ROUNDS) \
 		$(addprefix --only ,$(ONLY)) $(if $(QUICK),--quick) $(if $(LIMIT),--limit $(LIMIT)) $(if $(JSON),--json $(JSON))
 
+# On which server: radosgw or moto.
+SERVER ?= radosgw
+
+.PHONY: bench-transfers
+bench-transfers: build peers ## compare push and pull with `aws s3 cp`: time and memory
+	crates/bench/transfers.sh target/release/epitaph $(PEERS)/bin/aws $(ROUNDS) \
+		$(CARGO) run --locked -q -p epitaph-testkit --example bucket -- $(SERVER)
+
 .PHONY: lint
 lint: ## check format, lints and documentation
 	$(CARGO) fmt --all --check
