@@ -34,6 +34,7 @@ mod explained;
 mod failing_disk;
 mod filtered;
 mod fixtures;
+mod fleet;
 mod github_actions;
 mod group;
 mod handler;

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use epitaph_store::{JobId, NoProgress, PushOptions, Selection, Store, StoreError};
+use epitaph_testkit::servers::web;
 use tempfile::TempDir;
 
 use crate::objects::store as objects;
@@ -172,4 +173,12 @@ fn a_gc_and_a_push_race_in_a_folder() {
 fn a_gc_and_a_push_race_in_an_object_store() {
     let (s3, dir) = (S3::start(), tempfile::tempdir().unwrap());
     race(|| objects(s3.variables()), &s3.path("fleet"), &dir, 15);
+}
+
+#[test]
+fn a_gc_and_a_push_race_on_a_web_server() {
+    let Some(served) = web::nginx_dav() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Store::open(&format!("{}/fleet", served.url())).unwrap();
+    race(open, &served.folder().join("files/fleet"), &dir, 15);
 }

@@ -27,6 +27,8 @@ mod github_hostile;
 #[cfg(test)]
 mod gitlab;
 #[cfg(test)]
+mod many_pushes;
+#[cfg(test)]
 mod objects;
 #[cfg(test)]
 mod objects_faults;

@@ -3,6 +3,7 @@
 //! `open` makes one from a URL and the environment's settings, `transport` carries its requests, `upload` sends files in
 //! parts, `journal` remembers parts across the death of the process, `error` puts what went wrong into our words.
 
+mod buffers;
 mod digest;
 mod error;
 mod journal;
@@ -32,6 +33,7 @@ use crate::layout::blob_key;
 use crate::options::{Network, StoreOptions};
 use crate::{NoProgress, StoreError};
 
+use buffers::Buffers;
 use journal::Journals;
 
 /// More keys than any fleet has; a server that lists on and on is not believed.
@@ -51,6 +53,7 @@ pub(crate) struct Objects {
     network: Network,
     /// One permit for each [`UNIT`] of content that may be in memory, whatever file it is of.
     in_flight: Semaphore,
+    buffers: Buffers,
     journals: Option<Journals>,
 }
 
@@ -68,7 +71,8 @@ impl Objects {
         let in_flight =
             Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS));
         let journals = options.state.as_ref().map(|state| Journals::new(state, &url));
-        Self { store, multipart, prefix, url, network, in_flight, journals }
+        let buffers = Buffers::default();
+        Self { store, multipart, prefix, url, network, in_flight, buffers, journals }
     }
 
     fn path(&self, key: &str) -> Result<ObjectPath, StoreError> {

@@ -43,7 +43,8 @@ type Both = (Arc<dyn ObjectStore>, Option<Arc<dyn MultipartStore>>);
 impl Objects {
     /// Opens the store of a URL with a scheme of object stores. Nothing is asked for yet.
     pub(crate) fn open(url: &Url, options: &StoreOptions) -> Result<Self, StoreError> {
-        let transport = Transport::new(endpoint(&options.cloud).as_ref().unwrap_or(url), options)?;
+        let endpoint = endpoint(url.scheme(), &options.cloud);
+        let transport = Transport::new(endpoint.as_ref().unwrap_or(url), options)?;
         let (store, multipart) = match url.scheme() {
             "s3" | "s3a" => build!(s3(url, options)?, "AWS_", url, options, transport)?,
             scheme if options.oidc.is_some() => {
@@ -81,9 +82,14 @@ fn known<K: FromStr>(prefix: &str, cloud: &CloudSettings) -> Vec<(K, String)> {
 }
 
 /// The server that is set instead of the provider's own.
-fn endpoint(cloud: &CloudSettings) -> Option<Url> {
-    let mut endpoints =
-        cloud.starting("A").filter(|(name, _)| name.contains("ENDPOINT") && !name.ends_with("_STS"));
+fn endpoint(scheme: &str, cloud: &CloudSettings) -> Option<Url> {
+    let (prefix, part) = match scheme {
+        "s3" | "s3a" => ("AWS_", "ENDPOINT"),
+        "gs" => ("GOOGLE_", "BASE_URL"),
+        _ => ("AZURE_", "ENDPOINT"),
+    };
+    let is_one = |name: &str| name.contains(part) && !name.ends_with("_STS");
+    let mut endpoints = cloud.starting(prefix).filter(|(name, _)| is_one(name));
     endpoints.find_map(|(_, value)| Url::parse(value).ok())
 }
 
