@@ -17,7 +17,8 @@ build: ## build the release binary
 	$(CARGO) build --release --locked
 
 # The static binary, for containers without a C library. Paths of this machine stay out of it, so that the same sources
-# and tools give the same bytes anywhere. It takes glibc's static library (libc6-dev).
+# and tools give the same bytes anywhere. It takes glibc's static library (libc6-dev). Linked at a fixed address, as
+# crates/cli/build.rs does it for the others, it has nothing to relocate when it starts.
 DIST_TARGET := x86_64-unknown-linux-gnu
 DIST := target/dist
 DIST_NAME = epitaph-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)-x86_64-linux
@@ -25,7 +26,7 @@ CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
 
 .PHONY: dist
 dist: ## build the static binary, and its sha256, in target/dist
-	RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,--build-id=sha1 \
+	RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,--build-id=sha1 \
 		--remap-path-prefix=$(CURDIR)=/epitaph --remap-path-prefix=$(CARGO_FOLDER)=/cargo" \
 	CFLAGS="-ffile-prefix-map=$(CURDIR)=/epitaph -ffile-prefix-map=$(CARGO_FOLDER)=/cargo" \
 	EPITAPH_DIST=1 $(CARGO) build --profile dist --target $(DIST_TARGET) --locked --bin epitaph

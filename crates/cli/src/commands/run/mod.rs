@@ -49,9 +49,12 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let mode = if mode == CaptureMode::Ptrace && spool.is_none() { CaptureMode::File } else { mode };
     // What the kernel logs from here on may be of this command.
     let log = KernelLog::from_now_on(&Host::real());
-    // The command may fill the disk.
-    let before = Before { log, reserve: Reserve::near(&args.keep.out), recipients };
-    let outcome = match epitaph_capture::run(&command, &options(args, mode, spool.as_ref())) {
+    // The command may fill the disk: at once where there is little, else in a while.
+    let mut reserve = Reserve::where_scarce(&args.keep.out);
+    let hold = || {
+        reserve.get_or_insert_with(|| Reserve::near(&args.keep.out));
+    };
+    let outcome = match epitaph_capture::run_and(&command, &options(args, mode, spool.as_ref()), hold) {
         Ok(outcome) => outcome,
         Err(error) => {
             let (status, hint) = (error.status(), error.hint());
@@ -64,6 +67,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     };
     tell_outcome(args, &outcome);
     let mut kept = Kept::new(&args.keep);
+    let before = Before { log, reserve: reserve.unwrap_or_default(), recipients };
     // A fault of ours that a crafted core finds must not become the command's status.
     let collected = catch_unwind(AssertUnwindSafe(|| collect(args, mode, &outcome, before, &mut kept)));
     let crashes = collected.unwrap_or_else(|_| Err(bug())).unwrap_or_else(|error| {
