@@ -17,7 +17,8 @@ build: ## build the release binary
 	$(CARGO) build --release --locked
 
 # The static binary, for containers without a C library. Paths of this machine stay out of it, so that the same sources
-# and tools give the same bytes anywhere. It takes glibc's static library (libc6-dev).
+# and tools give the same bytes anywhere. It takes glibc's static library (libc6-dev). Linked at a fixed address, as
+# crates/cli/build.rs does it for the others, it has nothing to relocate when it starts.
 DIST_TARGET := x86_64-unknown-linux-gnu
 DIST := target/dist
 DIST_NAME = epitaph-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)-x86_64-linux
@@ -25,7 +26,7 @@ CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
 
 .PHONY: dist
 dist: ## build the static binary, and its sha256, in target/dist
-	RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,--build-id=sha1 \
+	RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,--build-id=sha1 \
 		--remap-path-prefix=$(CURDIR)=/epitaph --remap-path-prefix=$(CARGO_FOLDER)=/cargo" \
 	CFLAGS="-ffile-prefix-map=$(CURDIR)=/epitaph -ffile-prefix-map=$(CARGO_FOLDER)=/cargo" \
 	EPITAPH_DIST=1 $(CARGO) build --profile dist --target $(DIST_TARGET) --locked --bin epitaph
@@ -59,8 +60,30 @@ $(AXE):
 	mkdir -p target/axe && npm install --silent --no-save --prefix target/axe axe-core@4.14.1 || \
 		echo "axe-core could not be installed: whether pages are accessible is not checked"
 
+# Object stores of others, and the tools that epitaph is compared with, of PyPI and npm.
+PEERS := target/peers
+
+$(PEERS)/bin/pip:
+	EPITAPH_TEST_ALL=1 tests/setup.sh
+	python3 -m venv $(PEERS)
+
+$(PEERS)/bin/moto_server: $(PEERS)/bin/pip
+	$(PEERS)/bin/pip -q install 'moto[server]==5.2.1' awscli==1.45.11 || \
+		echo "moto and awscli could not be installed: an object store is not tried"
+
+$(PEERS)/bin/duckdb: $(PEERS)/bin/pip
+	$(PEERS)/bin/pip -q install duckdb-cli==1.4.4.post2 duckdb-ext-httpfs==1.4.4.20260205 && chmod a+x $@ || \
+		echo "DuckDB could not be installed: the queries of the fleet are not tried"
+
+$(PEERS)/node_modules/.bin/azurite-blob: $(PEERS)/bin/pip
+	npm install --silent --prefix $(PEERS) azurite@3.35.0 || \
+		echo "Azurite could not be installed: an object store is not tried"
+
+.PHONY: peers
+peers: $(PEERS)/bin/moto_server $(PEERS)/bin/duckdb $(PEERS)/node_modules/.bin/azurite-blob ## install what `make test-all` compares with
+
 .PHONY: test-all
-test-all: dist $(SCHEMAS) $(AXE) ## run the long sweeps too, and the static binary
+test-all: dist $(SCHEMAS) $(AXE) peers ## run the long sweeps too, and the static binary
 	EPITAPH_TEST_ALL=1 $(MAKE) test
 
 .PHONY: fixtures
@@ -94,6 +117,14 @@ bench: build ## compare with gdb, eu-stack, lldb: time and memory (GROWTH=1: how
 	@EPITAPH_TEST_ALL=1 tests/setup.sh
 	$(CARGO) run --release --locked -q -p epitaph-bench -- $(if $(OVERHEAD),overhead,$(if $(GROWTH),growth,compare)) --rounds $(ROUNDS) \
 		$(addprefix --only ,$(ONLY)) $(if $(QUICK),--quick) $(if $(LIMIT),--limit $(LIMIT)) $(if $(JSON),--json $(JSON))
+
+# On which server: radosgw or moto.
+SERVER ?= radosgw
+
+.PHONY: bench-transfers
+bench-transfers: build peers ## compare push and pull with `aws s3 cp`: time and memory
+	crates/bench/transfers.sh target/release/epitaph $(PEERS)/bin/aws $(ROUNDS) \
+		$(CARGO) run --locked -q -p epitaph-testkit --example bucket -- $(SERVER)
 
 .PHONY: lint
 lint: ## check format, lints and documentation

@@ -64,7 +64,7 @@ const OWNERS: [(&[&str], &[&str]); 17] = [
     (&["addr2line"], &["epitaph-symbols"]),
     (&["procfs", "libc"], &["epitaph-capture"]),
     // Codecs of whole core files.
-    (&["zstd", "lz4_flex", "bzip2", "twox-hash"], &["epitaph-bundle"]),
+    (&["age", "zstd", "lz4_flex", "bzip2", "twox-hash"], &["epitaph-bundle"]),
     // Cores within reports of other collectors, forms that secrets take, how a password is sent, and hashes of what a page
     // may run.
     (&["base64"], &["epitaph-bundle", "epitaph-report", "epitaph-serve", "epitaph-store", "epitaph-triage"]),

@@ -7,7 +7,7 @@ set -euo pipefail
 needed=(
     cc=gcc gcc=gcc g++=g++ clang=clang go=golang-go musl-gcc=musl-tools ld.lld=lld
     curl=curl wget=wget gdb=gdb objcopy=binutils readelf=binutils strip=binutils dwz=dwz llvm-dwp=llvm
-    zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2 zip=zip
+    age=age zstd=zstd gzip=gzip xz=xz-utils lz4=lz4 bzip2=bzip2 zip=zip
     eu-unstrip=elfutils debuginfod=debuginfod
     nginx=nginx-light rclone=rclone apache2=apache2-bin
     chromium=chromium
@@ -25,6 +25,7 @@ libraries=(
 # measures some of them.
 if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
     needed+=(
+        npm=npm radosgw=radosgw radosgw-admin=radosgw ceph=ceph-common ceph-mon=ceph-mon ceph-osd=ceph-osd
         mold=mold lldb=lldb gdb-multiarch=gdb-multiarch qemu-aarch64=qemu-user
         aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu,libc6-dev-arm64-cross arm-linux-gnueabihf-gcc=gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross
         i686-linux-gnu-gcc=gcc-i686-linux-gnu,libc6-dev-i386-cross powerpc64le-linux-gnu-gcc=gcc-powerpc64le-linux-gnu,libc6-dev-ppc64el-cross

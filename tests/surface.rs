@@ -10,6 +10,7 @@ const COMMANDS: [(&str, &[&str]); 15] = [
             "EPITAPH_JSON",
             "EPITAPH_THREADS",
             "EPITAPH_FRAMES",
+            "EPITAPH_IDENTITY",
             "EPITAPH_EXE",
             "EPITAPH_SYSROOT",
             "EPITAPH_DEBUG_DIR",
@@ -27,6 +28,7 @@ const COMMANDS: [(&str, &[&str]); 15] = [
         &[
             "EPITAPH_OUT",
             "EPITAPH_CORE",
+            "EPITAPH_ENCRYPT",
             "EPITAPH_MAX_CORE_SIZE",
             "EPITAPH_FAIL_ON_CRASH",
             "EPITAPH_EXE",
@@ -42,6 +44,7 @@ const COMMANDS: [(&str, &[&str]); 15] = [
         &[
             "EPITAPH_OUT",
             "EPITAPH_CORE",
+            "EPITAPH_ENCRYPT",
             "EPITAPH_MAX_CORE_SIZE",
             "EPITAPH_FAIL_ON_CRASH",
             "EPITAPH_SYSROOT",
@@ -51,10 +54,12 @@ const COMMANDS: [(&str, &[&str]); 15] = [
     ),
     ("doctor", &["EPITAPH_JSON", "EPITAPH_FIX"]),
     ("group", &["EPITAPH_BASELINE", "EPITAPH_THRESHOLD", "EPITAPH_FAIL_ON_NEW", "EPITAPH_GROUP_FORMAT"]),
-    ("report", &["EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),
+    ("report", &["EPITAPH_IDENTITY", "EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),
     (
         "push",
         &[
+            "EPITAPH_ENCRYPT",
+            "EPITAPH_OIDC",
             "EPITAPH_DESTINATION",
             "EPITAPH_JOB",
             "EPITAPH_CI",
@@ -70,6 +75,8 @@ const COMMANDS: [(&str, &[&str]); 15] = [
     (
         "pull",
         &[
+            "EPITAPH_IDENTITY",
+            "EPITAPH_OIDC",
             "EPITAPH_REPO",
             "EPITAPH_JOB",
             "EPITAPH_NODE",

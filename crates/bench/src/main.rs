@@ -37,21 +37,36 @@ fn growth(wanted: &Wanted) -> Result<(), BenchError> {
 }
 
 fn overhead(wanted: &Wanted) -> Result<(), BenchError> {
-    let results = Session::new(wanted, &mut std::io::stderr())?.overhead()?;
+    let mut progress = std::io::stderr();
+    let session = Session::new(wanted, &mut progress)?;
     let mut text = String::new();
-    let _infallible = report::overhead(&results, &mut text);
+    let _infallible = report::overhead::heading(session.machine(), &mut text);
+    say(&text)?;
+    let results = session.overhead(|cost| {
+        let mut text = String::new();
+        let _infallible = report::overhead::row(cost, &mut text);
+        say(&text)
+    })?;
+    let mut text = String::from("\n");
+    let _infallible = report::remarks(&results, &mut text);
     print(&text, &results, wanted)
 }
 
 fn print(text: &str, results: &Results, wanted: &Wanted) -> Result<(), BenchError> {
-    let io = |what: &str| {
-        let what = what.to_owned();
-        move |source| BenchError::Io { what, source }
-    };
-    std::io::stdout().write_all(text.as_bytes()).map_err(io("writing the tables"))?;
+    say(text)?;
     let Some(path) = &wanted.json else { return Ok(()) };
     let what = format!("writing {}", path.display());
     let json = serde_json::to_vec_pretty(results)
         .map_err(|source| BenchError::Json { what: what.clone(), source })?;
     std::fs::write(path, json).map_err(io(&what))
+}
+
+fn say(text: &str) -> Result<(), BenchError> {
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(io("writing the tables"))
+}
+
+fn io(what: &str) -> impl FnOnce(std::io::Error) -> BenchError {
+    let what = what.to_owned();
+    move |source| BenchError::Io { what, source }
 }

@@ -47,6 +47,13 @@ pub(crate) fn median(mut numbers: Vec<f64>) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
+/// Returns the numbers that a quarter of some numbers lie below, and above (of few numbers the nearest ones outside).
+pub(crate) fn quartiles(mut numbers: Vec<f64>) -> Option<(f64, f64)> {
+    numbers.sort_by(f64::total_cmp);
+    let below = numbers.len().checked_sub(1)? / 4;
+    Some((*numbers.get(below)?, *numbers.get(numbers.len() - 1 - below)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +64,13 @@ mod tests {
         assert_eq!(median(vec![3.0]), Some(3.0));
         assert_eq!(median(vec![9.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![4.0, 1.0, 2.0, 9.0]), Some(3.0));
+    }
+
+    #[test]
+    fn half_of_the_numbers_lie_between_the_quartiles() {
+        assert_eq!(quartiles(vec![]), None);
+        assert_eq!(quartiles(vec![3.0, 1.0]), Some((1.0, 3.0)));
+        assert_eq!(quartiles((1..=9).rev().map(f64::from).collect()), Some((3.0, 7.0)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::cases::{Case, Compared, cases, contestants};
 use crate::growth::{Axis, Grown, Point, axes};
 use crate::inputs::{Made, Workshop};
 use crate::machine::Machine;
-use crate::overhead::{self, Way, jobs};
+use crate::overhead::{self, Cost, jobs};
 use crate::report::{Results, Skipped};
 use crate::rounds::{Contestant, Outcome, Rounds, Standing, compete};
 use crate::run::{Runner, Task};
@@ -125,22 +125,37 @@ impl<'a> Session<'a> {
         Ok(self.results)
     }
 
-    /// Measures what `epitaph run` costs every command that is wanted, in each way that it can get cores here.
+    /// Returns where and with what is measured.
+    pub fn machine(&self) -> &Machine {
+        &self.results.machine
+    }
+
+    /// Measures what `epitaph run` costs every command that is wanted, in each way that it can get cores here; each cost is
+    /// `told` as soon as it is known.
     ///
     /// # Errors
-    /// When something fails that is neither a command's nor epitaph's fault.
-    pub fn overhead(mut self) -> Result<Results, BenchError> {
+    /// When something fails that is neither a command's nor epitaph's fault, or what cannot be told.
+    pub fn overhead(
+        mut self,
+        mut told: impl FnMut(&Cost) -> Result<(), BenchError>,
+    ) -> Result<Results, BenchError> {
         let epitaph = self.tools.program(Tool::Epitaph).map(Path::to_owned).unwrap_or_default();
         for job in self.wanted(jobs(), |job| job.name)? {
-            self.say(&format!("{}: ", job.name));
-            for way in Way::ALL {
-                match overhead::measure(&self.runner, &epitaph, &job, way, self.wanted.rounds)? {
-                    Ok(cost) => self.results.costs.push(cost),
-                    Err(why) => self.skip(&format!("{} ({})", job.name, way.name()), why),
+            for way in job.ways {
+                let name = format!("{} ({})", job.name, way.name());
+                self.say(&format!("{name}: "));
+                match overhead::measure(&self.runner, &epitaph, &job, *way, self.wanted.rounds)? {
+                    Ok(cost) => {
+                        self.say("done\n");
+                        told(&cost)?;
+                        self.results.costs.push(cost);
+                    }
+                    Err(why) => {
+                        self.skip(&name, why);
+                        self.say("\n");
+                    }
                 }
-                self.say(".");
             }
-            self.say("\n");
         }
         Ok(self.results)
     }

@@ -6,6 +6,7 @@
 //!   [`Binaries`] the binaries that came with them.
 //! - [`OutputFolder`] keeps crashes: it seals a core, its summary and its binaries ([`OutputFolder::seal`]) and
 //!   rewrites the reports over all of them ([`OutputFolder::refresh`]), with any number of writers at once.
+//! - [`Recipients`] of encrypted cores, and the [`Identities`] that read them.
 //! - [`save_core`] writes one core to a file of its own; [`compress_stream`] one that comes through a pipe.
 //! - [`crash_id`] names a crash, so that collecting it twice adds nothing.
 //!
@@ -41,6 +42,7 @@
 //! ```
 
 mod binaries;
+mod cipher;
 mod digest;
 mod digests;
 mod extents;
@@ -57,15 +59,18 @@ mod summaries;
 mod testing;
 
 pub use binaries::Binaries;
+pub use cipher::{
+    CipherError, DecryptedTree, ENCRYPTED_SUFFIX, Identities, Recipients, decrypt_cores, encrypt_file,
+};
 pub use digests::{OpenSource, Problem, Problems, SummaryFile, SummarySource, read_digests, summary_files};
 pub use folder::{
     BinarySource, BinaryToKeep, BundleError, CoreInput, OutputFolder, Reduction, Reserve, SealRequest,
-    Sealed, SmallerCore, Space, Stored, StoredCore, remove_sealed_original,
+    Sealed, SmallerCore, Space, Stored, StoredCore, remove_sealed_original, sealed_core,
 };
 pub use id::{Identity, crash_id, fingerprint_of};
 pub use open::{
     CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts, StoreName,
-    find_cores, holds_core, open_core, open_core_file, open_core_pipe, open_core_within,
+    find_cores, holds_core, open_core, open_core_as, open_core_file, open_core_pipe, open_core_within,
 };
 pub use save::{SaveError, compress_stream, save_core, spool_core, write_core};
 pub use summaries::{Crashes, read_summaries};

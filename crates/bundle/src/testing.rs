@@ -4,11 +4,26 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use age::secrecy::ExposeSecret;
+
+use crate::cipher::{Identities, Recipients};
+
 const ET_REL: u16 = 1;
 const ET_DYN: u16 = 3;
 const ET_CORE: u16 = 4;
 const NOBITS: u32 = 8;
 const PROGBITS: u32 = 1;
+
+/// Makes a pair of keys, the private one in a file in `folder`.
+pub(crate) fn keys(folder: &Path) -> (Recipients, Identities) {
+    let key = age::x25519::Identity::generate();
+    let file = folder.join("key.txt");
+    std::fs::write(&file, format!("# mine\n{}\n", key.to_string().expose_secret())).unwrap();
+    let (mut recipients, mut identities) = (Recipients::default(), Identities::default());
+    recipients.add(&key.to_public().to_string(), "here").unwrap();
+    identities.add_file(&file).unwrap();
+    (recipients, identities)
+}
 
 /// Which kind of program file to make.
 #[derive(Clone, Copy, PartialEq)]

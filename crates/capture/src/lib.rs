@@ -69,6 +69,7 @@ pub use pattern::{
 };
 pub use run::{
     Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Tail, Timeout, Trace, dumps_core, run,
+    run_and,
 };
 pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use stores::{

@@ -2,6 +2,8 @@
 
 mod ci;
 mod handler;
+mod keys;
+mod late;
 mod parse;
 mod stores;
 mod variables;
@@ -10,13 +12,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::ci::{CiArgs, CiChoice, InitArgs};
 pub(crate) use self::handler::{
     HandlerArgs, HandlerCommand, HandlerInstallArgs, HandlerServeArgs, HandlerStatusArgs,
     HandlerUninstallArgs,
 };
+pub(crate) use self::keys::{EncryptArgs, IdentityArgs, OidcArgs};
+use self::late::Late;
 use self::parse::{parse_span, parse_threshold};
 pub(crate) use self::stores::{GcArgs, LsArgs, PullArgs, PushArgs, SelectArgs, ServeArgs};
 
@@ -31,51 +35,43 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-impl Args {
-    /// Reads the command line and the variables.
-    pub(crate) fn read() -> Result<Self, clap::Error> {
-        let command = variables::as_people_set_them(Self::command());
-        Self::from_arg_matches(&command.try_get_matches()?)
-    }
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Tell what died, where and why: from cores, collected folders or downloaded ones
-    Show(ShowArgs),
+    Show(Late<ShowArgs>),
     /// Find the cores that a job left, tell their stories, and keep them with what explains them (the on_fail step)
-    Collect(CollectArgs),
+    Collect(Late<CollectArgs>),
     /// Run a command so that its crashes leave cores, and collect them
-    Run(RunArgs),
+    Run(Late<RunArgs>),
     /// Tell whether a crash here leaves a core; if not, why, and what to do (the step to begin with)
-    Doctor(DoctorArgs),
+    Doctor(Late<DoctorArgs>),
     /// Stop, and once continued become a command: what `run` starts in order to trace it
     #[command(hide = true)]
-    StartStopped(StartStoppedArgs),
+    StartStopped(Late<StartStoppedArgs>),
     /// Make a small core of a large one, in which debuggers find the same backtraces
-    Slim(SlimArgs),
+    Slim(Late<SlimArgs>),
     /// Tell which crashes are the same, which are alike, and which are new since a baseline
-    Group(GroupArgs),
+    Group(Late<GroupArgs>),
     /// Render crashes as text, JSON, Markdown, JUnit, a page for browsers, or annotations of GitHub and Azure
-    Report(ReportArgs),
+    Report(Late<ReportArgs>),
     /// Copy any files and folders into a store, as artifacts of this job
-    Push(PushArgs),
+    Push(Late<PushArgs>),
     /// Copy the artifacts of a job from a store, or from CircleCI, GitHub or GitLab
-    Pull(PullArgs),
+    Pull(Late<PullArgs>),
     /// List the jobs and artifacts in a store, or of a job of CircleCI, GitHub or GitLab
-    Ls(LsArgs),
+    Ls(Late<LsArgs>),
     /// Show a store or a folder to browsers, scripts and debuggers, read-only
     ///
     /// Clients on other machines must send a token: set EPITAPH_SERVE_TOKEN to one, or give --token-file.
-    Serve(ServeArgs),
+    Serve(Late<ServeArgs>),
     /// Print what to put into a CI system's configuration, so that its jobs tell and keep their crashes
-    Init(InitArgs),
+    Init(Late<InitArgs>),
     /// Remove old pushes from a store, and what no push names any more
-    Gc(GcArgs),
+    Gc(Late<GcArgs>),
     /// Let the kernel hand every core of this host to epitaph: install, uninstall, status, run, serve
     Handler(HandlerArgs),
     /// Print the completions for a shell
-    Completions(CompletionsArgs),
+    Completions(Late<CompletionsArgs>),
     /// Print the manual page
     Man,
 }
@@ -159,6 +155,8 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "N", default_value_t = 256, env = "EPITAPH_FRAMES")]
     pub(crate) frames: usize,
     #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+    #[command(flatten)]
     pub(crate) search: SearchArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -203,6 +201,8 @@ pub(crate) struct KeepArgs {
     /// Overwrite the environment and the values of secrets in what is kept of a core
     #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_SCRUB")]
     pub(crate) scrub: Scrub,
+    #[command(flatten)]
+    pub(crate) encrypt: EncryptArgs,
     /// Largest compressed core, and largest binary, that is kept, in bytes (CircleCI stores files up to 3 GB); of a larger
     /// core what debuggers need is kept
     #[arg(long, value_name = "BYTES", default_value_t = 3_000_000_000, env = "EPITAPH_MAX_CORE_SIZE")]
@@ -371,6 +371,8 @@ pub(crate) struct SlimArgs {
     /// Overwrite the environment and the values of secrets
     #[arg(long, value_enum, default_value = "auto", env = "EPITAPH_SCRUB")]
     pub(crate) scrub: Scrub,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -387,6 +389,8 @@ pub(crate) struct ReportArgs {
     /// Which threads to render
     #[arg(long, value_enum, default_value = "all", env = "EPITAPH_THREADS")]
     pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
     #[command(flatten)]

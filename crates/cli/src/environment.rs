@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use epitaph_store::{CloudSettings, HttpLogin, StoreOptions};
-use epitaph_summary::{CiProvider, Masks};
+use epitaph_summary::{CiJob, CiProvider, Masks};
 
+use crate::args::OidcArgs;
 use crate::circleci_token;
 use crate::error::{Error, message};
+use crate::oidc;
 use crate::tokens;
 
 /// The variable with a bearer token for a store behind a web server.
@@ -45,12 +47,13 @@ pub(crate) fn masks() -> Masks {
 
 /// Returns how to open stores: tokens come from the environment or a file, never from the command line, where every
 /// user of the machine could read them.
-pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Error> {
+pub(crate) fn store_options(transfers: Option<usize>, oidc: OidcArgs) -> Result<StoreOptions, Error> {
     let mut options = StoreOptions::default();
-    options.circleci_url = variable(CIRCLECI_URL);
+    options.circleci_url = variable(CIRCLECI_URL).or_else(own_circleci);
     options.circleci_token = circleci_token::find(options.circleci_url.as_deref())?;
     options.http_login = http_login()?;
     tokens::add(&mut options)?;
+    oidc::add(&mut options, oidc.oidc)?;
     options.ca_file = variable("SSL_CERT_FILE").map(Into::into);
     let variables = std::env::vars_os();
     options.cloud = CloudSettings::from_variables(
@@ -60,6 +63,12 @@ pub(crate) fn store_options(transfers: Option<usize>) -> Result<StoreOptions, Er
         options.network.transfers = transfers;
     }
     Ok(options)
+}
+
+/// Returns the CircleCI server that this job runs on, if it is one of somebody's own: the job's own page says so.
+fn own_circleci() -> Option<String> {
+    CiProvider::detect(variable).filter(|provider| *provider == CiProvider::CircleCi)?;
+    CiJob::of(CiProvider::CircleCi, variable).own_server()
 }
 
 /// Returns where pushes remember what they have sent: the folder that was given, or the one for such things of the
@@ -88,7 +97,7 @@ fn http_login() -> Result<Option<HttpLogin>, Error> {
 }
 
 /// Returns a secret and the variable it comes from: one that names a file with it, or else one that holds it.
-fn secret(
+pub(crate) fn secret(
     variable_with_it: &'static str,
     variable_with_file: &'static str,
 ) -> Result<Option<(&'static str, String)>, Error> {

@@ -93,6 +93,13 @@ impl From<epitaph_bundle::BundleError> for Error {
     }
 }
 
+impl From<epitaph_bundle::CipherError> for Error {
+    fn from(error: epitaph_bundle::CipherError) -> Error {
+        let hint = error.hint();
+        Error::new(error, hint)
+    }
+}
+
 impl From<epitaph_bundle::SaveError> for Error {
     fn from(error: epitaph_bundle::SaveError) -> Error {
         let hint = error.hint();

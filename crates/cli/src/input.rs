@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use epitaph_bundle::{OpenLimits, OpenedCore, open_core_file, open_core_pipe, open_core_within};
+use epitaph_bundle::{Identities, OpenLimits, OpenedCore, open_core_as, open_core_file, open_core_pipe};
 
 use crate::error::{Error, message};
 
@@ -45,11 +45,17 @@ pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
     stdin.as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// Opens the core at a path that the user gave; what is a stream is read within `limits`. A core that was found in a
-/// `tree` of files is one of them, whatever its path has come to mean.
-pub(crate) fn open(path: &Path, tree: Option<&Path>, limits: &OpenLimits) -> Result<OpenedCore, Error> {
+/// Opens the core at a path that the user gave; what is a stream is read within `limits`, and what is encrypted is
+/// decrypted by `identities`. A core that was found in a `tree` of files is one of them, whatever its path has come to
+/// mean.
+pub(crate) fn open(
+    path: &Path,
+    tree: Option<&Path>,
+    limits: &OpenLimits,
+    identities: &Identities,
+) -> Result<OpenedCore, Error> {
     if tree.is_some() {
-        return Ok(open_core_within(path, limits)?);
+        return Ok(open_core_as(path, limits, identities)?);
     }
     let unreadable = |error| Error::from(error).context(format!("{} cannot be read", path.display()));
     if path.as_os_str() == STANDARD_INPUT {
@@ -67,5 +73,5 @@ pub(crate) fn open(path: &Path, tree: Option<&Path>, limits: &OpenLimits) -> Res
     if is_stream(path) {
         return Ok(open_core_pipe(path, File::open(path).map_err(unreadable)?, limits)?);
     }
-    Ok(open_core_within(path, limits)?)
+    Ok(open_core_as(path, limits, identities)?)
 }

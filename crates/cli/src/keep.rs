@@ -1,12 +1,13 @@
 //! Keeping crashes: seal them, list those that are not kept, then rewrite the reports. `collect` and `run` end here.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use epitaph_bundle::{
-    BinarySource, BinaryToKeep, CoreInput, Identity, OutputFolder, SealRequest, Sealed, Space, crash_id,
-    read_summaries, remove_sealed_original,
+    BinarySource, BinaryToKeep, CoreInput, Identity, OutputFolder, Recipients, SealRequest, Sealed, Space,
+    crash_id, holds_core, read_summaries, remove_sealed_original, sealed_core,
 };
 use epitaph_report::{Format, Options, render_kept};
 use epitaph_summary::{Core, CoreContent, CrashSummary, Warning};
@@ -21,9 +22,21 @@ use crate::retention::Retention;
 use crate::told::Told;
 use crate::{progress, terminal};
 
+/// How crashes are kept.
+pub(crate) struct Keeping<'a> {
+    /// What the user asks for.
+    pub(crate) args: &'a KeepArgs,
+    /// Who may read the cores; everybody, if there are none.
+    pub(crate) recipients: &'a Recipients,
+    /// Whether originals go once their copies are verified.
+    pub(crate) remove: bool,
+}
+
 /// Seals the crashes into the folder, lists those that are not kept, and rewrites its reports.
-pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remove: bool, kept: &mut Kept) {
-    if args.core == KeepCore::Full && args.scrub != Scrub::Always && !told.is_empty() && may_publish(args) {
+pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, keeping: &Keeping<'_>, kept: &mut Kept) {
+    let &Keeping { args, recipients, remove } = keeping;
+    let is_whole = args.core == KeepCore::Full && args.scrub != Scrub::Always;
+    if is_whole && recipients.is_empty() && !told.is_empty() && may_publish(args) {
         terminal::warning(
             "the whole cores are kept, and a core holds the environment of its process, secrets included",
         );
@@ -35,7 +48,7 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
         let path = crash.opened.path.clone();
         let summary = crash.triaged.summary.clone();
         // A fault of ours that a crafted core finds must cost neither this crash nor the others.
-        let sealed = catch_unwind(AssertUnwindSafe(|| seal(folder, crash, args, &kept.retention)));
+        let sealed = catch_unwind(AssertUnwindSafe(|| seal(folder, crash, keeping, &kept.retention)));
         match sealed.unwrap_or_else(|_| {
             Err(message("a bug of epitaph", Some("please report it with the message above")))
         }) {
@@ -54,14 +67,18 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, args: &KeepArgs, remo
                     }
                     Sealed::AlreadyThere { id } => {
                         kept.known += 1;
+                        let place = folder.path().join("crashes").join(id);
                         if args.core == KeepCore::Full {
-                            tell_if_reduced(&folder.path().join("crashes").join(id));
+                            tell_if_reduced(&place);
+                        }
+                        if !recipients.is_empty() {
+                            tell_if_readable(&place);
                         }
                         (id.clone(), String::new())
                     }
                 };
                 let place = folder.path().join("crashes").join(&id);
-                let what = if place.join("core.zst").is_file() { "" } else { "the summary of " };
+                let what = if sealed_core(&place).is_some() { "" } else { "the summary of " };
                 terminal::note(&format!("{what}{} is kept as {}{how}", path.display(), place.display()));
                 if let Some(link) = link_to_core(&sealed) {
                     terminal::note(&format!("once it is stored, it is at {link}"));
@@ -130,7 +147,13 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
     Ok(())
 }
 
-fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs, retention: &Retention) -> Result<Sealed, Error> {
+fn seal(
+    folder: &OutputFolder,
+    crash: Told,
+    keeping: &Keeping<'_>,
+    retention: &Retention,
+) -> Result<Sealed, Error> {
+    let &Keeping { args, recipients, .. } = keeping;
     let Told { opened, triaged, collection, id } = crash;
     let Triaged { mut summary, files, read_for_cause } = triaged;
     summary.collection = Some(collection);
@@ -144,7 +167,9 @@ fn seal(folder: &OutputFolder, crash: Told, args: &KeepArgs, retention: &Retenti
         }
     };
     let bar = progress::bytes("keeping", core.size(&opened));
-    let mut request = SealRequest::new(&id, summary).with_progress(|done, _| bar.set_position(done));
+    let mut request = SealRequest::new(&id, summary)
+        .encrypted_for(recipients)
+        .with_progress(|done, _| bar.set_position(done));
     if args.core != KeepCore::None {
         let most = args.max_core_size.min(room.unwrap_or(0));
         let mut smaller = Smaller::than_wanted(&opened, args, &read_for_cause);
@@ -206,6 +231,9 @@ fn how_kept(summary: &CrashSummary) -> String {
     if core.scrubbed == Some(true) {
         parts.push("secrets overwritten".to_owned());
     }
+    if core.encryption.is_some() {
+        parts.push("encrypted".to_owned());
+    }
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
@@ -217,6 +245,16 @@ fn tell_if_reduced(place: &Path) {
     let is_reduced = |core: Core| core.content == Some(CoreContent::Slim) || core.scrubbed == Some(true);
     if kept.and_then(|summary| summary.core).is_some_and(is_reduced) {
         terminal::warning(&format!("{}: kept before, and not whole: it stays as it is", place.display()));
+        terminal::hint("remove that folder, or name another one with --out, and collect again");
+    }
+}
+
+/// Says that a crash which is in the folder already has a core that everybody can read, though it is to be encrypted now.
+fn tell_if_readable(place: &Path) {
+    if sealed_core(place)
+        .is_some_and(|core| File::open(core).is_ok_and(|file| holds_core(&file).unwrap_or(true)))
+    {
+        terminal::warning(&format!("{}: kept before, and not encrypted: it stays as it is", place.display()));
         terminal::hint("remove that folder, or name another one with --out, and collect again");
     }
 }

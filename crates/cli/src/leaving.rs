@@ -23,7 +23,9 @@ pub(crate) fn warn_of_raw_cores(paths: &[PathBuf], url: &str) {
         "{}{more}: whole cores leave this machine, with the environment of their processes, secrets included",
         first.display()
     ));
-    terminal::hint("collect with --scrub always, or make them small: epitaph slim --scrub always");
+    terminal::hint(
+        "encrypt them: --encrypt age1…; or collect with --scrub always, or make them small: epitaph slim --scrub always",
+    );
 }
 
 /// Tells whether a store is on another machine, as far as its address says.

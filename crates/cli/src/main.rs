@@ -20,11 +20,14 @@ mod exit;
 mod input;
 mod keep;
 mod kept;
+mod keys;
 mod leaving;
+mod oidc;
 mod output_tail;
 mod progress;
 mod reduce;
 mod retention;
+mod sealed;
 mod sources;
 mod spool;
 mod summaries;
@@ -34,11 +37,13 @@ mod told;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
 use crate::args::{Args, Command};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    let args = match Args::read() {
+    let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
             // Help and version are no errors. What can't be printed is nobody's to read.

@@ -9,6 +9,7 @@ use epitaph_store::{Artifact, Run, Selection, Store};
 use epitaph_summary::Rules;
 use epitaph_summary::group::{Grouping, Source};
 
+use crate::args::OidcArgs;
 use crate::environment::store_options;
 use crate::error::{Error, with_causes};
 use crate::input;
@@ -46,7 +47,7 @@ fn store_url(path: &Path) -> Option<&str> {
 
 /// Lists the summaries in a store.
 fn stored(url: &str, selection: &Selection) -> Result<Vec<StoredSummary>, Error> {
-    let store = Arc::new(Store::open_with(url, &store_options(None)?)?);
+    let store = Arc::new(Store::open_with(url, &store_options(None, OidcArgs::default())?)?);
     let listing = store.ls(selection)?;
     for warned in &listing.warnings {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));

@@ -227,6 +227,14 @@ pub enum StoreError {
         /// What is wrong with them.
         why: String,
     },
+    /// AWS gives no keys for what the CI system says of its job.
+    #[error("{url} gives this job no keys: {why}")]
+    NotTrusted {
+        /// The service that was asked.
+        url: String,
+        /// Its code for the reason.
+        why: String,
+    },
     /// A file is not what it was when the push began with it.
     #[error("{} changed while it was pushed", path.display())]
     Changed {
@@ -444,6 +452,9 @@ impl StoreError {
                 "credentials come from AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or \
                  AZURE_STORAGE_SAS_TOKEN"
             }
+            Self::NotTrusted { .. } => {
+                "check AWS_ROLE_ARN, and that the role's trust policy names the CI system, its audience and this project"
+            }
             Self::Changed { .. } => "push again when the file is written to its end",
             Self::Redirect { url, .. } if url.starts_with("http://") => {
                 "give the address that it leads to, https:// instead of http:// in most cases"
@@ -461,7 +472,8 @@ impl StoreError {
                 "in a job of GitHub Actions the step actions/upload-artifact pushes; push to a folder instead"
             }
             Self::ReadOnly { store } if store.starts_with("gitlab:") => {
-                "in a job of GitLab `artifacts:` in .gitlab-ci.yml pushes; push to a folder instead"
+                "in a job of GitLab `artifacts:` in .gitlab-ci.yml pushes; push to a package (https://HOST/api/v4/projects/ID/\
+                 packages/generic/NAME/VERSION) or a folder instead"
             }
             Self::ReadOnly { .. } => {
                 "in a CircleCI job the step store_artifacts pushes; push to a folder or an object store instead"

@@ -115,9 +115,10 @@ pub(crate) fn manifest_folder(job: &JobId) -> Result<String, StoreError> {
     Ok(key)
 }
 
-/// The folder of a repository's manifests, below that of a provider as its key has it.
-pub(crate) fn repo_folder(provider: &str, repo: &str) -> String {
-    format!("{RUNS}/{provider}/repo={}", encode_component(repo))
+/// The folder of a repository's manifests, below that of a provider as its key has it; or only of one job of it.
+pub(crate) fn repo_folder(provider: &str, repo: &str, job: Option<&str>) -> String {
+    let folder = format!("{RUNS}/{provider}/repo={}", encode_component(repo));
+    job.map_or_else(|| folder.clone(), |job| format!("{folder}/job={}", encode_component(job)))
 }
 
 /// A name for a push that sorts by time, so that the newest is found without opening any: UTC, then chance.

@@ -36,6 +36,7 @@ mod backend;
 mod circleci;
 mod debuginfod;
 mod download;
+mod encrypt;
 mod error;
 mod files;
 mod fuse;
@@ -64,13 +65,14 @@ mod warning;
 pub use debuginfod::{
     Debuginfod, DebuginfodFile, DebuginfodOptions, DebuginfodWanted, LookUpLimits, LookUps,
 };
+pub use encrypt::Encrypt;
 pub use error::StoreError;
 pub use job::JobId;
 pub use keyed::PushOptions;
 pub use listing::{Artifact, Listing, Run, Selection};
 pub use login::HttpLogin;
 pub use opened::Opened;
-pub use options::{CloudSettings, GitlabToken, Network, StoreOptions};
+pub use options::{CloudSettings, GitlabToken, Network, OidcToken, StoreOptions};
 pub use outcome::{Collected, Failed, Pulled, Pushed, Skipped};
 pub use progress::{NoProgress, Progress};
 pub use spool::{Spool, Spooled};

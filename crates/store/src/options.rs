@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::http::shown;
-use crate::{HttpLogin, Token};
+use crate::{Encrypt, HttpLogin, Token};
 
 /// How to open a store. The default is right for folders and for public projects.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,11 @@ pub struct StoreOptions {
     /// A folder of this host where pushes to object stores remember what they have sent, so that another process can
     /// take them up. It must not lie in a folder that is pushed. Without it, a push that is interrupted starts anew.
     pub state: Option<PathBuf>,
+    /// What says to AWS who asks, in the place of keys. It is exchanged for keys of the role that `AWS_ROLE_ARN` names, and
+    /// sent to AWS's Security Token Service alone (`AWS_ENDPOINT_URL_STS`, or that of the region).
+    pub oidc: Option<OidcToken>,
+    /// What encrypts files before they leave this host. Without it, all of them leave as they are.
+    pub encrypt: Option<Arc<dyn Encrypt>>,
 }
 
 /// Settings of object stores, by the names of the environment variables that the providers' own tools read:
@@ -86,6 +92,20 @@ impl fmt::Debug for CloudSettings {
         let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         write!(f, "CloudSettings({})", names.join(", "))
     }
+}
+
+/// What a CI system says of its job to others who trust it (OpenID Connect).
+#[derive(Debug, Clone)]
+pub enum OidcToken {
+    /// It was given to the job.
+    Ready(Token),
+    /// GitHub gives it to who asks there, with this token of the job.
+    GitHub {
+        /// `ACTIONS_ID_TOKEN_REQUEST_URL`.
+        url: String,
+        /// `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+        token: Token,
+    },
 }
 
 /// Who asks GitLab.

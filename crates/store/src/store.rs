@@ -85,7 +85,8 @@ impl Store {
     }
 
     /// Copies files and folders into the store. Links inside of a folder are not followed, and what is no file is
-    /// left out; [`Pushed`] tells. The push becomes visible as a whole, at its end.
+    /// left out; [`Pushed`] tells. The push becomes visible as a whole, at its end; in a package of GitLab, each file by
+    /// itself.
     ///
     /// An error means that nothing became visible. A file that can't be read or stored is no such error.
     pub fn push(
@@ -96,9 +97,8 @@ impl Store {
     ) -> Result<Pushed, StoreError> {
         match &self.kind {
             Kind::Keyed(store) => store.push(sources, options, progress),
-            Kind::CircleCi(_) | Kind::Github(_) | Kind::Gitlab(_) => {
-                Err(StoreError::ReadOnly { store: self.url() })
-            }
+            Kind::Gitlab(store) => store.push(sources, options, progress),
+            Kind::CircleCi(_) | Kind::Github(_) => Err(StoreError::ReadOnly { store: self.url() }),
         }
     }
 

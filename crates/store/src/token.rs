@@ -6,7 +6,7 @@ use reqwest::header::HeaderValue;
 
 use crate::StoreError;
 
-/// An access token. It can be sent in a header and nothing else: it can't be printed, compared or read back.
+/// An access token. It can be sent and nothing else: it can't be printed, compared or read back.
 #[derive(Clone)]
 pub struct Token(HeaderValue);
 
@@ -24,6 +24,12 @@ impl Token {
 
     pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
+    }
+
+    /// The token itself, for where no header takes it.
+    pub(crate) fn text(&self) -> String {
+        // It was printable ASCII when it came.
+        self.0.to_str().unwrap_or_default().to_owned()
     }
 
     /// The value of an `Authorization` header (RFC 6750, 2.1).

@@ -9,7 +9,7 @@ pub struct Core {
     /// Where the kernel (or whoever wrote it) left it, as it was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The stored copy, relative to the output folder, e.g. `crashes/<id>/core.zst`.
+    /// The stored copy, relative to the output folder, e.g. `crashes/<id>/core.zst`, or `core.zst.age` if it is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// Apparent size in bytes, holes included.
@@ -42,6 +42,9 @@ pub struct Core {
     /// Whether secrets were overwritten in the stored copy (or in the core that was read).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scrubbed: Option<bool>,
+    /// How the stored copy is encrypted, if it is; who it was encrypted for is not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<CoreEncryption>,
     /// Bytes of data in the core that was stored, before it was compressed: of its grains of 4096 bytes (the last may
     /// be shorter), those that are not all zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +67,18 @@ pub enum CoreContent {
     Full,
     /// What a debugger needs for the same backtraces.
     Slim,
+}
+
+/// How the stored copy of a core is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CoreEncryption {
+    /// With age (<https://age-encryption.org/v1>), around its zstd frames.
+    Age,
+    /// In a way that a newer version knows.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What a slim core was made of.

@@ -48,7 +48,7 @@ pub use cause::{
 };
 pub use ci::{CiJob, CiProvider};
 pub use collection::{Collection, CoreSource, SearchedPlace};
-pub use core_file::{Completeness, Core, CoreContent, Slim};
+pub use core_file::{Completeness, Core, CoreContent, CoreEncryption, Slim};
 pub use hex::Hex;
 pub use mask::Masks;
 pub use model::{CrashSummary, Process, SCHEMA, System, Tool, Warning};

@@ -3,18 +3,22 @@
 //! It speaks just enough HTTP/1.1 for that, one request a connection, and remembers every request.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// A request's path with its query, and its headers by lower-case name.
+/// A request: its method, its path with its query, its headers by lower-case name, and its content.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// `GET`, `PUT` and so on.
+    pub method: String,
     /// The path, with its query.
     pub path: String,
+    /// The content, of as many bytes as were announced.
+    pub body: Vec<u8>,
     headers: HashMap<String, String>,
 }
 
@@ -200,14 +204,20 @@ fn serve(mut stream: TcpStream, handler: &(dyn Fn(&Request) -> Reply + Send + Sy
 }
 
 fn read(stream: &TcpStream) -> Option<Request> {
-    let mut lines = BufReader::new(stream).lines();
+    let mut stream = BufReader::new(stream);
+    let mut lines = stream.by_ref().lines();
     let first = lines.next()?.ok()?;
-    let path = first.split(' ').nth(1)?.to_owned();
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let mut headers = HashMap::new();
     for line in lines {
         let line = line.ok()?;
         if line.is_empty() {
-            return Some(Request { path, headers });
+            let length: Option<&String> = headers.get("content-length");
+            let length = length.map_or(Some(0), |length| length.parse().ok())?;
+            let mut body = Vec::new();
+            stream.take(length).read_to_end(&mut body).ok()?;
+            return Some(Request { method, path, body, headers });
         }
         let (name, value) = line.split_once(':')?;
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());

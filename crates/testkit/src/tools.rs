@@ -1,6 +1,6 @@
 //! Programs that a test needs, and that a machine may lack.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::skip;
 
@@ -8,6 +8,14 @@ use crate::skip;
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
+/// Returns the path of a program that `make test-all` installs from PyPI or npm into the target folder, or else of one in
+/// `PATH`.
+pub fn find_peer(program: &str) -> Option<PathBuf> {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peers");
+    let own = ["bin", "node_modules/.bin"].map(|folder| peers.join(folder).join(program));
+    own.into_iter().find(|candidate| candidate.is_file()).or_else(|| find(program))
 }
 
 /// Tells whether a program is in `PATH`.

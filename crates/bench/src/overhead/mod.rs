@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::cases::Judged;
 use crate::report::quantity::seconds;
 use crate::run::{Ran, Runner, Task};
-use crate::sample::median;
+use crate::sample::{median, quartiles};
 use crate::{BenchError, Figures, Sample};
 
 /// What a way of running costs a command.
@@ -28,8 +28,14 @@ pub struct Cost {
     pub alone: Figures,
     /// What it takes under `epitaph run`, with that.
     pub with: Figures,
-    /// What is added on the clock, in seconds.
+    /// What is added on the clock, in seconds: the median of the turns.
     pub added: f64,
+    /// The lower and the upper quartile of that: half of the turns lie between them.
+    pub spread: (f64, f64),
+    /// What is added of processor time, in seconds: the median of the turns.
+    pub added_cpu: f64,
+    /// How many times as long it takes: the median of the turns.
+    pub ratio: f64,
     /// What was promised, and what was measured.
     pub promise: Option<Judged>,
 }
@@ -39,9 +45,23 @@ impl Cost {
     fn of(job: &Job, way: Way, turns: &[(Sample, Sample)]) -> Option<Cost> {
         let (alone, with): (Vec<Sample>, Vec<Sample>) = turns.iter().copied().unzip();
         let (alone, with) = (Figures::of(&alone)?, Figures::of(&with)?);
-        let added = median(turns.iter().map(|(alone, with)| with.wall - alone.wall).collect())?;
+        let each = |figure: fn(&Sample, &Sample) -> f64| -> Vec<f64> {
+            turns.iter().map(|(alone, with)| figure(alone, with)).collect()
+        };
+        let longer = each(|alone, with| with.wall - alone.wall);
+        let added = median(longer.clone())?;
         let promise = job.promise(way).map(|promise| promise.judge(added, alone.median.wall));
-        Some(Cost { title: job.title, way, alone, with, added, promise })
+        Some(Cost {
+            title: job.title,
+            way,
+            alone,
+            with,
+            added,
+            spread: quartiles(longer)?,
+            added_cpu: median(each(|alone, with| with.cpu - alone.cpu))?,
+            ratio: median(each(|alone, with| with.wall / alone.wall))?,
+            promise,
+        })
     }
 }
 
@@ -112,7 +132,8 @@ mod tests {
         let turns = [(1.0, 1.001), (9.0, 9.003), (1.0, 1.002)].map(|(a, b)| (sample(a), sample(b)));
         let job = jobs().into_iter().find(|job| job.promise(Way::OnePlace).is_some()).unwrap();
         let cost = Cost::of(&job, Way::OnePlace, &turns).unwrap();
-        assert!((cost.added - 0.002).abs() < 1e-9, "{cost:?}");
+        assert!((cost.added - 0.002).abs() < 1e-9 && (cost.ratio - 1.001).abs() < 1e-9, "{cost:?}");
+        assert!((cost.spread.0 - 0.001).abs() < 1e-9 && (cost.spread.1 - 0.003).abs() < 1e-9, "{cost:?}");
         assert!(Cost::of(&job, Way::OnePlace, &[]).is_none());
     }
 

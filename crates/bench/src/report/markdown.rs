@@ -139,7 +139,11 @@ fn series(grown: &Grown, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "\n{time}; {memory} (1 is linear; of the last steps, less what the first takes).\n")
 }
 
-pub(super) fn remarks(results: &Results, out: &mut dyn Write) -> fmt::Result {
+/// Writes what failed and what did not take place.
+///
+/// # Errors
+/// Those of `out`.
+pub fn remarks(results: &Results, out: &mut dyn Write) -> fmt::Result {
     let failures = results.compared.iter().flat_map(|one| {
         one.standings.iter().filter_map(|standing| match &standing.outcome {
             Outcome::Failed(why) => Some(format!("{}: {} failed: {why}", one.name, standing.tool.name())),

@@ -1,11 +1,10 @@
 //! Results, for people and for programs.
 
 mod markdown;
-mod overhead;
+pub mod overhead;
 pub(crate) mod quantity;
 
-pub use markdown::{comparison, growth};
-pub use overhead::overhead;
+pub use markdown::{comparison, growth, remarks};
 
 use serde::Serialize;
 

@@ -1,15 +1,18 @@
 //! Storing a core: compressed, hashed and counted in one pass.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use age::stream::StreamWriter;
 use epitaph_elf::ReadAt;
 use epitaph_summary::Slim;
 use sha2::{Digest, Sha256};
 
 use super::disk::{Disk, Existing, NewFile, is_full};
 use super::space::Space;
+use crate::cipher::{Recipients, encrypt};
 use crate::digest::hex;
 use crate::extents::{ExtentHash, Identified};
 use crate::frames::FrameWriter;
@@ -164,68 +167,131 @@ impl CoreTrouble {
     }
 }
 
-/// Stores `core` as `target`, leaving `keep_free` bytes of the disk; `progress` is told how many of how many bytes are
-/// done.
+/// How a core is stored.
+pub(super) struct Terms<'a> {
+    /// The most bytes that the stored copy may have.
+    pub(super) limit: Option<u64>,
+    /// Bytes of the disk that are left free.
+    pub(super) keep_free: u64,
+    /// Who can read the stored copy, if not everybody.
+    pub(super) recipients: Option<&'a Recipients>,
+}
+
+/// Stores `core` as `target`; `progress` is told how many of how many bytes are done.
 pub(super) fn store_core(
     disk: &dyn Disk,
     target: &Path,
     core: &CoreInput<'_>,
-    limit: Option<u64>,
-    keep_free: u64,
+    terms: &Terms<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<StoredCore, CoreTrouble> {
+    let &Terms { limit, keep_free, recipients } = terms;
     let folder = target.parent().unwrap_or(target);
     let space = || disk.space(folder).ok();
     let file = NewFile::create(disk, folder, target).map_err(|error| {
         let full = CoreTrouble::Full { done: 0, stored: 0, space: space(), keep_free };
         if is_full(&error) { full } else { CoreTrouble::Write(error) }
     })?;
-    let hash = Sha256::new();
-    let meter = Meter { file, disk, folder, limit, keep_free, hash, stored: 0, over_limit: false };
-    let mut frames = FrameWriter::new(meter).map_err(CoreTrouble::Write)?;
+    let tally = Tally::default();
+    let unwritten = |error: io::Error| {
+        let (stored, done) = (tally.stored.get(), tally.done.get());
+        if tally.over_limit.get() {
+            CoreTrouble::TooLarge { limit: limit.unwrap_or(stored) }
+        } else if is_full(&error) {
+            CoreTrouble::Full { done, stored, space: space(), keep_free }
+        } else {
+            CoreTrouble::Write(error)
+        }
+    };
+    let meter = Meter { file, disk, folder, limit, keep_free, hash: Sha256::new(), tally: &tally };
+    let envelope = Envelope::around(meter, recipients).map_err(unwritten)?;
+    let mut frames = FrameWriter::new(envelope).map_err(CoreTrouble::Write)?;
     let mut extents = ExtentHash::new();
-    let mut done = 0;
     let mut each = |run: Run<'_>| {
         extents.add(&run);
-        match run {
+        let count = match run {
             Run::Zeros(count) => {
                 frames.zeros(count);
-                done += count;
+                count
             }
             Run::Data(bytes) => {
                 frames.data(bytes)?;
-                done += bytes.len() as u64;
+                bytes.len() as u64
             }
-        }
-        progress(done, core.size);
+        };
+        tally.done.set(tally.done.get() + count);
+        progress(tally.done.get(), core.size);
         Ok(())
     };
     let read = match core.source.in_order().map_err(|error| CoreTrouble::Read(0, error))? {
         Some(mut stream) => runs_of_stream(&mut *stream, &mut each),
         None => runs(core.source, core.size, &mut each),
     };
-    let written = match read {
-        Ok(original_bytes) => frames.finish().map(|()| original_bytes),
-        Err(Interrupted::Read(at, error)) => return Err(CoreTrouble::Read(at, error)),
-        Err(Interrupted::Receiver(error)) => Err(error),
-    };
-    let meter = frames.into_sink();
-    let (stored, over_limit, sha256) = (meter.stored, meter.over_limit, hex(&meter.hash.finalize()));
-    let file = meter.file;
-    let published = written.and_then(|bytes| file.publish(Existing::Replace, core.modified).map(|()| bytes));
-    match published {
-        Ok(bytes) => Ok(StoredCore {
-            path: target.to_owned(),
-            size: stored,
-            sha256,
-            incomplete: core.lacks(bytes),
-            identified: extents.finish(),
-            reduced: core.reduction.is_some(),
-            original: core.stamp,
-        }),
-        Err(_) if over_limit => Err(CoreTrouble::TooLarge { limit: limit.unwrap_or(stored) }),
-        Err(error) if is_full(&error) => Err(CoreTrouble::Full { done, stored, space: space(), keep_free }),
-        Err(error) => Err(CoreTrouble::Write(error)),
+    let bytes = read.map_err(|interrupted| match interrupted {
+        Interrupted::Read(at, error) => CoreTrouble::Read(at, error),
+        Interrupted::Receiver(error) => unwritten(error),
+    })?;
+    frames.finish().map_err(unwritten)?;
+    let Meter { file, hash, .. } = frames.into_sink().close().map_err(unwritten)?;
+    file.publish(Existing::Replace, core.modified).map_err(unwritten)?;
+    Ok(StoredCore {
+        path: target.to_owned(),
+        size: tally.stored.get(),
+        sha256: hex(&hash.finalize()),
+        incomplete: core.lacks(bytes),
+        identified: extents.finish(),
+        reduced: core.reduction.is_some(),
+        original: core.stamp,
+    })
+}
+
+/// How far storing a core has come.
+#[derive(Default)]
+struct Tally {
+    /// Bytes of the core that were read.
+    done: Cell<u64>,
+    /// Bytes that were written.
+    stored: Cell<u64>,
+    /// Whether the next would have been too many.
+    over_limit: Cell<bool>,
+}
+
+/// What a core is written through: as it is, or so that only its recipients can read it.
+enum Envelope<W: Write> {
+    Open(W),
+    Sealed(Box<StreamWriter<W>>),
+}
+
+impl<W: Write> Envelope<W> {
+    fn around(sink: W, recipients: Option<&Recipients>) -> io::Result<Self> {
+        match recipients {
+            None => Ok(Self::Open(sink)),
+            Some(recipients) => encrypt(recipients, sink).map(|sealed| Self::Sealed(Box::new(sealed))),
+        }
+    }
+
+    /// Ends it; without this an encrypted core is cut short.
+    fn close(self) -> io::Result<W> {
+        match self {
+            Self::Open(sink) => Ok(sink),
+            Self::Sealed(sealed) => sealed.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Envelope<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Open(sink) => sink.write(bytes),
+            Self::Sealed(sealed) => sealed.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Open(sink) => sink.flush(),
+            Self::Sealed(sealed) => sealed.flush(),
+        }
     }
 }
 
@@ -237,25 +303,25 @@ struct Meter<'a> {
     limit: Option<u64>,
     keep_free: u64,
     hash: Sha256,
-    stored: u64,
-    over_limit: bool,
+    tally: &'a Tally,
 }
 
 impl Write for Meter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let after = self.stored + bytes.len() as u64;
+        let stored = self.tally.stored.get();
+        let after = stored + bytes.len() as u64;
         if self.limit.is_some_and(|limit| after > limit) {
-            self.over_limit = true;
+            self.tally.over_limit.set(true);
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let look = self.stored == 0 || self.stored / LOOK_EVERY != after / LOOK_EVERY;
+        let look = stored == 0 || stored / LOOK_EVERY != after / LOOK_EVERY;
         // A file system that doesn't say how much is free says when it is full.
         if look && self.disk.space(self.folder).is_ok_and(|space| !space.has_room_for(0, self.keep_free)) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let count = self.file.write(bytes)?;
         self.hash.update(bytes.get(..count).unwrap_or_default());
-        self.stored += count as u64;
+        self.tally.stored.set(stored + count as u64);
         Ok(count)
     }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use epitaph_elf::ReadAt;
-use epitaph_summary::{CoreContent, CrashSummary, Warning};
+use epitaph_summary::{CoreContent, CoreEncryption, CrashSummary, Warning};
 
-use super::core::{CoreInput, CoreTrouble, Reduction, StoredCore, store_core};
+use super::core::{CoreInput, CoreTrouble, Reduction, StoredCore, Terms, store_core};
 use super::disk::Disk;
 use super::space::{KEEP_FREE, KEEP_FREE_OF_SMALL};
+use crate::cipher::Recipients;
 
 /// A smaller core, for where there is no room for the one before.
 pub struct SmallerCore {
@@ -41,6 +42,8 @@ pub(super) struct Ladder<'a> {
     pub(super) smaller: Smaller<'a>,
     /// The most bytes that the stored copy may have.
     pub(super) limit: Option<u64>,
+    /// Who can read the stored copy, if not everybody.
+    pub(super) recipients: Option<&'a Recipients>,
     pub(super) progress: Box<dyn FnMut(u64, u64) + 'a>,
 }
 
@@ -64,9 +67,10 @@ impl Ladder<'_> {
                     (self.core.reduced(&*made.source, made.size, &made.reduction), KEEP_FREE_OF_SMALL)
                 }
             };
-            let trouble = match store_core(disk, target, &core, self.limit, keep_free, &mut *self.progress) {
+            let terms = Terms { limit: self.limit, keep_free, recipients: self.recipients };
+            let trouble = match store_core(disk, target, &core, &terms, &mut *self.progress) {
                 Ok(copy) => {
-                    note_core(summary, &core, &copy, name.to_owned());
+                    note_core(summary, &core, &copy, name.to_owned(), self.recipients.is_some());
                     if let (Some(trouble), Some(made)) = (&first_trouble, smaller) {
                         let (why, original) = (trouble.why(&self.core, root), self.core.original().display());
                         let text = format!(
@@ -105,11 +109,18 @@ impl Ladder<'_> {
     }
 }
 
-fn note_core(summary: &mut CrashSummary, core: &CoreInput<'_>, copy: &StoredCore, file: String) {
+fn note_core(
+    summary: &mut CrashSummary,
+    core: &CoreInput<'_>,
+    copy: &StoredCore,
+    file: String,
+    encrypted: bool,
+) {
     let noted = summary.core.get_or_insert_default();
     noted.path.get_or_insert_with(|| core.original().display().to_string());
     noted.size.get_or_insert(core.size());
     noted.file = Some(file);
+    noted.encryption = encrypted.then_some(CoreEncryption::Age);
     noted.stored_size = Some(copy.size);
     noted.stored_sha256 = Some(copy.sha256.clone());
     noted.data_size = Some(copy.identified.data_size);
@@ -138,6 +149,7 @@ fn note_no_core(summary: &mut CrashSummary, core: &CoreInput<'_>, why: &str) {
     noted.path.get_or_insert_with(|| core.original().display().to_string());
     noted.size.get_or_insert(core.size());
     (noted.file, noted.stored_size, noted.stored_sha256) = (None, None, None);
+    noted.encryption = None;
     (noted.data_size, noted.extents_sha256) = (None, None);
     if core.reduction().is_some() {
         (noted.content, noted.slim, noted.scrubbed) = (None, None, None);

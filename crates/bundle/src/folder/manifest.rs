@@ -11,7 +11,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::disk::TEMPORARY;
 use super::is_sealed;
-use super::{BundleError, CRASHES, OutputFolder, SUMMARY};
+use super::{BundleError, CORE, CRASHES, ENCRYPTED_CORE, OutputFolder, SUMMARY};
 use crate::digest::sha256_of;
 use crate::regular::{Links, open_regular};
 use crate::summaries::{Crashes, read_into};
@@ -124,7 +124,7 @@ impl Before {
 
 /// Returns the sha256 that a core's summary names: it was taken when the core was stored.
 fn sealed_hash(path: &Path, metadata: &Metadata) -> Option<String> {
-    if path.file_name()? != "core.zst" {
+    if ![CORE, ENCRYPTED_CORE].iter().any(|name| path.ends_with(name)) {
         return None;
     }
     let summary: PathBuf = path.with_file_name(SUMMARY);

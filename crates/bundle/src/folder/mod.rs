@@ -1,7 +1,7 @@
 //! The output folder: what a CI system stores as it is.
 //!
 //! ```text
-//! crashes/<id>/core.zst           the core
+//! crashes/<id>/core.zst           the core; core.zst.age where it was encrypted
 //! crashes/<id>/summary.json       written last: its presence seals the crash
 //! buildid/<hex>/executable        each mapped ELF file once, in debuginfod's path shape
 //! buildid/<hex>/debuginfo         its separate debug information, or what dwz took out of several
@@ -55,6 +55,10 @@ pub use space::Space;
 use disk::{Disk, RealDisk, write_file};
 use lock::{FolderLock, NotLocked};
 
+/// The core of a crash, in its folder.
+const CORE: &str = "core.zst";
+/// The same, where it was encrypted.
+const ENCRYPTED_CORE: &str = "core.zst.age";
 /// The folder of the crashes.
 const CRASHES: &str = "crashes";
 /// The folder of the JUnit report: a CI system's test results point at it.
@@ -164,6 +168,12 @@ fn lock_error(path: &Path, waited: Duration, error: NotLocked) -> BundleError {
 /// Tells whether the crash in `folder` is sealed.
 fn is_sealed(folder: &Path) -> bool {
     folder.join(SUMMARY).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Returns the core of the crash that is kept in `folder`, encrypted or not, if it has one.
+pub fn sealed_core(folder: &Path) -> Option<PathBuf> {
+    let core = [CORE, ENCRYPTED_CORE].map(|name| folder.join(name));
+    core.into_iter().find(|core| core.symlink_metadata().is_ok_and(|metadata| metadata.is_file()))
 }
 
 /// Refuses what belongs neither to us nor to root.

@@ -1,12 +1,12 @@
 //! Room that is kept for the summaries, whatever fills the disk meanwhile.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
-use super::space::Space;
+use super::space::{MANY_FILES, Space};
 
 /// The most bytes that are kept: a summary has some ten thousand, a report of many crashes a few hundred thousand.
 const MOST_BYTES: u64 = 1 << 20;
@@ -14,8 +14,6 @@ const MOST_BYTES: u64 = 1 << 20;
 const PART: u64 = 4;
 /// Files that are kept, for a crash's folder, its summary and the reports, where a file system has few left.
 const FILES: usize = 4;
-/// So many files are enough for whatever the command makes.
-const MANY: u64 = 10_000;
 
 /// Disk space that is held from the start, and given up for what must be written when the disk is full.
 ///
@@ -30,9 +28,15 @@ impl Reserve {
     /// Holds some space on the file system that `folder` is on, or will be: it need not exist yet. What can't be had
     /// is not held.
     pub fn near(folder: &Path) -> Reserve {
-        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        let there = absolute.ancestors().find(|folder| folder.is_dir());
-        Reserve { held: Mutex::new(there.map(hold).unwrap_or_default()) }
+        Reserve { held: Mutex::new(existing(folder).as_deref().map(hold).unwrap_or_default()) }
+    }
+
+    /// As [`Reserve::near`], but only where so little is left that a moment's writing may fill it; `None` elsewhere. To
+    /// look costs next to nothing, to hold and give back what most file systems write a journal for.
+    pub fn where_scarce(folder: &Path) -> Option<Reserve> {
+        let there = existing(folder)?;
+        let space = Space::of(&there).ok()?;
+        space.is_scarce().then(|| Reserve { held: Mutex::new(hold(&there)) })
     }
 
     /// Gives the space back; returns whether there was any.
@@ -44,11 +48,17 @@ impl Reserve {
     }
 }
 
+/// Returns the folder itself, or the one above it that is there.
+fn existing(folder: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    absolute.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned)
+}
+
 fn hold(folder: &Path) -> Vec<File> {
     let Ok(space) = Space::of(folder) else { return Vec::new() };
     let bytes = MOST_BYTES.min(space.bytes / PART);
     let files = match space.files {
-        Some(files) if files < MANY => FILES.min(usize::try_from(files / PART).unwrap_or(FILES)),
+        Some(files) if files < MANY_FILES => FILES.min(usize::try_from(files / PART).unwrap_or(FILES)),
         _ => 1,
     };
     let mut held = Vec::new();
@@ -80,5 +90,12 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(reserve.release() && !reserve.release());
         assert!(!Reserve::near(Path::new("/proc/self/nowhere")).release(), "nothing can be held there");
+    }
+
+    #[test]
+    fn a_disk_with_plenty_of_space_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let is_scarce = Space::of(dir.path()).unwrap().is_scarce();
+        assert_eq!(Reserve::where_scarce(dir.path()).is_some(), is_scarce);
     }
 }

@@ -11,7 +11,11 @@ use super::core::{CoreInput, StoredCore};
 use super::disk::sweep;
 use super::ladder::{Ladder, Smaller, SmallerCore};
 use super::lock::{FolderLock, NotLocked};
-use super::{BundleError, CRASHES, OutputFolder, SHORT_WAIT, SUMMARY, is_sealed, lock_error, make_folder};
+use super::{
+    BundleError, CORE, CRASHES, ENCRYPTED_CORE, OutputFolder, SHORT_WAIT, SUMMARY, is_sealed, lock_error,
+    make_folder,
+};
+use crate::cipher::Recipients;
 use crate::id::{LONGEST_ID, fingerprint_of};
 use crate::names::is_safe_name;
 use crate::summaries::{Crashes, read_into};
@@ -30,6 +34,7 @@ pub struct SealRequest<'a> {
     binaries: Vec<BinaryToKeep>,
     max_core_bytes: Option<u64>,
     max_binary_bytes: Option<u64>,
+    recipients: Option<&'a Recipients>,
     progress: Option<Box<dyn FnMut(u64, u64) + 'a>>,
 }
 
@@ -50,6 +55,7 @@ impl<'a> SealRequest<'a> {
             binaries: Vec::new(),
             max_core_bytes: None,
             max_binary_bytes: None,
+            recipients: None,
             progress: None,
         }
     }
@@ -86,6 +92,13 @@ impl<'a> SealRequest<'a> {
     #[must_use]
     pub fn with_max_binary_bytes(mut self, bytes: u64) -> SealRequest<'a> {
         self.max_binary_bytes = Some(bytes);
+        self
+    }
+
+    /// Stores the core so that only these can read it: as `core.zst.age`. If there are none, everybody can.
+    #[must_use]
+    pub fn encrypted_for(mut self, recipients: &'a Recipients) -> SealRequest<'a> {
+        self.recipients = Some(recipients);
         self
     }
 
@@ -185,6 +198,7 @@ impl OutputFolder {
             binaries,
             max_core_bytes,
             max_binary_bytes,
+            recipients,
             progress,
             ..
         } = request;
@@ -200,10 +214,13 @@ impl OutputFolder {
             summary.warnings.push(not_locked(&self.path));
         }
 
-        let target = claim.folder.join("core.zst");
+        let recipients = recipients.filter(|recipients| !recipients.is_empty());
+        let core_name = if recipients.is_some() { ENCRYPTED_CORE } else { CORE };
+        let target = claim.folder.join(core_name);
         let progress = progress.unwrap_or_else(|| Box::new(|_, _| {}));
-        let mut ladder = core.map(|core| Ladder { core, smaller, limit: max_core_bytes, progress });
-        let name = format!("{CRASHES}/{}/core.zst", claim.id);
+        let mut ladder =
+            core.map(|core| Ladder { core, smaller, limit: max_core_bytes, recipients, progress });
+        let name = format!("{CRASHES}/{}/{core_name}", claim.id);
         let mut stored =
             ladder.as_mut().and_then(|ladder| ladder.store(disk, &target, &self.path, &name, &mut summary));
         if sealed_before && stored.is_none() {

@@ -13,6 +13,10 @@ pub(super) const KEEP_FILES: u64 = 8;
 const TIGHT: u64 = 4 * KEEP_FREE;
 /// With fewer files to be made, nor may they.
 const TIGHT_FILES: u64 = 64;
+/// So much free space is not filled in a moment.
+const PLENTY: u64 = 1 << 30;
+/// So many files are enough for whatever a command makes.
+pub(super) const MANY_FILES: u64 = 10_000;
 
 /// The room that a file system has for an ordinary user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,11 @@ impl Space {
         // One without inodes of a fixed number says that it has none at all.
         let files = (space.files() > 0).then(|| space.files_available());
         Ok(Space { bytes, files })
+    }
+
+    /// Tells whether so little is left that a command may fill it as soon as it is started.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.bytes < PLENTY || self.files.is_some_and(|files| files < MANY_FILES)
     }
 
     /// Tells whether so little is left that cores may not fit.
@@ -67,6 +76,8 @@ mod tests {
         assert!(!space(100, Some(KEEP_FILES - 1)).has_room_for(0, 0));
         assert!(space(TIGHT - 1, None).is_tight() && space(TIGHT, Some(3)).is_tight());
         assert!(!space(TIGHT, Some(TIGHT_FILES)).is_tight());
+        assert!(space(PLENTY - 1, None).is_scarce() && space(PLENTY, Some(3)).is_scarce());
+        assert!(!space(PLENTY, None).is_scarce() && !space(PLENTY, Some(MANY_FILES)).is_scarce());
         assert_eq!(space(7, Some(3)).to_string(), "7 bytes and 3 files are free");
         assert_eq!(space(7, Some(3000)).to_string(), "7 bytes are free");
         assert!(Space::of(Path::new("/proc/self/nowhere")).is_err());

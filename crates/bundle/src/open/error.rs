@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::cipher::CipherError;
 use crate::regular::NotOpened;
 
 /// Why a file is not opened as a core.
@@ -57,6 +58,15 @@ pub enum OpenError {
         /// What to do with such a file, if that is known.
         advice: Option<&'static str>,
     },
+    /// Only who has a private key may read it, and none was given.
+    #[error("{}: it is encrypted", path.display())]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is encrypted, and can't be decrypted.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
     /// What wraps the core is broken from its very start.
     #[error("{}: broken {wrapper} file", path.display())]
     Broken {
@@ -111,6 +121,10 @@ impl OpenError {
             OpenError::NotElf { advice, .. } => {
                 advice.unwrap_or("give a core file, or a folder that `epitaph collect` made")
             }
+            OpenError::Encrypted { .. } => {
+                "name the file of a private key that it was encrypted for: --identity FILE"
+            }
+            OpenError::Cipher(error) => return error.hint(),
             OpenError::Broken { .. } => {
                 "fetch or copy the file again: compare its size and sha256 with the original's (manifest.json)"
             }

@@ -18,6 +18,7 @@ use super::seekable::{FramesRead, SeekableCore};
 use super::stores::{StoreFacts, apport, facts_beside};
 use super::streamed::StreamedCore;
 use super::wrapper::Wrapper;
+use crate::cipher::{Decrypted, Identities};
 use crate::regular::{Links, open_regular};
 
 /// Tells a file, as it was, from any other and from itself after a change.
@@ -57,7 +58,8 @@ pub struct OpenedCore {
     /// When the file at `path` was last written: when the process died, unless the file was copied. What epitaph
     /// seals keeps the time of its original.
     pub modified: Option<SystemTime>,
-    /// What wraps the core: `elf` (nothing), `elf.zst`, `elf.gz`, `elf.xz`, `elf.lz4`, `elf.bz2`, or `apport`.
+    /// What wraps the core: `elf` (nothing), `elf.zst`, `elf.gz`, `elf.xz`, `elf.lz4`, `elf.bz2`, or `apport`; of an
+    /// encrypted file, what wraps it inside of that.
     pub format: &'static str,
     /// The file that was opened, as it was named.
     pub path: PathBuf,
@@ -150,16 +152,25 @@ pub fn open_core(path: &Path) -> Result<OpenedCore, OpenError> {
 
 /// Does what [`open_core`] does, within other limits.
 pub fn open_core_within(path: &Path, limits: &OpenLimits) -> Result<OpenedCore, OpenError> {
+    open_core_as(path, limits, &Identities::default())
+}
+
+/// Does what [`open_core_within`] does, and opens a file that age encrypted as well, if that was for one of `identities`.
+pub fn open_core_as(
+    path: &Path,
+    limits: &OpenLimits,
+    identities: &Identities,
+) -> Result<OpenedCore, OpenError> {
     let (file, metadata) =
         open_regular(path, Links::Follow).map_err(|error| OpenError::of_file(path, error))?;
-    open_file(path, file, &metadata, limits)
+    open_file(path, file, &metadata, limits, identities)
 }
 
 /// Does what [`open_core`] does with a file that is open already: `path`, where it was found, may have come to mean
 /// another one.
 pub fn open_core_file(path: &Path, file: File) -> Result<OpenedCore, OpenError> {
     let metadata = file.metadata().map_err(|source| OpenError::Read { path: path.to_owned(), source })?;
-    open_file(path, file, &metadata, &OpenLimits::default())
+    open_file(path, file, &metadata, &OpenLimits::default(), &Identities::default())
 }
 
 /// Opens the core that comes through `pipe`, plain or wrapped; `name` is what the pipe is called.
@@ -190,24 +201,35 @@ fn open_file(
     file: File,
     metadata: &Metadata,
     limits: &OpenLimits,
+    identities: &Identities,
 ) -> Result<OpenedCore, OpenError> {
     let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
-    match content(&file).map_err(unreadable)? {
+    if content(&file).map_err(unreadable)? == Content::Encrypted && !identities.is_empty() {
+        let inside: Arc<dyn ReadAt> = Arc::new(Decrypted::open(path, file, identities)?);
+        return open_content(path, &inside, metadata, limits);
+    }
+    let store = facts_beside(path, &file);
+    let opened = open_content(path, &(Arc::new(file) as Arc<dyn ReadAt>), metadata, limits)?;
+    Ok(OpenedCore { store: opened.store.clone().or(store), ..opened })
+}
+
+/// Opens what a file holds, once nothing keeps anybody from reading it.
+fn open_content(
+    path: &Path,
+    file: &Arc<dyn ReadAt>,
+    metadata: &Metadata,
+    limits: &OpenLimits,
+) -> Result<OpenedCore, OpenError> {
+    let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
+    match content(&**file).map_err(unreadable)? {
         Content::Core => {
-            let store = facts_beside(path, &file);
-            Ok(OpenedCore { store, ..OpenedCore::of_file(path, metadata, Arc::new(file)) })
+            let size = file.size().map_err(unreadable)?;
+            Ok(OpenedCore { size, ..OpenedCore::of_file(path, metadata, Arc::clone(file)) })
         }
         Content::Wrapped(wrapper) => {
-            let store = match wrapper {
-                Wrapper::Apport => Some(apport::facts(&file)),
-                Wrapper::Codec(_) => facts_beside(path, &file),
-            };
-            let opened = OpenedCore {
-                format: wrapper.format(),
-                store,
-                ..unwrap(path, file, metadata, wrapper, limits)?
-            };
-            Ok(opened)
+            let store = (wrapper == Wrapper::Apport).then(|| apport::facts(&**file));
+            let opened = unwrap(path, file, metadata, wrapper, limits)?;
+            Ok(OpenedCore { format: wrapper.format(), store, ..opened })
         }
         other => Err(refuse(path, other, None)),
     }
@@ -216,19 +238,19 @@ fn open_file(
 /// Gets at the core in a wrapper: where it lies, if that can be, or else in one pass.
 fn unwrap(
     path: &Path,
-    file: File,
+    file: &Arc<dyn ReadAt>,
     metadata: &Metadata,
     wrapper: Wrapper,
     limits: &OpenLimits,
 ) -> Result<OpenedCore, OpenError> {
     if wrapper == Wrapper::Codec(Codec::Zstd)
-        && let Some(core) = SeekableCore::open(path, &file, limits)?
+        && let Some(core) = SeekableCore::open(path, file, limits)?
     {
         let core = Arc::new(core);
         let opened = OpenedCore::of_file(path, metadata, core.clone());
         return Ok(OpenedCore { size: core.len(), frames: Some(core), ..opened });
     }
-    let (core, damage) = StreamedCore::of_file(path, file, wrapper, limits)?;
+    let (core, damage) = StreamedCore::of_file(path, Arc::clone(file), wrapper, limits)?;
     let core = Arc::new(core);
     let opened = OpenedCore::of_file(path, metadata, core.clone());
     Ok(OpenedCore { size: core.len(), damage, streamed: Some(core), ..opened })

@@ -6,6 +6,7 @@ use epitaph_elf::{FileKind, ReadAt, identify};
 
 use super::codec::Codec;
 use super::wrapper::Wrapper;
+use crate::cipher::{ARMORED, MAGIC};
 
 /// Bytes that are looked at.
 pub(crate) const HEAD: usize = 256;
@@ -21,6 +22,8 @@ pub(crate) enum Content {
     OtherElf(&'static str),
     /// Something that may hold a core.
     Wrapped(Wrapper),
+    /// Something that only some may read: encrypted with age.
+    Encrypted,
     /// A crash summary of ours (of any version).
     Summary,
     /// Anything else: what it is, and what to do with it.
@@ -31,7 +34,8 @@ pub(crate) enum Content {
 const APPORT: &[u8] = b"ProblemType: Crash";
 
 /// Other files that are mistaken for cores: first bytes, what they are, advice.
-const OTHERS: [(&[u8], &str, Option<&str>); 3] = [
+const OTHERS: [(&[u8], &str, Option<&str>); 4] = [
+    (ARMORED, "a file that age encrypted as text", Some("decrypt it first: age -d -i KEYFILE -o CORE FILE")),
     (b"MDMP", "a minidump", Some("minidumps are read by minidump-stackwalk")),
     (b"PK\x03\x04", "a zip archive", Some("unpack it and give the folder")),
     (b"#!", "a script", None),
@@ -63,6 +67,9 @@ fn not_elf(head: &[u8]) -> Content {
     }
     if head.starts_with(APPORT) {
         return Content::Wrapped(Wrapper::Apport);
+    }
+    if head.starts_with(MAGIC) {
+        return Content::Encrypted;
     }
     let dense: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     if dense.starts_with(br#"{"schema":"epitaph-crash/"#) {

@@ -16,8 +16,11 @@ mod wrapper;
 mod xz;
 
 pub use error::OpenError;
-pub use file::{FileStamp, OpenedCore, open_core, open_core_file, open_core_pipe, open_core_within};
+pub use file::{
+    FileStamp, OpenedCore, open_core, open_core_as, open_core_file, open_core_pipe, open_core_within,
+};
 pub use inside::holds_core;
+pub(crate) use inside::is_core;
 pub use limits::OpenLimits;
 pub use seekable::FramesRead;
 pub use stores::{StoreFacts, StoreName};

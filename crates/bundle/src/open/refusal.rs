@@ -23,6 +23,7 @@ pub(super) fn refuse(path: &Path, content: Content, inside: Option<Wrapper>) -> 
             kind: "a crash summary",
             advice: Some("give the folder that it is in, or the core that it tells of"),
         },
+        Content::Encrypted => OpenError::Encrypted { path },
         // A core is never refused; within a wrapper, one more is no core.
         Content::Core | Content::Wrapped(_) => OpenError::NotElf {
             path,

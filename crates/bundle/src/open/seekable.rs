@@ -1,7 +1,6 @@
 //! A core in independent zstd frames, of which only those are decompressed that are read.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -32,7 +31,7 @@ pub struct FramesRead {
 
 /// Random access to what a file with a seek table decompresses to.
 pub(super) struct SeekableCore {
-    file: File,
+    file: Arc<dyn ReadAt>,
     layout: Layout,
     state: Mutex<State>,
 }
@@ -52,17 +51,16 @@ impl SeekableCore {
     /// Opens the core in `file`, if it can be read frame by frame (see [`Layout::read`]).
     pub(super) fn open(
         path: &Path,
-        file: &File,
+        file: &Arc<dyn ReadAt>,
         limits: &OpenLimits,
     ) -> Result<Option<SeekableCore>, OpenError> {
         let unreadable = |source| OpenError::Read { path: path.to_owned(), source };
-        let Some(layout) = Layout::read(file).map_err(unreadable)? else { return Ok(None) };
+        let Some(layout) = Layout::read(&**file).map_err(unreadable)? else { return Ok(None) };
         if layout.size() > limits.largest {
             // Of such a core, the other way reads as much as may be.
             return Ok(None);
         }
-        let file = file.try_clone().map_err(unreadable)?;
-        let core = SeekableCore { file, layout, state: Mutex::default() };
+        let core = SeekableCore { file: Arc::clone(file), layout, state: Mutex::default() };
         match content(&core) {
             Ok(Content::Core) => Ok(Some(core)),
             Ok(other) => Err(refuse(path, other, Some(Wrapper::Codec(Codec::Zstd)))),
@@ -107,7 +105,7 @@ impl SeekableCore {
         };
         // Without the lock: threads that read other frames don't wait.
         let mut decompressor = idle.map_or_else(Decompressor::new, Ok)?;
-        let content = decompress(&self.file, frame, &mut decompressor);
+        let content = decompress(&*self.file, frame, &mut decompressor);
         let mut state = self.state();
         state.idle.push(decompressor);
         match content {
@@ -141,7 +139,7 @@ impl State {
 
 /// Decompresses one frame. What comes out is what the frame itself says, in size and (where it has one) checksum: the
 /// decoder checks both.
-fn decompress(file: &File, frame: &Frame, decompressor: &mut Decompressor<'_>) -> io::Result<Vec<u8>> {
+fn decompress(file: &dyn ReadAt, frame: &Frame, decompressor: &mut Decompressor<'_>) -> io::Result<Vec<u8>> {
     let mut stored = vec![0; frame.stored as usize];
     if fill(file, frame.at, &mut stored)? < stored.len() {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -3,12 +3,11 @@
 //! One pass keeps what explains the crash ([`epitaph_elf::keep`]). A wrapped core is in a file, so what is asked for and
 //! was not kept is fetched by another pass, a few times; what has come through a pipe is gone.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use epitaph_elf::{KeptCore, NotKept, ReadAt, StreamEnd, keep};
 
@@ -30,7 +29,7 @@ pub(crate) struct StreamedCore {
     size: u64,
     limits: OpenLimits,
     /// The file that the core is in, if it can be read once more.
-    file: Option<(File, Wrapper)>,
+    file: Option<(Arc<dyn ReadAt>, Wrapper)>,
     known: RwLock<Known>,
     /// Reads that could not be answered.
     refused: AtomicU64,
@@ -50,11 +49,11 @@ impl StreamedCore {
     /// Reads the core in a wrapped file. Returns why its end is missing, too, if the file is to blame.
     pub(super) fn of_file(
         path: &Path,
-        file: File,
+        file: Arc<dyn ReadAt>,
         wrapper: Wrapper,
         limits: &OpenLimits,
     ) -> Result<(StreamedCore, Option<String>), OpenError> {
-        let reader = wrapper.reader(&file).map_err(|source| broken(path, wrapper, source))?;
+        let reader = wrapper.reader(&*file).map_err(|source| broken(path, wrapper, source))?;
         let kept = read(path, reader, wrapper, limits)?;
         let damage = damage(&kept, &format!("the {} file", wrapper.name()));
         Ok((StreamedCore::new(kept, Some((file, wrapper)), limits), damage))
@@ -82,7 +81,7 @@ impl StreamedCore {
         Ok((StreamedCore::new(kept, None, limits), wrapper, damage))
     }
 
-    fn new(kept: KeptCore, file: Option<(File, Wrapper)>, limits: &OpenLimits) -> StreamedCore {
+    fn new(kept: KeptCore, file: Option<(Arc<dyn ReadAt>, Wrapper)>, limits: &OpenLimits) -> StreamedCore {
         let passes = if file.is_some() { limits.passes } else { 0 };
         StreamedCore {
             size: kept.len(),
@@ -121,7 +120,7 @@ impl StreamedCore {
     /// Passes over the core once more to learn what is at `offset`.
     fn learn(&self, known: &mut Known, offset: u64) -> io::Result<()> {
         let Some((file, wrapper)) = &self.file else { return Ok(()) };
-        let pass = || Ok::<_, io::Error>(wrapper.reader(file)?.unwrap_or_else(|| Box::new(io::empty())));
+        let pass = || Ok::<_, io::Error>(wrapper.reader(&**file)?.unwrap_or_else(|| Box::new(io::empty())));
         if known.kept.is_none() {
             known.kept = Some(keep(&mut pass()?, &self.limits.of_stream()));
             if known.has(offset) {
@@ -190,7 +189,7 @@ impl ReadAt for StreamedCore {
 
     fn in_order(&self) -> io::Result<Option<Box<dyn Read + '_>>> {
         let Some((file, wrapper)) = &self.file else { return Ok(None) };
-        Ok(wrapper.reader(file)?.map(|reader| Box::new(reader.take(self.size)) as Box<dyn Read + '_>))
+        Ok(wrapper.reader(&**file)?.map(|reader| Box::new(reader.take(self.size)) as Box<dyn Read + '_>))
     }
 }
 

@@ -9,6 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::OpenError;
 use super::inside::content_inside;
 use super::kind::{Content, content};
+use crate::cipher::ENCRYPTED_SUFFIX;
 use crate::digest::sha256_of;
 use crate::regular::{Links, NotOpened, open_regular};
 use crate::summaries::{Crashes, read_into};
@@ -123,16 +124,19 @@ impl Search {
             return;
         }
         match file_content(path) {
-            Some(Content::Core) => self.core(path),
+            Some(Content::Core | Content::Encrypted) => self.core(path),
             Some(Content::Summary) => self.summary(entry),
             _ => {}
         }
     }
 
     fn core(&mut self, path: &Path) {
+        // The encrypted twin of a core that can be read.
+        let has_twin = decrypted_name(path).is_some_and(|twin| self.loose_cores.contains(&twin));
         match self.crash_of(path) {
             Some(crash) if crash.core.is_none() => crash.core = Some(path.to_owned()),
             Some(_) => {} // one core a crash
+            None if has_twin => {}
             None => self.loose_cores.push(path.to_owned()),
         }
     }
@@ -194,6 +198,12 @@ fn file_content(path: &Path) -> Option<Content> {
         Content::Wrapped(wrapper) => content_inside(wrapper, &file).ok(),
         content => Some(content),
     }
+}
+
+/// Returns where the core of an encrypted file lies once it is decrypted.
+fn decrypted_name(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?.strip_suffix(ENCRYPTED_SUFFIX)?;
+    Some(path.with_file_name(name))
 }
 
 /// Takes the core that `summary` tells of out of `cores`: by the stored copy's size, then by its sha256.

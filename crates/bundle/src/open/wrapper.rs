@@ -1,7 +1,8 @@
 //! What a core may be wrapped in, and the way in.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+
+use epitaph_elf::ReadAt;
 
 use super::codec::Codec;
 use super::stores::apport;
@@ -36,7 +37,7 @@ impl Wrapper {
     }
 
     /// Returns a reader of what is inside `file`, from its start; `None` if it holds nothing that could be a core.
-    pub(crate) fn reader(self, file: &File) -> io::Result<Option<Box<dyn Read + '_>>> {
+    pub(crate) fn reader(self, file: &dyn ReadAt) -> io::Result<Option<Box<dyn Read + '_>>> {
         self.unwrap(FromStart { file, at: 0 })
     }
 
@@ -59,13 +60,13 @@ impl Wrapper {
 
 /// Reads a file from its start without moving the position that all its handles share.
 pub(super) struct FromStart<'a> {
-    pub(super) file: &'a File,
+    pub(super) file: &'a dyn ReadAt,
     pub(super) at: u64,
 }
 
 impl Read for FromStart<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = std::os::unix::fs::FileExt::read_at(self.file, buf, self.at)?;
+        let count = self.file.read_at(self.at, buf)?;
         self.at += count as u64;
         Ok(count)
     }

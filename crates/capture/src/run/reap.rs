@@ -46,7 +46,7 @@ pub(super) fn until_the_end_of(
     command: Pid,
     addressee: &Addressee,
     mut tracer: Option<&mut Tracer>,
-    waiting: &Waiting,
+    waiting: &mut Waiting<'_>,
     ended: &mut Ended,
 ) -> io::Result<bool> {
     loop {

@@ -5,15 +5,16 @@
 //! as if no handler had ever been there.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, kill_process};
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
-use signal_hook::iterator::SignalsInfo;
-use signal_hook::iterator::backend::Handle;
+use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+use signal_hook::iterator::backend::{Handle, SignalDelivery};
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
@@ -26,39 +27,27 @@ const FORWARDED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2,
 /// Whoever reaps the process holds the lock: a signal must not hit another process that got its id.
 pub(super) type Addressee = Arc<Mutex<Option<Pid>>>;
 
-/// Passes signals on until dropped.
+/// Passes signals on until dropped, whenever it is [waited](Forwarding::wait) for some: no thread is worth its cost here.
 pub(super) struct Forwarding {
-    handle: Handle,
-    /// Lets the thread begin, or end where it is dropped before.
-    begin: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    signals: SignalDelivery<UnixStream, WithOrigin>,
     addressee: Addressee,
     idle: Arc<AtomicBool>,
 }
 
+/// Ends the waiting for signals when dropped.
+pub(super) struct Ending(Handle);
+
 impl Forwarding {
-    /// Catches the signals from now on; those that arrive before [`Forwarding::begin`] wait for it. The thread that passes
-    /// them on is made here already: where there can be none, no command is started.
-    pub(super) fn install() -> io::Result<Forwarding> {
-        let signals: Vec<i32> = not_ignored(&FORWARDED);
+    /// Catches the signals from now on; those that arrive before [`Forwarding::begin`] wait for it. What happens to children
+    /// ends a wait as well, if that is `awaited`.
+    pub(super) fn install(awaited: bool) -> io::Result<Forwarding> {
+        let mut signals: Vec<i32> = not_ignored(&FORWARDED);
         let idle = defaults_when_idle(&signals)?;
-        let mut signals = SignalsInfo::<WithOrigin>::new(signals)?;
-        let handle = signals.handle();
+        signals.extend(awaited.then_some(SIGCHLD));
+        let (read, write) = UnixStream::pair()?;
+        let signals = SignalDelivery::with_pipe(read, write, WithOrigin::default(), signals)?;
         idle.store(false, Ordering::SeqCst);
-        let addressee = Addressee::default();
-        let (begin, begun) = mpsc::channel();
-        let to = Arc::clone(&addressee);
-        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            if begun.recv().is_ok() {
-                for origin in signals.forever() {
-                    forward(&origin, &to);
-                }
-            }
-        });
-        // Dropped where there is no thread, so that the signals act as ever.
-        let mut forwarding = Forwarding { handle, begin: Some(begin), thread: None, addressee, idle };
-        forwarding.thread = Some(thread?);
-        Ok(forwarding)
+        Ok(Forwarding { signals, addressee: Addressee::default(), idle })
     }
 
     /// Returns whom signals are passed on to.
@@ -69,22 +58,41 @@ impl Forwarding {
     /// Starts to pass signals on to `pid`, a child that isn't reaped yet.
     pub(super) fn begin(&mut self, pid: Pid) {
         *self.addressee.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
-        if let Some(begin) = self.begin.take() {
-            // The thread waits for it.
-            let _ = begin.send(());
+    }
+
+    /// Returns what ends all waiting once it is dropped.
+    pub(super) fn ending(&self) -> Ending {
+        Ending(self.signals.handle())
+    }
+
+    /// Tells whether waiting was ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.signals.handle().is_closed()
+    }
+
+    /// Waits for signals, at most for so long, and passes on those that came.
+    pub(super) fn wait(&mut self, longest: Option<Duration>) -> io::Result<()> {
+        let longest = longest.and_then(|longest| Timespec::try_from(longest).ok());
+        match poll(&mut [PollFd::new(self.signals.get_read(), PollFlags::IN)], longest.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        for origin in self.signals.pending().filter(|origin| origin.signal != SIGCHLD) {
+            forward(&origin, &self.addressee);
+        }
+        Ok(())
     }
 }
 
 impl Drop for Forwarding {
     fn drop(&mut self) {
-        drop(self.begin.take());
-        self.handle.close();
-        if let Some(thread) = self.thread.take() {
-            // It can't have panicked, and if it had, there would be nothing to do.
-            let _ = thread.join();
-        }
         self.idle.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -33,16 +33,19 @@ pub(super) fn through(starter: &[OsString], command: &RunCommand) -> Command {
 pub(super) fn spawn(
     command: &RunCommand,
     prepare: &impl Fn(&mut Command) -> io::Result<()>,
-    executable: Option<&OsStr>,
+    path: Option<&OsStr>,
 ) -> io::Result<Pid> {
     let start = |mut start: Command| {
         prepare(&mut start)?;
         start.spawn()
     };
     let spawned = start(start_of(command));
-    let child = match (spawned, executable) {
-        (Err(error), Some(script)) if is_no_program(&error) => start(by_shell(command, script))?,
-        (spawned, _) => spawned?,
+    let child = match spawned {
+        Err(error) if is_no_program(&error) => {
+            let script = resolve(&command.program, path).ok_or(error)?;
+            start(by_shell(command, script.as_os_str()))?
+        }
+        spawned => spawned?,
     };
     // Dropping the handle neither waits for the child nor ends it.
     Ok(Pid::from_child(&child))

@@ -164,6 +164,37 @@ fn what_the_command_sends_its_parent_does_not_come_back() {
 }
 
 #[test]
+fn only_what_runs_for_a_while_is_worth_preparing_for() {
+    let _one_at_a_time = alone();
+    let prepared = |script: &str, timeout: Option<Timeout>| {
+        let mut prepared = 0;
+        let options = RunOptions { timeout, ..RunOptions::default() };
+        run_and(&RunCommand::new("sh", ["-c", script]), &options, || prepared += 1).unwrap();
+        prepared
+    };
+    let timeout = Timeout { after: Duration::from_secs(60), folder: None };
+    assert_eq!(prepared("sleep 0.3", None), 1);
+    assert_eq!(prepared("sleep 0.3", Some(timeout)), 1);
+    // On a busy machine, this may take a while as well.
+    assert!((0..20).any(|_| prepared("exit 0", None) == 0));
+}
+
+#[test]
+fn signals_are_passed_on_while_another_thread_watches() {
+    let _one_at_a_time = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let sender = once_there(folder.path().join("ready"), || {
+        rustix::process::kill_process(getpid(), Signal::TERM).unwrap();
+    });
+    let timeout = Timeout { after: Duration::from_secs(60), folder: None };
+    let options = RunOptions { timeout: Some(timeout), ..RunOptions::default() };
+    let script = r#"trap 'exit 42' TERM; : > "$0/ready"; while :; do sleep 0.02; done"#;
+    let words = ["-c", script, folder.path().to_str().unwrap()];
+    assert_eq!(run(&RunCommand::new("sh", words), &options).unwrap().exit, Exit::Code(42));
+    sender.join().unwrap();
+}
+
+#[test]
 fn a_daemon_left_behind_is_not_waited_for() {
     let _one_at_a_time = alone();
     let folder = tempfile::tempdir().unwrap();

@@ -30,13 +30,13 @@ pub(super) fn watch(
     command: Pid,
     addressee: &Addressee,
     mut tracer: Option<Tracer>,
-    mut waiting: Waiting,
+    mut waiting: Waiting<'_>,
     timeout: Option<&Timeout>,
 ) -> io::Result<Watched> {
     let mut ended = Ended::default();
     let mut dumps = Dumps::default();
     let mut timed_out = false;
-    let in_time = until_the_end_of(command, addressee, tracer.as_mut(), &waiting, &mut ended)?;
+    let in_time = until_the_end_of(command, addressee, tracer.as_mut(), &mut waiting, &mut ended)?;
     if let Some(timeout) = timeout.filter(|_| !in_time) {
         timed_out = true;
         if let Some(folder) = &timeout.folder {
@@ -49,8 +49,8 @@ pub(super) fn watch(
             signal_tree(signal);
             // What job control has stopped takes a signal only once it goes on.
             signal_tree(Signal::CONT);
-            until_the_end_of(command, addressee, tracer.as_mut(), &waiting, &mut ended)?;
-            wait_for_others(command, addressee, tracer.as_mut(), &waiting, &mut ended, until)?;
+            until_the_end_of(command, addressee, tracer.as_mut(), &mut waiting, &mut ended)?;
+            wait_for_others(command, addressee, tracer.as_mut(), &mut waiting, &mut ended, until)?;
         }
         // The kernel is still busy with one that was killed.
         let killed = Reaped {
@@ -73,7 +73,7 @@ fn wait_for_others(
     command: Pid,
     addressee: &Addressee,
     mut tracer: Option<&mut Tracer>,
-    waiting: &Waiting,
+    waiting: &mut Waiting<'_>,
     ended: &mut Ended,
     until: Instant,
 ) -> io::Result<()> {

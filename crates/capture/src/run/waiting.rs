@@ -11,19 +11,48 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use signal_hook::SigId;
 use signal_hook::consts::signal::SIGCHLD;
 
-use super::signals::ignored;
+use super::signals::{Forwarding, ignored};
+
+/// How long a command runs before what costs more than a short one is done for it.
+const A_WHILE: Duration = Duration::from_millis(50);
 
 /// Waits without end, or up to a deadline.
-pub(super) enum Waiting {
+pub(super) enum Waiting<'a> {
     /// In the kernel.
     Endless,
     /// For a byte that a signal handler writes, or the deadline.
     Until { deadline: Instant, happened: UnixStream, handler: SigId },
+    /// Without end, in the thread that passes signals on as well.
+    Passing { forwarding: &'a mut Forwarding, meanwhile: Meanwhile<'a> },
 }
 
-impl Waiting {
+/// What is done once the command has run for a while.
+pub(super) struct Meanwhile<'a> {
+    at: Instant,
+    act: Option<Box<dyn FnOnce() + Send + 'a>>,
+}
+
+impl<'a> Meanwhile<'a> {
+    /// Counts from now on.
+    pub(super) fn new(act: impl FnOnce() + Send + 'a) -> Meanwhile<'a> {
+        Meanwhile { at: Instant::now() + A_WHILE, act: Some(Box::new(act)) }
+    }
+
+    /// Waits for signals, which are passed on, and does what is to be done if it is time.
+    pub(super) fn wait(&mut self, forwarding: &mut Forwarding) -> io::Result<()> {
+        let left = self.act.as_ref().map(|_| self.at.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO)
+            && let Some(act) = self.act.take()
+        {
+            act();
+        }
+        forwarding.wait(self.act.as_ref().and(left))
+    }
+}
+
+impl Waiting<'_> {
     /// Prepares to wait for so long, if that has an end. What happens from now on ends the waiting.
-    pub(super) fn up_to(longest: Option<Duration>) -> io::Result<Waiting> {
+    pub(super) fn up_to(longest: Option<Duration>) -> io::Result<Waiting<'static>> {
         let deadline = longest.and_then(|longest| Instant::now().checked_add(longest));
         let Some(deadline) = deadline else { return Ok(Waiting::Endless) };
         let (happened, write) = UnixStream::pair()?;
@@ -44,13 +73,14 @@ impl Waiting {
     }
 
     /// Waits; returns whether it is not too late. That something has happened need not be: whoever asks looks.
-    pub(super) fn next(&self) -> io::Result<bool> {
+    pub(super) fn next(&mut self) -> io::Result<bool> {
         match self {
             // Only look, so that a process can be reaped under the lock that keeps signals off its id.
             Waiting::Endless => match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
                 Ok(_) | Err(Errno::INTR) => Ok(true),
                 Err(error) => Err(error.into()),
             },
+            Waiting::Passing { forwarding, meanwhile } => meanwhile.wait(forwarding).map(|()| true),
             Waiting::Until { deadline, happened, .. } => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
@@ -85,7 +115,7 @@ pub(super) fn keep_ends() -> io::Result<()> {
     Ok(children.thread_unblock()?)
 }
 
-impl Drop for Waiting {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Waiting::Until { handler, .. } = self {
             signal_hook::low_level::unregister(*handler);

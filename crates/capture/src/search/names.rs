@@ -148,7 +148,7 @@ fn fields_of(name: &StoreName) -> BTreeMap<String, String> {
 
 /// Tells whether `path` is that of a core in an output folder: it was collected before.
 fn is_sealed_core(path: &Path) -> bool {
-    path.ends_with("core.zst")
+    (path.ends_with("core.zst") || path.ends_with("core.zst.age"))
         && path.ancestors().nth(2).and_then(Path::file_name).is_some_and(|folder| folder == "crashes")
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use epitaph_capture::handler::HandlerLimits;
 
+use super::late::Late;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct HandlerArgs {
     #[command(subcommand)]
@@ -15,21 +17,21 @@ pub(crate) struct HandlerArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum HandlerCommand {
     /// Receive a core on standard input: what the kernel starts
-    Run(HandlerRunArgs),
+    Run(Late<HandlerRunArgs>),
     /// Read the core that `handler run` hands over, without its rights
     #[command(hide = true)]
-    Work(HandlerWorkArgs),
+    Work(Late<HandlerWorkArgs>),
     /// Receive cores by a socket, on kernels that give cores to one (Linux 6.16 and later): a daemon
-    Serve(HandlerServeArgs),
+    Serve(Late<HandlerServeArgs>),
     /// Receive a core from the connection that `handler serve` hands over
     #[command(hide = true)]
-    Take(HandlerServeArgs),
+    Take(Late<HandlerServeArgs>),
     /// Make this program the host's handler of cores
-    Install(HandlerInstallArgs),
+    Install(Late<HandlerInstallArgs>),
     /// Put the host's settings back as they were before
-    Uninstall(HandlerUninstallArgs),
+    Uninstall(Late<HandlerUninstallArgs>),
     /// Tell whether it is installed, and what it has kept
-    Status(HandlerStatusArgs),
+    Status(Late<HandlerStatusArgs>),
 }
 
 #[derive(Debug, clap::Args)]

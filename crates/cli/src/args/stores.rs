@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use epitaph_store::{Network, Spool};
 
 use super::CiArgs;
+use super::keys::{EncryptArgs, IdentityArgs, OidcArgs};
 use super::parse::{parse_age, parse_transfers};
 
 #[derive(Debug, clap::Args)]
@@ -15,9 +16,10 @@ use super::parse::{parse_age, parse_transfers};
 )]
 pub(crate) struct PushArgs {
     /// Files and folders to copy; then the store: a folder, as a plain path or file:///absolute/path, s3://BUCKET/PREFIX,
-    /// gs://BUCKET/PREFIX or az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read), or
+    /// gs://BUCKET/PREFIX or az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read),
     /// https://HOST/PATH/ of a server with WebDAV or PUT (EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and
-    /// EPITAPH_HTTP_PASSWORD)
+    /// EPITAPH_HTTP_PASSWORD), or a package of GitLab: gitlab://GROUP/PROJECT/-/packages/generic/NAME/VERSION, or its address
+    /// in the API (GITLAB_TOKEN, CI_JOB_TOKEN)
     #[arg(required_unless_present = "resume", value_names = ["PATH", "URL"], num_args = 1..)]
     targets: Vec<PathBuf>,
     /// What to put before the artifacts' paths, as store_artifacts does; for a single file, its name
@@ -27,7 +29,11 @@ pub(crate) struct PushArgs {
     #[arg(long, value_name = "NAME", env = "EPITAPH_JOB")]
     pub(crate) job: Option<String>,
     #[command(flatten)]
+    pub(crate) encrypt: EncryptArgs,
+    #[command(flatten)]
     pub(crate) ci: CiArgs,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
     /// How many files to send at once
     #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
     pub(crate) jobs: usize,
@@ -108,6 +114,10 @@ pub(crate) struct PullArgs {
     pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
     /// How many files to download at once
     #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
     pub(crate) jobs: usize,
@@ -127,11 +137,14 @@ pub(crate) struct LsArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// The store, circleci://github/ORG/REPO/JOB_NUMBER, or a folder that `collect` or `pull` has written
+    /// The store (a folder, s3://…, gs://…, az://…, https://…), a job as `pull` takes it, or a folder that `collect` or `pull`
+    /// has written
     #[arg(value_name = "URL")]
     pub(crate) url: String,
     /// The address to listen on; port 0 takes a free one. One that other machines reach needs a token
@@ -152,7 +165,7 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GcArgs {
-    /// The store
+    /// The store: a folder, s3://…, gs://…, az://… or https://…
     pub(crate) url: String,
     /// Remove pushes that are older than this, such as `30d`, `12h`
     #[arg(long, value_name = "TIME", env = "EPITAPH_OLDER_THAN", value_parser = parse_age)]
@@ -163,4 +176,6 @@ pub(crate) struct GcArgs {
     /// Where pushes of this host remember unfinished uploads, which end as well once they are a day old
     #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_STATE")]
     pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
 }

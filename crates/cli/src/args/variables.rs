@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command};
 /// Lets flags be set by any usual word (`1`, `true`, `yes`, `on`), and takes variables that are empty for unset ones: that
 /// is what `${{ vars.NAME }}` in a workflow gives where nobody has set NAME, and no reason to refuse to run a job.
 pub(super) fn as_people_set_them(command: Command) -> Command {
-    command.mut_args(of_one).mut_subcommands(as_people_set_them)
+    command.mut_args(of_one)
 }
 
 fn of_one(option: Arg) -> Arg {

@@ -21,8 +21,9 @@ use crate::earlier;
 use crate::environment::variable;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::keep::{keep, refresh};
+use crate::keep::{Keeping, keep, refresh};
 use crate::kept::Kept;
+use crate::keys;
 use crate::spool::Spool;
 use crate::terminal;
 use crate::told::tell;
@@ -30,6 +31,13 @@ use crate::told::tell;
 /// Finds the cores, tells their stories, and keeps them. It never makes a failed job worse: trouble is told, and the
 /// exit code is 0 unless `--strict` or `--fail-on-crash` ask for another.
 pub(crate) fn run(args: &CollectArgs) -> Exit {
+    let recipients = match keys::recipients(&args.keep.encrypt) {
+        Ok(recipients) => recipients,
+        Err(error) => {
+            error.print();
+            return Exit::Usage;
+        }
+    };
     // Where this fails, a core that is too large for `ulimit -f` ends us: nothing else is lost.
     let _ = survive_file_size_limit();
     // First of all: the steps that store this folder must find it, whatever happens next.
@@ -83,7 +91,8 @@ pub(crate) fn run(args: &CollectArgs) -> Exit {
         if told.is_empty() && kept.left_out.is_empty() {
             refresh(folder).unwrap_or_else(|error| error.print_as_warning());
         } else {
-            keep(folder, told, &args.keep, args.remove, &mut kept);
+            let keeping = Keeping { args: &args.keep, recipients: &recipients, remove: args.remove };
+            keep(folder, told, &keeping, &mut kept);
         }
         for risk in if cores > 0 { risks(&Situation::of(&host)) } else { Vec::new() } {
             terminal::warning(&format!("{} ({})", risk.sentence, risk.code));

@@ -1,11 +1,15 @@
 //! `epitaph pull`: copy a job's artifacts to this machine.
 
+use std::path::Path;
+
+use epitaph_bundle::{Identities, decrypt_cores};
 use epitaph_store::{Selection, Store};
 
 use crate::args::{PullArgs, SelectArgs};
 use crate::environment::store_options;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::keys;
 use crate::progress::Transfers;
 use crate::terminal;
 
@@ -14,7 +18,9 @@ const MOST_TOLD: usize = 20;
 
 /// Copies the artifacts of one job into a folder.
 pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
-    let mut options = store_options(Some(args.jobs))?;
+    // Before anything is copied: keys that are wrong are told at once.
+    let identities = keys::identities(&args.identity)?;
+    let mut options = store_options(Some(args.jobs), args.oidc)?;
     args.patience.apply(&mut options.network);
     let store = Store::open_with(&args.url, &options)?;
     let pulled = store.pull(&args.dir, &selection(&args.select), &Transfers::new())?;
@@ -36,12 +42,29 @@ pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
         terminal::bytes(pulled.bytes),
         pulled.present,
     ));
+    let decrypted = decrypt(&args.dir, &identities);
     if failed > 0 {
         terminal::hint("run the same command again: what is complete is not copied again");
         return Ok(Exit::Failed);
     }
     terminal::note(&format!("`epitaph show {}` tells what died", args.dir.display()));
-    Ok(Exit::Done)
+    Ok(if decrypted { Exit::Done } else { Exit::Failed })
+}
+
+/// Decrypts the cores in the folder, if there are keys for that; tells whether all could be.
+fn decrypt(dir: &Path, identities: &Identities) -> bool {
+    if identities.is_empty() {
+        return true;
+    }
+    let tree = decrypt_cores(dir, identities);
+    let failed = !tree.failed.is_empty();
+    for error in tree.failed {
+        Error::from(error).print();
+    }
+    if tree.cores > 0 {
+        terminal::note(&format!("{} cores were decrypted, each beside its encrypted file", tree.cores));
+    }
+    !failed
 }
 
 /// Which jobs and nodes the options select.

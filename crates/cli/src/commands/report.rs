@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use epitaph_bundle::{CoreInTree, OpenLimits, read_summaries};
+use epitaph_bundle::{CoreInTree, Identities, OpenLimits, read_summaries};
 use epitaph_report::annotations::{self, Reader};
 use epitaph_report::{Format, Options, render};
 use epitaph_summary::CrashSummary;
@@ -15,12 +15,13 @@ use crate::environment::variable;
 use crate::error::Error;
 use crate::examine::Examiner;
 use crate::exit::Exit;
-use crate::{config, input, terminal};
+use crate::{config, input, keys, terminal};
 
 /// Renders every crash at the given paths into one document.
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let examiner = Examiner::new(&args.search, config::rules(&args.config)?)
         .crashed_thread_only(args.threads == Threads::Crashed);
+    let identities = keys::identities(&args.identity)?;
     let mut summaries = Vec::new();
     let mut failed = false;
     for path in &args.paths {
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
             Vec::new()
         });
         for crash in crashes {
-            match summaries_of(&crash, tree(path), &examiner) {
+            match summaries_of(&crash, tree(path), &examiner, &identities) {
                 Ok(found) => summaries.extend(found),
                 Err(error) => {
                     error.print();
@@ -76,6 +77,7 @@ fn summaries_of(
     crash: &CoreInTree,
     tree: Option<&Path>,
     examiner: &Examiner<'_>,
+    identities: &Identities,
 ) -> Result<Vec<CrashSummary>, Error> {
     if let Some(summary) = &crash.summary {
         let crashes = read_summaries(summary)?;
@@ -86,7 +88,7 @@ fn summaries_of(
     }
     match &crash.core {
         Some(core) => {
-            let opened = input::open(core, tree, &OpenLimits::default())?;
+            let opened = input::open(core, tree, &OpenLimits::default(), identities)?;
             Ok(vec![examiner.examine(&opened, tree, &mut Silent)?.summary])
         }
         None => Ok(Vec::new()),

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use epitaph_serve::{AccessToken, Options, ServeError, Server, Source};
 
-use crate::args::ServeArgs;
+use crate::args::{OidcArgs, ServeArgs};
 use crate::environment::{store_options, variable};
 use crate::error::{Error, with_causes};
 use crate::exit::Exit;
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Error> {
         hosts: args.host.clone(),
         ..Options::default()
     };
-    let source = Source::open(&args.url, &store_options(None)?)?;
+    let source = Source::open(&args.url, &store_options(None, OidcArgs::default())?)?;
     let shown = source.url().to_owned();
     let server = Server::bind(source, &options, |problem: &ServeError| {
         terminal::warning(&terminal::clean(&with_causes(problem)));

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use epitaph_bundle::{CoreInTree, OpenLimits, find_cores, read_summaries};
+use epitaph_bundle::{CoreInTree, Identities, OpenLimits, find_cores, read_summaries};
 use epitaph_capture::{CodeSearch, SearchLimits};
 use epitaph_report::{Format, Options, render, text};
 use epitaph_summary::CrashSummary;
@@ -13,7 +13,7 @@ use crate::args::{SearchArgs, ShowArgs, Threads};
 use crate::error::{Error, message};
 use crate::examine::{Examiner, with_kept};
 use crate::exit::Exit;
-use crate::{config, coreless, input, terminal};
+use crate::{config, coreless, input, keys, terminal};
 
 /// Shows every crash at the given paths; what can't be read is told, and the others are shown.
 pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
@@ -72,6 +72,7 @@ pub(crate) fn tree(path: &Path) -> Option<&Path> {
 /// Shows crashes one after the other.
 struct Shown<'a> {
     examiner: Examiner<'a>,
+    identities: Identities,
     options: Options,
     json: bool,
     count: usize,
@@ -93,6 +94,7 @@ impl<'a> Shown<'a> {
                 fold: args.frames > 0,
                 ..Options::default()
             },
+            identities: keys::identities(&args.identity)?,
             json: args.json,
             count: 0,
         })
@@ -100,7 +102,7 @@ impl<'a> Shown<'a> {
 
     fn show(&mut self, crash: &CoreInTree, tree: Option<&Path>) -> Result<(), Error> {
         if let Some(core) = &crash.core {
-            let done = input::open(core, tree, &OpenLimits::default()).and_then(|opened| {
+            let done = input::open(core, tree, &OpenLimits::default(), &self.identities).and_then(|opened| {
                 // Where a summary was kept, which of the two tells more is known only at the end.
                 if self.json || crash.summary.is_some() {
                     Ok((self.examiner.examine(&opened, tree, &mut Silent)?.summary, false))

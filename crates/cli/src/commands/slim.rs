@@ -15,7 +15,7 @@ use crate::error::{Error, message, of_core};
 use crate::examine::{Examiner, NOT_KEPT};
 use crate::exit::Exit;
 use crate::reduce::{secrets_left, slim_core, wants};
-use crate::{input, terminal};
+use crate::{input, keys, terminal};
 
 /// Bytes that are kept of a core that is read as a stream, besides headers and notes: as many as let the whole program
 /// do with 32 MB, and as the stacks and records of 2,000 threads take.
@@ -24,7 +24,7 @@ const STREAMED: usize = 20 << 20;
 /// Writes the slim core, and says on stderr what was left out.
 pub(crate) fn run(args: &SlimArgs) -> Result<Exit, Error> {
     let limits = OpenLimits { memory: STREAMED, ..OpenLimits::default() };
-    let opened = input::open(&args.core, None, &limits)?;
+    let opened = input::open(&args.core, None, &limits, &keys::identities(&args.identity)?)?;
     if let Some(damage) = &opened.damage {
         terminal::warning(&format!("{}: {damage}", args.core.display()));
     }

@@ -82,6 +82,13 @@ impl Api<'_> {
         self.url(&["packages", "generic", package, version, file])
     }
 
+    /// Where a file of a generic package is put. The folders in its name are components of the path there.
+    pub(super) fn upload_url(&self, package: &str, version: &str, file: &str) -> Url {
+        let mut tail = vec!["packages", "generic", package, version];
+        tail.extend(file.split('/'));
+        self.url(&tail)
+    }
+
     /// Lists the files of a generic package: of each name the latest, which is the one that is served.
     pub(super) async fn files(
         &self,

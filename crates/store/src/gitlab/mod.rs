@@ -1,13 +1,15 @@
-//! What GitLab keeps of a job, to be read only: its archive of artifacts, and generic packages.
+//! What GitLab keeps of a job: its archive of artifacts, to be read only, and generic packages.
 //!
 //! A job's archive is unpacked into the target itself, since its paths are those of the project's folder. `place`
-//! understands URLs, `api` asks the server. Works with gitlab.com and self-managed servers.
+//! understands URLs, `api` asks the server, `push` fills packages. Works with gitlab.com and self-managed servers.
 
 mod api;
 mod place;
+mod push;
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, HeaderName};
 use url::Url;
@@ -21,7 +23,7 @@ use crate::listing::{Artifact, Listing, Run};
 use crate::opened::Opened;
 use crate::options::{GitlabToken, StoreOptions};
 use crate::outcome::{Failed, Pulled};
-use crate::{NoProgress, Progress, Selection, StoreError};
+use crate::{Encrypt, NoProgress, Progress, Selection, StoreError};
 
 const DEFAULT_URL: &str = "https://gitlab.com";
 
@@ -37,6 +39,7 @@ pub(crate) struct Gitlab {
     service: Service,
     server: Url,
     place: GitlabPlace,
+    encrypt: Option<Arc<dyn Encrypt>>,
 }
 
 impl Gitlab {
@@ -58,7 +61,8 @@ impl Gitlab {
                 domain: None,
             }
         });
-        Ok(Self { service: Service::new(&server, credential, options)?, server, place })
+        let service = Service::new(&server, credential, options)?;
+        Ok(Self { service, server, place, encrypt: options.encrypt.clone() })
     }
 
     pub(crate) fn url(&self) -> String {

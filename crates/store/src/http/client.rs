@@ -116,11 +116,6 @@ impl Client {
         Err(StoreError::Redirect { url: shown(&url), why: "there were ten before it" })
     }
 
-    /// How long a server may be silent.
-    pub(crate) fn stall_timeout(&self) -> Duration {
-        self.stall_timeout
-    }
-
     /// A request with the secret, if that server may see it, and whether it may.
     pub(super) fn request(&self, method: &Method, url: &Url, headers: &HeaderMap) -> (RequestBuilder, bool) {
         let request = self.http.request(method.clone(), url.clone()).headers(headers.clone());
@@ -242,7 +237,8 @@ pub(crate) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// A proxy from the environment is meant for the world outside.
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL is of this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

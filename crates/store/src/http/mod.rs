@@ -1,11 +1,12 @@
 //! Requests to servers that may be slow, broken or hostile.
 //!
-//! `client` sends one request and follows its redirects by hand, `upload` one with a long body, `service` asks an API until
+//! `client` sends one request and follows its redirects by hand, `upload` one with a long body (`file`: that of a file), `service` asks an API until
 //! it answers; `items` bounds its lists, `credential` decides who may see a secret, `resolver` finds hosts by their names, `retry` tells how long to
 //! wait before the next try, `tls` whom to trust. No query string leaves this module: signed links have their secret there.
 
 mod client;
 mod credential;
+mod file;
 mod items;
 mod resolver;
 mod retry;
@@ -13,8 +14,9 @@ mod service;
 mod tls;
 mod upload;
 
-pub(crate) use client::{Answer, Client, connections, retry_after};
+pub(crate) use client::{Answer, Client, connections, is_loopback, retry_after};
 pub(crate) use credential::Credential;
+pub(crate) use file::hashed;
 pub(crate) use items::{Items, LONGEST_LIST, MOST_ITEMS, too_many};
 pub(crate) use retry::Retry;
 pub(crate) use service::Service;

@@ -17,6 +17,7 @@ mod runs;
 mod spooled;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
@@ -25,11 +26,12 @@ use crate::listing::Listing;
 use crate::options::Network;
 use crate::outcome::{Failed, Pulled};
 use crate::runtime::Blocking;
-use crate::{Progress, Selection, StoreError, StoreOptions, Warning};
+use crate::{Encrypt, Progress, Selection, StoreError, StoreOptions, Warning};
 
 use runs::Pushes;
 
-pub(crate) use plan::Planned;
+pub(crate) use names::Destination;
+pub(crate) use plan::{Plan, Planned};
 pub use push::PushOptions;
 
 /// How many jobs' manifests are read at once.
@@ -41,11 +43,13 @@ pub(crate) struct Keyed {
     backend: Box<dyn Backend>,
     runtime: Blocking,
     network: Network,
+    encrypt: Option<Arc<dyn Encrypt>>,
 }
 
 impl Keyed {
     pub(crate) fn new(backend: Box<dyn Backend>, runtime: Blocking, options: &StoreOptions) -> Self {
-        Self { backend, runtime, network: options.network.clone() }
+        let (network, encrypt) = (options.network.clone(), options.encrypt.clone());
+        Self { backend, runtime, network, encrypt }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -10,7 +10,7 @@ use crate::StoreError;
 
 /// The prefix of a push's artifact paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Destination {
+pub(crate) struct Destination {
     /// Without slashes at its ends; empty for the top.
     prefix: String,
     /// Whether it ended in a slash (or is the top), and so can only be a folder.
@@ -18,7 +18,7 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         let bad = |why| StoreError::BadDestination { destination: text.to_owned(), why };
         if text.contains('\0') {
             return Err(bad("it holds a NUL"));

@@ -5,14 +5,15 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
 use super::names::{self, Destination};
-use crate::StoreError;
 use crate::layout::Role;
 use crate::outcome::{Failed, Skipped};
 use crate::warning::Warning;
+use crate::{Encrypt, StoreError};
 
 /// A file to copy.
 #[derive(Debug)]
@@ -23,20 +24,49 @@ pub(crate) struct Planned {
     pub(crate) role: Role,
     /// In bytes, when it was found.
     pub(crate) size: u64,
+    /// Whether it leaves encrypted.
+    pub(crate) encrypted: bool,
 }
 
 /// Everything that a push was given.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) files: Vec<Planned>,
-    pub(super) skipped: Vec<Skipped>,
-    pub(super) failed: Vec<Failed>,
-    pub(super) warnings: Vec<Warning>,
+pub(crate) struct Plan {
+    pub(crate) files: Vec<Planned>,
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) failed: Vec<Failed>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Planned {
+    /// Returns the file that leaves, and its size in bytes: this one, or what it is when encrypted.
+    pub(crate) async fn leaving(
+        &self,
+        encrypt: Option<&Arc<dyn Encrypt>>,
+    ) -> Result<(PathBuf, u64), StoreError> {
+        let Some(encrypt) = encrypt.filter(|_| self.encrypted).cloned() else {
+            return Ok((self.source.clone(), self.size));
+        };
+        let source = self.source.clone();
+        // A large file takes its time, in which others are sent.
+        let encrypted = tokio::task::spawn_blocking(move || {
+            let path = encrypt.encrypt(&source)?;
+            let size = path.metadata()?.len();
+            Ok((path, size))
+        });
+        let encrypted = encrypted.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
+        encrypted.map_err(StoreError::io("encrypt", &self.source))
+    }
 }
 
 impl Plan {
-    /// Finds the files. The store is left out where it is a folder that lies inside of a pushed one.
-    pub(super) fn make(sources: &[PathBuf], destination: Option<&Destination>, store: Option<&Path>) -> Self {
+    /// Finds the files, and those that leave encrypted by another name. The store is left out where it is a folder that
+    /// lies inside of a pushed one.
+    pub(crate) fn make(
+        sources: &[PathBuf],
+        destination: Option<&Destination>,
+        store: Option<&Path>,
+        encrypt: Option<&dyn Encrypt>,
+    ) -> Self {
         let mut plan = Self::default();
         let store = store.and_then(|store| fs::metadata(store).ok());
         for source in sources {
@@ -51,6 +81,9 @@ impl Plan {
                     plan.add_file(real, artifact, &metadata);
                 }
             }
+        }
+        if let Some(encrypt) = encrypt {
+            plan.encrypt(encrypt);
         }
         plan.files
             .sort_by(|a, b| (a.role.rank(), a.size, &a.artifact).cmp(&(b.role.rank(), b.size, &b.artifact)));
@@ -97,9 +130,33 @@ impl Plan {
             Some(kind) => self.skip(&source, kind),
             None => {
                 let role = Role::of_artifact(&artifact, &source);
-                self.files.push(Planned { source, artifact, role, size: metadata.len() });
+                self.files.push(Planned { source, artifact, role, size: metadata.len(), encrypted: false });
             }
         }
+    }
+
+    fn encrypt(&mut self, encrypt: &dyn Encrypt) {
+        for file in &mut self.files {
+            if let Some(suffix) = encrypt.suffix(&file.source) {
+                file.artifact.push_str(suffix);
+                file.encrypted = true;
+            }
+        }
+    }
+
+    /// Encrypts what leaves encrypted, and has that leave as it is then.
+    pub(crate) async fn encrypt_now(&mut self, encrypt: Option<&Arc<dyn Encrypt>>) {
+        let mut files = Vec::with_capacity(self.files.len());
+        for mut file in std::mem::take(&mut self.files) {
+            match file.leaving(encrypt).await {
+                Ok((source, size)) => {
+                    (file.source, file.size, file.encrypted) = (source, size, false);
+                    files.push(file);
+                }
+                Err(error) => self.failed.push(Failed { path: file.source.display().to_string(), error }),
+            }
+        }
+        self.files = files;
     }
 
     /// Gives the second file of a path the name `path.2`: a core that is not copied dies with its job.
@@ -159,7 +216,7 @@ mod tests {
             fs::write(path, vec![0; *size]).unwrap();
         }
         let top = Destination::parse("").unwrap();
-        let plan = Plan::make(&[dir.path().to_owned()], Some(&top), None);
+        let plan = Plan::make(&[dir.path().to_owned()], Some(&top), None, None);
         plan.files.into_iter().map(|file| file.artifact).collect()
     }
 
@@ -193,7 +250,7 @@ mod tests {
         fs::create_dir_all(&crash).unwrap();
         fs::write(crash.join("summary.json"), "{}").unwrap();
         let destination = Destination::parse("elsewhere").unwrap();
-        let plan = Plan::make(&[crash], Some(&destination), None);
+        let plan = Plan::make(&[crash], Some(&destination), None, None);
         assert_eq!(plan.files[0].artifact, "elsewhere/summary.json");
         assert_eq!(plan.files[0].role, Role::Summary { id: "x1".into() });
     }
@@ -207,7 +264,7 @@ mod tests {
         }
         let sources: Vec<PathBuf> = ["a", "b", "c"].iter().map(|name| dir.path().join(name)).collect();
         let destination = Destination::parse("cores").unwrap();
-        let plan = Plan::make(&sources, Some(&destination), None);
+        let plan = Plan::make(&sources, Some(&destination), None, None);
         let names: Vec<&str> = plan.files.iter().map(|file| file.artifact.as_str()).collect();
         assert_eq!(names, ["cores/core", "cores/core.2", "cores/core.3"]);
         assert_eq!(plan.warnings.len(), 2);

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use crate::layout::{Role, blob_key, manifest_folder, push_name, summary_key};
 use crate::listing::Artifact;
 use crate::outcome::{Failed, Pushed, Skipped};
 use crate::warning::Warning;
-use crate::{JobId, Progress, StoreError};
+use crate::{Encrypt, JobId, Progress, StoreError};
 
 /// A summary of ten thousand threads is shorter.
 const LONGEST_SUMMARY: u64 = 64 << 20;
@@ -43,6 +43,7 @@ pub(super) struct Push<'a> {
     pub(super) identity: Identity,
     pub(super) options: &'a PushOptions,
     pub(super) progress: &'a dyn Progress,
+    pub(super) encrypt: Option<Arc<dyn Encrypt>>,
     pub(super) warnings: Mutex<Vec<Warning>>,
 }
 
@@ -81,10 +82,12 @@ impl Keyed {
         let destination = options.destination.as_deref().map(Destination::parse).transpose()?;
         self.runtime.wait(async {
             self.backend.prepare().await?;
-            let plan = Plan::make(sources, destination.as_ref(), self.backend.local());
+            let plan =
+                Plan::make(sources, destination.as_ref(), self.backend.local(), self.encrypt.as_deref());
             let backend = self.backend.as_ref();
             let (identity, warnings) = (Identity::new(), Mutex::new(plan.warnings));
-            let push = Push { backend, identity, options, progress, warnings };
+            let encrypt = self.encrypt.clone();
+            let push = Push { backend, identity, options, progress, encrypt, warnings };
             push.run(&folder, plan.files, plan.skipped, plan.failed, self.network.transfers).await
         })
     }
@@ -164,10 +167,15 @@ impl Push<'_> {
 
     /// Puts one file into the store. Tells its second key, if it has one.
     pub(super) async fn store(&self, file: &Planned) -> Result<(Stored, Option<String>), StoreError> {
-        let (name, size) = (file.artifact.as_str(), Some(file.size));
+        let name = file.artifact.as_str();
+        let (source, size) = file
+            .leaving(self.encrypt.as_ref())
+            .await
+            .inspect_err(|error| self.progress.failed(name, error))?;
+        let size = Some(size);
         self.progress.started(name, size);
         let at = |position| self.progress.advanced(name, position, size);
-        let stored = self.backend.put_file(&file.source, &at).await;
+        let stored = self.backend.put_file(&source, &at).await;
         let mut stored = stored.inspect_err(|error| self.progress.failed(name, error))?;
         if let Some(error) = stored.trouble.take() {
             self.warn_once(&format!("this push can't go on if its process dies: {}", with_source(&error)));

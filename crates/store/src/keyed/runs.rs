@@ -30,8 +30,8 @@ pub(super) struct Pushes {
 impl Pushes {
     /// All selected jobs of a store, newest first.
     ///
-    /// Keys are listed in one go below the selected repository: a store answers a thousand at a time, while walking
-    /// down to each job would take two requests for every one of them.
+    /// Keys are listed in one go below what is selected: a store answers a thousand at a time, while walking down to each
+    /// job would take two requests for every one of them.
     pub(super) async fn find(backend: &dyn Backend, selection: &Selection) -> Result<Vec<Self>, StoreError> {
         let mut jobs: BTreeMap<[String; 3], Self> = BTreeMap::new();
         for prefix in prefixes(backend, selection).await? {
@@ -95,12 +95,12 @@ impl Pushes {
     }
 }
 
-/// Below which prefixes the selected manifests are.
+/// Below which prefixes the selected manifests are: where a job and its repository are known, no other job's are listed.
 async fn prefixes(backend: &dyn Backend, selection: &Selection) -> Result<Vec<String>, StoreError> {
     let Some(repo) = &selection.repo else { return Ok(vec![RUNS.to_owned()]) };
     let providers = backend.folders(RUNS).await?;
     let known = providers.iter().filter(|name| key_value("provider", name).is_some());
-    Ok(known.map(|provider| repo_folder(provider, repo)).collect())
+    Ok(known.map(|provider| repo_folder(provider, repo, selection.job.as_deref())).collect())
 }
 
 /// The values of a manifest's key and its name, if it is one and selected.
@@ -117,6 +117,28 @@ fn parse<'a>(key: &'a str, selection: &Selection) -> Option<([String; 4], &'a st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Folder;
+
+    #[tokio::test]
+    async fn no_more_is_listed_than_is_selected() {
+        let dir = tempfile::tempdir().unwrap();
+        for provider in ["provider=gh", "provider=a%20b", "stray"] {
+            std::fs::create_dir_all(dir.path().join("runs").join(provider)).unwrap();
+        }
+        let store = Folder::new(dir.path().to_owned());
+        let prefixes = async |repo: Option<&str>, job: Option<&str>| {
+            let selection =
+                Selection { repo: repo.map(Into::into), job: job.map(Into::into), ..Selection::default() };
+            let mut prefixes = prefixes(&store, &selection).await.unwrap();
+            prefixes.sort();
+            prefixes
+        };
+        assert_eq!(prefixes(None, Some("7")).await, ["runs"]);
+        let below =
+            |rest: &str| ["provider=a%20b", "provider=gh"].map(|provider| format!("runs/{provider}/{rest}"));
+        assert_eq!(prefixes(Some("acme/app"), None).await, below("repo=acme%2Fapp"));
+        assert_eq!(prefixes(Some("acme/app"), Some("7/8")).await, below("repo=acme%2Fapp/job=7%2F8"));
+    }
 
     #[test]
     fn keys_of_manifests() {

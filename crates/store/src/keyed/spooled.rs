@@ -21,7 +21,10 @@ impl Keyed {
     ) -> Result<Spooled, StoreError> {
         manifest_folder(&options.job)?;
         let destination = options.destination.as_deref().map(Destination::parse).transpose()?;
-        let plan = Plan::make(sources, destination.as_ref(), self.backend.local());
+        let mut plan =
+            Plan::make(sources, destination.as_ref(), self.backend.local(), self.encrypt.as_deref());
+        // What leaves encrypted is kept so: the folder may be one that others read as well, a cache for example.
+        self.runtime.wait(plan.encrypt_now(self.encrypt.as_ref()));
         let mut spooled = spool.keep(&self.address()?, options, plan.files)?;
         spooled.tell(plan.skipped, plan.failed, plan.warnings);
         Ok(spooled)
@@ -45,6 +48,7 @@ impl Keyed {
                 identity,
                 options: &options,
                 progress,
+                encrypt: None,
                 warnings: Mutex::new(told.warnings),
             };
             push.run(&folder, files, told.skipped, told.failed, self.network.transfers).await

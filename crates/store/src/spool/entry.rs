@@ -186,7 +186,7 @@ impl Spooled {
             if fs::symlink_metadata(&path).is_ok() {
                 let Kept { path: artifact, source, size } = kept.clone();
                 let role = Role::of_artifact(&artifact, Path::new(&source));
-                files.push(Planned { source: path, artifact, role, size });
+                files.push(Planned { source: path, artifact, role, size, encrypted: false });
             } else if !complete && !self.told.failed.iter().any(|failed| failed.path == kept.source) {
                 let error = StoreError::NotKept { path: PathBuf::from(&kept.source) };
                 self.told.failed.push(Failed { path: kept.source.clone(), error });

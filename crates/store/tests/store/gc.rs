@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use epitaph_store::{JobId, NoProgress, PushOptions, Selection, Store, StoreError};
+use epitaph_testkit::servers::web;
 use tempfile::TempDir;
 
 use crate::objects::store as objects;
@@ -264,4 +265,12 @@ fn times_that_no_calendar_has_are_not_old() {
     }
     assert_eq!(store.gc(30 * DAY, false).unwrap().files, 0);
     push(&store, &dir, "2", &[("core", "x")]);
+}
+
+#[test]
+fn a_gc_and_a_push_race_on_a_web_server() {
+    let Some(served) = web::nginx_dav() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Store::open(&format!("{}/fleet", served.url())).unwrap();
+    race(open, &served.folder().join("files/fleet"), &dir, 15);
 }

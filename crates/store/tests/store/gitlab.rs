@@ -1,15 +1,17 @@
 //! GitLab: a job's archive behind a redirect, the files of a generic package.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use epitaph_store::{GitlabToken, NoProgress, Selection, Store, StoreError, StoreOptions, Token};
+use epitaph_store::{
+    GitlabToken, JobId, NoProgress, PushOptions, Pushed, Selection, Store, StoreError, StoreOptions, Token,
+};
 use epitaph_testkit::server::{Reply, Request, Server};
 use serde_json::{Value, json};
 
 use crate::support::circle::{file, network};
 use crate::support::github::{archive, sha256};
-use crate::support::{Log, texts};
+use crate::support::{Log, texts, write};
 
 const TOKEN: &str = "glpat-0123456789abcdef";
 const JOB: &str = "gitlab://acme/sub/app/-/jobs/42";
@@ -223,4 +225,68 @@ fn a_file_that_was_uploaded_again_under_its_name_is_pulled_again() {
     let pulled = pull();
     assert_eq!((pulled.fetched, pulled.failed.len()), (1, 0), "{pulled:?}");
     assert_eq!(texts(dir.path())["summary.md"], "new");
+}
+
+/// A server that takes files into packages, and tells what it has got; the first request for a core fails.
+fn packages() -> Server {
+    let failed = AtomicBool::new(false);
+    Server::start(move |request: &Request| {
+        if request.path.contains("core.zst") && !failed.swap(true, Ordering::SeqCst) {
+            return Reply::new(502, "bad gateway");
+        }
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        match (request.method.as_str(), path.strip_prefix(PROJECT)) {
+            ("PUT", Some(path)) if path.starts_with("/packages/generic/epitaph/4711/") => {
+                assert_eq!(query, "select=package_file");
+                let sum = if path.ends_with("lost") { "0".repeat(64) } else { sha256(&request.body) };
+                let answer = json!({ "id": 1, "size": request.body.len(), "file_sha256": sum });
+                Reply::new(201, answer.to_string())
+            }
+            _ => Reply::new(400, r#"{"error":"file_name is invalid"}"#),
+        }
+    })
+}
+
+fn push(url: &str, server: &Server, folder: &std::path::Path) -> Result<Pushed, StoreError> {
+    let options = PushOptions { destination: Some("crashes".into()), job: JobId::local("x") };
+    store(url, server).push(&[folder.to_owned()], &options, &NoProgress)
+}
+
+#[test]
+fn files_are_put_into_a_package_the_story_first() {
+    let (server, dir) = (packages(), tempfile::tempdir().unwrap());
+    let id = "20261122T100000Z-a-sigsegv-0";
+    write(&dir.path().join("crashes").join(id).join("core.zst"), "core");
+    write(&dir.path().join("crashes").join(id).join("summary.json"), "{}");
+    write(&dir.path().join("summary.md"), "# one");
+    let pushed = push(PACKAGE, &server, dir.path()).unwrap();
+    assert!(pushed.failed.is_empty() && pushed.manifest_key.is_some(), "{pushed:?}");
+    let base = format!("{PROJECT}/packages/generic/epitaph/4711/crashes");
+    let core = format!("{base}/crashes/{id}/core.zst?select=package_file");
+    let expected = [
+        format!("{base}/crashes/{id}/summary.json?select=package_file"),
+        format!("{base}/summary.md?select=package_file"),
+        core.clone(),
+        core,
+    ];
+    let requests = server.requests();
+    assert_eq!(requests.iter().map(|request| request.path.clone()).collect::<Vec<_>>(), expected);
+    assert!(requests.iter().all(|request| request.header("private-token") == Some(TOKEN)));
+    assert_eq!(requests[3].body, b"core", "all of it, once more");
+    // By the address of the API as well, as a job has it; another host gets no token.
+    let url = format!("{}/api/v4/projects/acme%2Fsub%2Fapp/packages/generic/epitaph/4711", server.url());
+    assert_eq!(push(&url, &server, dir.path()).unwrap().artifacts.len(), 3);
+}
+
+#[test]
+fn a_file_that_arrived_as_another_is_no_success() {
+    let (server, dir) = (packages(), tempfile::tempdir().unwrap());
+    write(&dir.path().join("lost"), "lost");
+    let pushed = push(PACKAGE, &server, dir.path()).unwrap();
+    assert!(pushed.artifacts.is_empty() && pushed.manifest_key.is_none());
+    assert!(matches!(pushed.failed[0].error, StoreError::BadAnswer { .. }), "{:?}", pushed.failed);
+    let other = push("gitlab://acme/sub/app/-/packages/generic/epitaph/%C3%A4", &server, dir.path()).unwrap();
+    assert!(other.failed[0].error.hint().unwrap().contains("--destination"), "{:?}", other.failed);
+    let job = push(JOB, &server, dir.path()).unwrap_err();
+    assert!(matches!(job, StoreError::ReadOnly { .. }) && job.hint().unwrap().contains("packages/generic"));
 }

@@ -27,9 +27,13 @@ mod github_hostile;
 #[cfg(test)]
 mod gitlab;
 #[cfg(test)]
+mod many_pushes;
+#[cfg(test)]
 mod objects;
 #[cfg(test)]
 mod objects_faults;
+#[cfg(test)]
+mod oidc;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

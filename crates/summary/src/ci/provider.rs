@@ -71,6 +71,15 @@ impl CiProvider {
 }
 
 impl CiJob {
+    /// The address of the CircleCI server that runs the job, where that isn't CircleCI's own cloud; of `https` alone.
+    pub fn own_server(&self) -> Option<String> {
+        let url =
+            self.url.as_deref().filter(|_| self.provider.as_deref() == Some(CiProvider::CircleCi.name()))?;
+        // It may be given a token.
+        let host = host(url).filter(|_| url.starts_with("https://"))?;
+        (!host.is_empty() && !host.contains('@') && !is_circleci(host)).then(|| format!("https://{host}"))
+    }
+
     /// Reads what `provider` tells its jobs. A variable that is not set, empty or not a name leaves its field unknown.
     pub fn of(provider: CiProvider, lookup: impl Fn(&str) -> Option<String>) -> CiJob {
         let environment = Environment(&lookup);
@@ -90,7 +99,11 @@ impl CiJob {
 /// See <https://circleci.com/docs/reference/variables/>; the place of an artifact is told by CircleCI's support
 /// (article 5034956515355).
 fn circleci(of: &Environment) -> CiJob {
-    let stored = of.both("CIRCLE_WORKFLOW_JOB_ID", "CIRCLE_NODE_INDEX").map(|(job, node)| {
+    let url = of.url("CIRCLE_BUILD_URL");
+    // Nothing is known of where a server of one's own puts artifacts.
+    let is_public = url.as_deref().is_none_or(|url| host(url).is_some_and(is_circleci));
+    let stored = of.both("CIRCLE_WORKFLOW_JOB_ID", "CIRCLE_NODE_INDEX").filter(|_| is_public);
+    let stored = stored.map(|(job, node)| {
         let (job, node) = (encoded(&job), encoded(&node));
         format!("https://output.circle-artifacts.com/output/job/{job}/artifacts/{node}")
     });
@@ -106,10 +119,21 @@ fn circleci(of: &Environment) -> CiJob {
         run_id: of.text("CIRCLE_BUILD_NUM"),
         node_index: of.number("CIRCLE_NODE_INDEX"),
         node_total: of.number("CIRCLE_NODE_TOTAL"),
-        url: of.url("CIRCLE_BUILD_URL"),
+        url,
         artifact_url_base: stored,
         ..CiJob::default()
     }
+}
+
+/// Tells whether a host is of CircleCI's cloud.
+fn is_circleci(host: &str) -> bool {
+    host == "circleci.com" || host.ends_with(".circleci.com")
+}
+
+/// The host of a page's address, with its port.
+fn host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    rest.split(['/', '?', '#']).next()
 }
 
 /// See <https://docs.github.com/actions/reference/workflows-and-actions/variables>. A run of a matrix tells no index:

@@ -1,9 +1,13 @@
 //! Servers of others, started for one test each: in a folder of their own, on a free port of loopback.
 //!
-//! [`web`] has web servers that take files. A server that isn't installed is none: the test says that it is skipped.
+//! [`web`] has web servers that take files, [`objects`] object stores with a bucket to use. A server that isn't installed
+//! is none: the test says that it is skipped.
 
+mod ceph;
+pub mod objects;
 pub mod web;
 
+use std::fs::OpenOptions;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -78,7 +82,8 @@ impl Drop for Served {
 
 /// Starts a program whose messages go to a file.
 fn spawn(mut command: Command, messages: &Path) -> Child {
-    let file = std::fs::File::create(messages).expect("a file for a server's messages");
+    let file = OpenOptions::new().create(true).append(true).open(messages);
+    let file = file.expect("a file for a server's messages");
     let errors = file.try_clone().expect("the same file");
     command.stdin(Stdio::null()).stdout(file).stderr(errors).process_group(0);
     command
@@ -92,10 +97,11 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its number").port()
 }
 
-/// A server's program; if it is not installed, the test says so. Some stand where only root looks.
+/// A server's program; if it is not installed, the test says so. Some stand where only root looks, and those that are no
+/// packages of the system are where [`tools::find_peer`] looks.
 fn program(name: &str) -> Option<PathBuf> {
     let system = [Path::new("/usr/sbin").join(name), Path::new("/usr/local/sbin").join(name)];
-    let found = tools::find(name).or_else(|| system.into_iter().find(|path| path.is_file()));
+    let found = tools::find_peer(name).or_else(|| system.into_iter().find(|path| path.is_file()));
     if found.is_none() {
         skip::skipped(&format!("not installed: {name} (make setup installs it, or make test-all)"));
     }

@@ -1,10 +1,11 @@
 //! What is sealed comes back.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use epitaph_elf::ModulePart;
+use epitaph_summary::CoreEncryption;
 use epitaph_testkit::skip::skipped;
 
 use super::*;
@@ -264,4 +265,52 @@ fn a_readable_folder_that_is_read_only_can_be_read() {
     for folder in ["", "crashes"] {
         std::fs::set_permissions(path.join(folder), Permissions::from_mode(0o700)).unwrap();
     }
+}
+
+#[test]
+fn a_core_is_sealed_for_its_recipients_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, identities) = crate::testing::keys(dir.path());
+    let core = core_file(dir.path(), 3, 3 << 20);
+    let id = id_of(&core);
+    let out = OutputFolder::open(&dir.path().join("out")).unwrap();
+    let seal = || {
+        let request = SealRequest::new(&id, summary(&[])).with_core(CoreInput::from(&core));
+        out.seal(request.encrypted_for(&recipients))
+    };
+    let stored = stored(seal());
+    let name = format!("crashes/{id}/core.zst.age");
+    assert_eq!(
+        files(out.path()),
+        [name.clone(), format!("crashes/{id}/summary.json"), "manifest.json".into()]
+    );
+    let noted = stored.summary.core.as_ref().unwrap();
+    assert_eq!((noted.file.as_deref(), noted.encryption), (Some(&*name), Some(CoreEncryption::Age)));
+    let path = out.path().join(&name);
+    assert_eq!(noted.stored_size, Some(path.metadata().unwrap().len()));
+    assert_eq!(noted.stored_sha256, Some(sha256_of(&File::open(&path).unwrap()).unwrap().0));
+
+    assert_eq!(
+        find_cores(out.path()).unwrap().crashes[0].core.as_deref(),
+        Some(&*path.canonicalize().unwrap())
+    );
+    let error = crate::open_core(&path).unwrap_err();
+    assert!(matches!(error, crate::OpenError::Encrypted { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("--identity"));
+    let opened = crate::open_core_as(&path, &crate::OpenLimits::default(), &identities).unwrap();
+    assert_eq!(opened.format, "elf.zst");
+    // Only what is read is decrypted and decompressed.
+    let mut read = [0; 16];
+    assert_eq!(opened.source.read_at(1 << 20, &mut read).unwrap(), 16);
+    assert_eq!(opened.frames_read().unwrap().decompressed, 2, "the first one and this one");
+    let bytes = |core: &crate::OpenedCore| {
+        let mut bytes = vec![0; core.size as usize];
+        epitaph_elf::fill(&*core.source, 0, &mut bytes).unwrap();
+        bytes
+    };
+    assert!(bytes(&opened) == bytes(&core));
+    // Once more, nothing is added, and the copy stays that can be read.
+    assert!(matches!(seal().unwrap(), Sealed::AlreadyThere { .. }));
+    remove_sealed_original(&core.path, &Sealed::Stored(Box::new(stored))).unwrap();
+    assert!(!core.path.exists());
 }

@@ -3,8 +3,9 @@
 //! A field is `Name: value`, or `Name:` and lines that begin with a space. Binary values are `Name: base64`, and then
 //! one base64 text a line: of a gzip stream, or in newer releases also of a zstd one (apport, `problem_report.py`).
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+
+use epitaph_elf::ReadAt;
 
 use super::base64_lines::Base64Lines;
 use super::{LONGEST_VALUE, StoreFacts, text};
@@ -32,7 +33,7 @@ pub(crate) fn core_dump<R: BufRead>(mut report: R) -> io::Result<Option<Base64Li
 }
 
 /// Reads what the report in `file` says of the crash.
-pub(crate) fn facts(file: &File) -> StoreFacts {
+pub(crate) fn facts(file: &dyn ReadAt) -> StoreFacts {
     let mut facts = Fields { facts: StoreFacts::of("apport"), in_status: false };
     // A report that breaks off in its text tells as much as it can.
     let _ = each_line(&mut BufReader::new(FromStart { file, at: 0 }), &mut |line| facts.take(line));

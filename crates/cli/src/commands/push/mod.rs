@@ -4,16 +4,19 @@ mod resume;
 mod spooled;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use epitaph_store::{PushOptions, Pushed, Spool, Store, StoreOptions};
+use epitaph_store::{Encrypt, PushOptions, Pushed, Spool, Store, StoreOptions};
 
 use crate::args::PushArgs;
 use crate::ci;
 use crate::environment::{push_state, store_options};
 use crate::error::{Error, message};
 use crate::exit::Exit;
+use crate::keys;
 use crate::leaving;
 use crate::progress::Transfers;
+use crate::sealed::SealedCores;
 use crate::terminal;
 
 /// How many failures are told one by one: where a store is out of reach, all files have failed.
@@ -29,8 +32,15 @@ pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
             return Ok(Exit::Usage);
         }
     };
-    let state = args.state.as_deref().or(args.spool.as_deref());
-    let mut options = StoreOptions { state: push_state(state), ..store_options(Some(args.jobs))? };
+    let recipients = match keys::recipients(&args.encrypt) {
+        Ok(recipients) => recipients,
+        Err(error) => {
+            error.print();
+            return Ok(Exit::Usage);
+        }
+    };
+    let state = push_state(args.state.as_deref().or(args.spool.as_deref()));
+    let mut options = StoreOptions { state, ..store_options(Some(args.jobs), args.oidc)? };
     args.patience.apply(&mut options.network);
     let mut exit = Exit::Done;
     if args.resume {
@@ -42,20 +52,31 @@ pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
         }
     }
     let Some(url) = url.filter(|_| !paths.is_empty()) else { return Ok(exit) };
-    match push(args, paths, url, &options)? {
-        Exit::Done => Ok(exit),
-        failed => Ok(failed),
+    let sealed = if recipients.is_empty() {
+        None
+    } else {
+        Some(Arc::new(SealedCores::new(recipients, options.state.as_deref())?))
+    };
+    options.encrypt = sealed.clone().map(|sealed| sealed as Arc<dyn Encrypt>);
+    let pushed = push(args, paths, url, &options)?;
+    // What failed is sent as the same bytes when it is pushed again.
+    if let Some(sealed) = sealed.filter(|_| pushed == Exit::Done) {
+        sealed.remove();
     }
+    Ok(if pushed == Exit::Done { exit } else { pushed })
 }
 
 fn push(args: &PushArgs, paths: &[PathBuf], url: &str, options: &StoreOptions) -> Result<Exit, Error> {
     let store = Store::open_with(url, options)?;
+    let is_encrypted = options.encrypt.is_some();
     let mut job = ci::stored_as(args.ci);
     if let Some(name) = &args.job {
         job.job.clone_from(name);
     }
     let options = PushOptions { destination: args.destination.clone(), job };
-    leaving::warn_of_raw_cores(paths, url);
+    if !is_encrypted {
+        leaving::warn_of_raw_cores(paths, url);
+    }
     let pushed = match &args.spool {
         Some(folder) => spooled::push(&store, folder, args.spool_quota, paths, &options)?,
         None => store.push(paths, &options, &Transfers::new())?,

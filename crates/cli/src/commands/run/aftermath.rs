@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use epitaph_bundle::{OutputFolder, Reserve};
+use epitaph_bundle::{OutputFolder, Recipients, Reserve};
 use epitaph_capture::{
     CaptureMode, Exit as Ended, Found, Host, KernelLog, NoCore, Patience, RunOutcome, Situation, Tail,
     explain, refused_cores_since, risks, why_not_kept,
@@ -17,7 +17,7 @@ use crate::collectors;
 use crate::commands::collect::{collection, tell_skipped, tell_trouble};
 use crate::coreless;
 use crate::error::Error;
-use crate::keep::{keep, refresh};
+use crate::keep::{Keeping, keep, refresh};
 use crate::kept::Kept;
 use crate::spool::{Spool, candidates};
 use crate::told::tell;
@@ -33,6 +33,8 @@ pub(super) struct Before {
     pub(super) log: Option<KernelLog>,
     /// Space on the disk that the command may fill.
     pub(super) reserve: Reserve,
+    /// Who may read the cores, if not everybody.
+    pub(super) recipients: Recipients,
 }
 
 /// Collects the cores that the command left, and those that were written of it; returns how many crashes there are.
@@ -98,7 +100,8 @@ pub(super) fn collect(
     runner.resume_commands(out);
     if let Ok(folder) = &folder {
         if !told.is_empty() || !kept.left_out.is_empty() {
-            keep(folder, told, &args.keep, false, kept);
+            let keeping = Keeping { args: &args.keep, recipients: &before.recipients, remove: false };
+            keep(folder, told, &keeping, kept);
         } else if logged > 0 || !folder.has_reports() {
             refresh(folder)?;
         }

@@ -16,6 +16,7 @@ use crate::args::{Capture, RunArgs, StartStoppedArgs};
 use crate::error::{Error, message};
 use crate::exit::Exit;
 use crate::kept::Kept;
+use crate::keys;
 use crate::reduce::whole_below;
 use crate::spool::Spool;
 use crate::terminal;
@@ -23,10 +24,19 @@ use aftermath::{Before, collect};
 
 /// The status of a command that took too long, as timeout(1) has it.
 const TIMED_OUT: i32 = 124;
+/// The status where epitaph failed before the command was started, as env(1) has it.
+const NOT_STARTED: i32 = 125;
 
 /// Runs a command and gives its status. Whatever goes wrong on our side is told and changes nothing for the job.
 pub(crate) fn run(args: &RunArgs) -> Exit {
     let Some(command) = command(&args.command) else { return Exit::Usage };
+    let recipients = match keys::recipients(&args.keep.encrypt) {
+        Ok(recipients) => recipients,
+        Err(error) => {
+            error.print();
+            return Exit::Command(NOT_STARTED);
+        }
+    };
     // First of all: what is written from here on may be more than `ulimit -f` allows. That can't be refused.
     let _ = survive_file_size_limit();
     let mode = mode(args.capture);
@@ -39,9 +49,12 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let mode = if mode == CaptureMode::Ptrace && spool.is_none() { CaptureMode::File } else { mode };
     // What the kernel logs from here on may be of this command.
     let log = KernelLog::from_now_on(&Host::real());
-    // The command may fill the disk.
-    let reserve = Reserve::near(&args.keep.out);
-    let outcome = match epitaph_capture::run(&command, &options(args, mode, spool.as_ref())) {
+    // The command may fill the disk: at once where there is little, else in a while.
+    let mut reserve = Reserve::where_scarce(&args.keep.out);
+    let hold = || {
+        reserve.get_or_insert_with(|| Reserve::near(&args.keep.out));
+    };
+    let outcome = match epitaph_capture::run_and(&command, &options(args, mode, spool.as_ref()), hold) {
         Ok(outcome) => outcome,
         Err(error) => {
             let (status, hint) = (error.status(), error.hint());
@@ -54,9 +67,9 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     };
     tell_outcome(args, &outcome);
     let mut kept = Kept::new(&args.keep);
+    let before = Before { log, reserve: reserve.unwrap_or_default(), recipients };
     // A fault of ours that a crafted core finds must not become the command's status.
-    let collected =
-        catch_unwind(AssertUnwindSafe(|| collect(args, mode, &outcome, Before { log, reserve }, &mut kept)));
+    let collected = catch_unwind(AssertUnwindSafe(|| collect(args, mode, &outcome, before, &mut kept)));
     let crashes = collected.unwrap_or_else(|_| Err(bug())).unwrap_or_else(|error| {
         error.print_as_warning();
         kept.failed += 1;

@@ -1,9 +1,12 @@
 //! What every backend must do, tried on real ones.
 //!
-//! `operations` has the table of operations, `stores` the backends it is tried on: a folder, web servers, and those
-//! whose URLs `EPITAPH_TEST_STORES` names, separated by spaces. A row is printed for each store:
+//! `operations` has the table of operations, `stores` the backends it is tried on: a folder, an object store in this
+//! process, web servers, with `EPITAPH_TEST_ALL` the object stores of others too, and those whose URLs
+//! `EPITAPH_TEST_STORES` names, separated by spaces. A row is printed for each store:
 //! `cargo test -p epitaph-store conformance`.
 
+#[path = "../../../tests/store/support/in_process.rs"]
+mod in_process;
 mod operations;
 mod stores;
 

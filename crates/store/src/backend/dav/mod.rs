@@ -43,6 +43,7 @@ use session::Session;
 use tree::Found;
 
 use super::{At, Backend, Content, Object, Stored};
+use crate::http::hashed;
 use crate::layout::blob_key;
 use crate::{StoreError, StoreOptions};
 
@@ -116,7 +117,7 @@ impl Backend for Dav {
 
     /// The file is read twice, since its hash is its name. It is sent as often as it takes, each time from its start.
     async fn put_file(&self, source: &Path, at: At<'_>) -> Result<Stored, StoreError> {
-        let content = payload::hashed(source).await?;
+        let content = hashed(source).await?;
         let key = blob_key(&content.sha256).unwrap_or_default();
         if let Some(there) = get::head(&self.session, &key).await?
             && there.size == content.size

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::buffers::Buffers;
 use crate::files::length_now;
 use crate::hash::{Copied, hex};
 
@@ -67,14 +68,14 @@ impl Digests {
     }
 
     /// Reads a part; none if it is not what it was.
-    pub(super) fn read(&self, file: &File, part: usize) -> io::Result<Option<Bytes>> {
-        let mut bytes = vec![0; usize::try_from(self.length(part)).unwrap_or(usize::MAX)];
+    pub(super) fn read(&self, file: &File, part: usize, buffers: &Buffers) -> io::Result<Option<Bytes>> {
+        let mut bytes = buffers.take(usize::try_from(self.length(part)).unwrap_or(usize::MAX));
         match file.read_exact_at(&mut bytes, part as u64 * self.part_size) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             read => read?,
         }
         let same = self.parts.get(part).is_some_and(|digest| Sha256::digest(&bytes)[..] == digest[..]);
-        Ok(same.then(|| bytes.into()))
+        Ok(same.then(|| buffers.lend(bytes)))
     }
 }
 
@@ -104,8 +105,9 @@ mod tests {
             let digests = Digests::of(&file, 4).unwrap();
             assert_eq!((digests.parts(), digests.content.size), (parts, u64::from(length)), "{length}");
             assert_eq!(digests.content.sha256, sha256_of(&content));
-            let read: Vec<u8> =
-                (0..parts).flat_map(|part| digests.read(&file, part).unwrap().unwrap().to_vec()).collect();
+            let read: Vec<u8> = (0..parts)
+                .flat_map(|part| digests.read(&file, part, &Buffers::default()).unwrap().unwrap().to_vec())
+                .collect();
             assert_eq!(read, content);
         }
     }
@@ -116,10 +118,10 @@ mod tests {
         let digests = Digests::of(&file, 4).unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
         file.write_all(b"abcX").unwrap();
-        assert_eq!(digests.read(&file, 0).unwrap(), None);
-        assert_eq!(digests.read(&file, 1).unwrap().unwrap(), "efgh");
+        assert_eq!(digests.read(&file, 0, &Buffers::default()).unwrap(), None);
+        assert_eq!(digests.read(&file, 1, &Buffers::default()).unwrap().unwrap(), "efgh");
         file.set_len(6).unwrap();
-        assert_eq!(digests.read(&file, 1).unwrap(), None);
+        assert_eq!(digests.read(&file, 1, &Buffers::default()).unwrap(), None);
     }
 
     #[test]

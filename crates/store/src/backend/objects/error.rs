@@ -29,6 +29,14 @@ pub(super) fn from(url: String, error: object_store::Error) -> StoreError {
     if chain.iter().any(|error| METADATA.iter().any(|address| error.to_string().contains(address))) {
         return StoreError::NoCredentials { url };
     }
+    if let Some(ours) = chain.iter().find_map(|error| error.downcast_ref::<StoreError>()) {
+        return match ours {
+            StoreError::NotTrusted { url, why } => {
+                StoreError::NotTrusted { url: url.clone(), why: why.clone() }
+            }
+            other => StoreError::Rejected { url, status: None, why: told(&other.to_string()) },
+        };
+    }
     let http = chain.iter().find_map(|error| error.downcast_ref::<HttpError>());
     if let Some(http) = http {
         let passes = !matches!(http.kind(), HttpErrorKind::Unknown | HttpErrorKind::Decode);

@@ -3,10 +3,12 @@
 //! `open` makes one from a URL and the environment's settings, `transport` carries its requests, `upload` sends files in
 //! parts, `journal` remembers parts across the death of the process, `memory` makes the best of it where that fails, `error` puts what went wrong into our words.
 
+mod buffers;
 mod digest;
 mod error;
 mod journal;
 mod memory;
+mod oidc;
 mod open;
 mod transport;
 mod upload;
@@ -32,6 +34,7 @@ use crate::layout::blob_key;
 use crate::options::{Network, StoreOptions};
 use crate::{NoProgress, StoreError};
 
+use buffers::Buffers;
 use journal::Journals;
 
 /// More keys than any fleet has; a server that lists on and on is not believed.
@@ -51,6 +54,7 @@ pub(crate) struct Objects {
     network: Network,
     /// One permit for each [`UNIT`] of content that may be in memory, whatever file it is of.
     in_flight: Semaphore,
+    buffers: Buffers,
     journals: Option<Journals>,
 }
 
@@ -69,7 +73,8 @@ impl Objects {
             Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS));
         let journals =
             options.state.as_ref().map(|state| Journals::new(state, &url, options.cloud.servers()));
-        Self { store, multipart, prefix, url, network, in_flight, journals }
+        let buffers = Buffers::default();
+        Self { store, multipart, prefix, url, network, in_flight, buffers, journals }
     }
 
     fn path(&self, key: &str) -> Result<ObjectPath, StoreError> {

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::Objects;
+use super::oidc::WebIdentity;
 use super::transport::Transport;
 use crate::StoreError;
 use crate::http::shown;
@@ -42,9 +43,16 @@ type Both = (Arc<dyn ObjectStore>, Option<Arc<dyn MultipartStore>>);
 impl Objects {
     /// Opens the store of a URL with a scheme of object stores. Nothing is asked for yet.
     pub(crate) fn open(url: &Url, options: &StoreOptions) -> Result<Self, StoreError> {
-        let transport = Transport::new(endpoint(&options.cloud).as_ref().unwrap_or(url), options)?;
+        let endpoint = endpoint(url.scheme(), &options.cloud);
+        let transport = Transport::new(endpoint.as_ref().unwrap_or(url), options)?;
         let (store, multipart) = match url.scheme() {
-            "s3" | "s3a" => build!(AmazonS3Builder::new(), "AWS_", url, options, transport)?,
+            "s3" | "s3a" => build!(s3(url, options)?, "AWS_", url, options, transport)?,
+            scheme if options.oidc.is_some() => {
+                let why = format!(
+                    "keys in exchange for a CI system's token are had for s3:// alone, not {scheme}://"
+                );
+                return Err(StoreError::BadSettings { url: shown(url), why });
+            }
             "gs" => build!(GoogleCloudStorageBuilder::new(), "GOOGLE_", url, options, transport)?,
             _ => build!(MicrosoftAzureBuilder::new(), "AZURE_", url, options, transport)?,
         };
@@ -52,6 +60,13 @@ impl Objects {
         let shown = shown(url).trim_end_matches('/').to_owned();
         Ok(Self::new(store, multipart, prefix, shown, options))
     }
+}
+
+/// Who asks S3: whom the settings name, or a job by what its CI system says of it.
+fn s3(url: &Url, options: &StoreOptions) -> Result<AmazonS3Builder, StoreError> {
+    let builder = AmazonS3Builder::new();
+    let Some(token) = &options.oidc else { return Ok(builder) };
+    Ok(builder.with_credentials(Arc::new(WebIdentity::new(url, token, options)?)))
 }
 
 fn both<S: ObjectStore + MultipartStore>(store: S) -> Both {
@@ -67,8 +82,14 @@ fn known<K: FromStr>(prefix: &str, cloud: &CloudSettings) -> Vec<(K, String)> {
 }
 
 /// The server that is set instead of the provider's own.
-fn endpoint(cloud: &CloudSettings) -> Option<Url> {
-    let mut endpoints = cloud.starting("A").filter(|(name, _)| name.contains("ENDPOINT"));
+fn endpoint(scheme: &str, cloud: &CloudSettings) -> Option<Url> {
+    let (prefix, part) = match scheme {
+        "s3" | "s3a" => ("AWS_", "ENDPOINT"),
+        "gs" => ("GOOGLE_", "BASE_URL"),
+        _ => ("AZURE_", "ENDPOINT"),
+    };
+    let is_one = |name: &str| name.contains(part) && !name.ends_with("_STS");
+    let mut endpoints = cloud.starting(prefix).filter(|(name, _)| is_one(name));
     endpoints.find_map(|(_, value)| Url::parse(value).ok())
 }
 

@@ -207,7 +207,8 @@ impl Objects {
         let failed = StoreError::io("read", source.path);
         let Ok(permit) = permit else { return Err(failed(io::ErrorKind::Interrupted.into())) };
         let (digests, file) = (Arc::clone(&source.digests), Arc::clone(&source.file));
-        let bytes = aside(move || digests.read(&file, part)).await.map_err(failed)?;
+        let buffers = self.buffers.clone();
+        let bytes = aside(move || digests.read(&file, part, &buffers)).await.map_err(failed)?;
         let bytes = bytes.ok_or_else(|| StoreError::Changed { path: source.path.to_owned() })?;
         Ok((bytes, permit))
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod circle;
 pub(crate) mod github;
+mod in_process;
 pub(crate) mod s3;
 
 use std::collections::BTreeMap;

@@ -8,51 +8,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
 use tempfile::TempDir;
-use tokio::runtime;
+
+use super::in_process::{self, Dialect};
 
 /// The only bucket.
 pub(crate) const BUCKET: &str = "crashes";
 
-/// A running server. Its thread lives as long as the tests.
+/// A running server.
 #[derive(Debug)]
 pub(crate) struct S3 {
     folder: TempDir,
     address: SocketAddr,
+    requests: Arc<AtomicUsize>,
 }
 
 impl S3 {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(BUCKET)).unwrap();
-        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
-        builder.set_auth(SimpleAuth::from_single("access", "hush"));
-        let service = builder.build();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        listener.set_nonblocking(true).unwrap();
-        thread::spawn(move || {
-            let runtime =
-                runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                while let Ok((connection, _)) = listener.accept().await {
-                    let serving =
-                        http1::Builder::new().serve_connection(TokioIo::new(connection), service.clone());
-                    tokio::spawn(serving);
-                }
-            });
-        });
-        Self { folder, address }
+        let requests = Arc::new(AtomicUsize::new(0));
+        let address = in_process::serve(folder.path(), Dialect::S3, Arc::clone(&requests));
+        Self { folder, address, requests }
     }
 
     /// What the environment of a program says that uses this server.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         variables(self.address)
+    }
+
+    /// How many requests it has had.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Where the server keeps a key of the bucket.
@@ -191,8 +178,8 @@ fn variables(address: SocketAddr) -> Vec<(String, String)> {
         ("AWS_ENDPOINT_URL", endpoint.as_str()),
         ("AWS_ALLOW_HTTP", "true"),
         ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "access"),
-        ("AWS_SECRET_ACCESS_KEY", "hush"),
+        ("AWS_ACCESS_KEY_ID", in_process::KEYS.0),
+        ("AWS_SECRET_ACCESS_KEY", in_process::KEYS.1),
     ];
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

@@ -54,6 +54,27 @@ fn a_job_of_circleci() {
 }
 
 #[test]
+fn a_job_of_a_circleci_server_of_ones_own() {
+    let on = |url: &str| {
+        let stored = [("CIRCLE_WORKFLOW_JOB_ID", "6c57-ab"), ("CIRCLE_NODE_INDEX", "0")];
+        job(&[&stored[..], &[("CIRCLECI", "true"), ("CIRCLE_BUILD_URL", url)]].concat())
+    };
+    for cloud in ["https://circleci.com/gh/a/b/1", "https://app.circleci.com/pipelines/x"] {
+        let job = on(cloud);
+        assert!(job.artifact_url_base.is_some() && job.own_server().is_none(), "{cloud}");
+    }
+    for (url, server) in [
+        ("https://ci.example:8443/gh/a/b/1", Some("https://ci.example:8443")),
+        ("https://evilcircleci.com/gh/a/b/1", Some("https://evilcircleci.com")),
+        ("http://ci.example/gh/a/b/1", None),
+        ("https://circleci.com@evil.example/", None),
+    ] {
+        let job = on(url);
+        assert_eq!((job.artifact_url_base.as_deref(), job.own_server().as_deref()), (None, server), "{url}");
+    }
+}
+
+#[test]
 fn a_job_of_github() {
     let of_pull_request = [
         ("GITHUB_ACTIONS", "true"),
