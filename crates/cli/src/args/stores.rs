@@ -8,7 +8,7 @@ use epitaph_store::{Network, Spool};
 
 use super::CiArgs;
 use super::keys::{EncryptArgs, IdentityArgs, OidcArgs};
-use super::parse::{parse_age, parse_transfers};
+use super::parse::{parse_age, parse_span, parse_transfers};
 
 #[derive(Debug, clap::Args)]
 #[command(
