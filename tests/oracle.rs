@@ -76,7 +76,7 @@ macro_rules! agree {
 
 agree! {
     dump dump_no_build_id null_deref assert stack_overflow deep_recursion null_call wild_jump signal_handler alt_stack
-    divide threads waits many_threads mappings secrets plugin big_heap vdso frame_pointers smashed_stack smashed_return libc_fault callback inlined inlined_dwarf4
+    divide filtered threads waits many_threads mappings secrets plugin big_heap vdso frame_pointers smashed_stack smashed_return libc_fault callback inlined inlined_dwarf4
     inlined_clang inlined_no_pie inlined_static inlined_compressed inlined_debug_frame mini_debug_frame
     inlined_debuglink inlined_package inlined_dwz
     inlined_lto inlined_static_pie inlined_stripped

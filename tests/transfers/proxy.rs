@@ -48,7 +48,7 @@ impl Proxy {
             for client in listener.incoming() {
                 let (shared, decide) = (Arc::clone(&ours), Arc::clone(&decide));
                 // Who hangs up in the middle was asked to, or gives up.
-                thread::spawn(move || serve(client?, server, &shared, &*decide));
+                thread::spawn(move || serve(&client?, server, &shared, &*decide));
             }
         });
         Proxy { address, shared }
@@ -76,7 +76,7 @@ impl Shared {
 }
 
 fn serve(
-    client: TcpStream,
+    mut client: &TcpStream,
     server: SocketAddr,
     shared: &Shared,
     decide: &(dyn Fn(&str, usize) -> Act + Send + Sync),
@@ -94,7 +94,7 @@ fn serve(
     let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0usize);
     match act {
         // The connection ends with a reset.
-        Act::ResetBefore => return Ok(set_socket_linger(&client, Some(Duration::ZERO))?),
+        Act::ResetBefore => return Ok(set_socket_linger(client, Some(Duration::ZERO))?),
         Act::KillBefore => {
             shared.kill();
             return Ok(());
@@ -114,7 +114,7 @@ fn serve(
         shared.kill();
         return Ok(());
     }
-    (&client).write_all(&answer)?;
+    client.write_all(&answer)?;
     client.shutdown(Shutdown::Write)
 }
 
