@@ -13,7 +13,7 @@ use epitaph_testkit::skip::skipped;
 use serde_json::Value;
 
 use crate::fixtures::{assert_consistent, functions, sealed};
-use crate::support::{epitaph, folder, text};
+use crate::support::{epitaph, epitaph_alone, folder, text};
 
 /// Where a file's code lies in memory, and in the file.
 struct Code {
@@ -150,8 +150,10 @@ fn a_command_without_a_core_is_told_of_by_the_kernels_log() {
     for prefix in ["", "exec "] {
         let out = folder.path().join(format!("out{}", prefix.len()));
         let script = format!("ulimit -c 0; {prefix}{}; exit $?", text(&exe));
+        // Other tests' crashes are of the same session, and their cores in /tmp would be the command's as well.
         let run = || {
-            epitaph()
+            epitaph_alone()
+                .unwrap_or_else(epitaph)
                 .within(&folder)
                 .args(["run", "--out"])
                 .arg(&out)
