@@ -11,8 +11,9 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, RenameFlags, openat, renameat, renameat2};
-use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
 
+use super::record::Inode;
 use super::{FILE, FOLDER, PRIVATE_FOLDER, Target};
 use crate::StoreError;
 use crate::paths::SafePath;
@@ -119,13 +120,13 @@ impl Target {
 
     /// Remembers that a folder is ours.
     pub(super) fn take_over(&self, path: &str, folder: &OwnedFd) {
-        if let Ok(stat) = fstat(folder) {
-            self.record.add_folder(path, stat.st_ino);
+        if let Some(inode) = inode_of(folder) {
+            self.record.add_folder(path, inode);
         }
     }
 
     pub(super) fn is_ours(&self, path: &str, folder: &OwnedFd) -> bool {
-        fstat(folder).is_ok_and(|stat| self.record.made(path, stat.st_ino))
+        inode_of(folder).is_some_and(|inode| self.record.made(path, inode))
     }
 
     /// Gives a file a name that nothing has.
@@ -140,6 +141,12 @@ impl Target {
     fn not_written(&self, path: &SafePath, why: &'static str) -> StoreError {
         StoreError::NotWritten { path: self.describe(path), why }
     }
+}
+
+/// Which folder it is.
+fn inode_of(folder: &OwnedFd) -> Option<Inode> {
+    let folder = File::from(folder.try_clone().ok()?);
+    folder.metadata().ok().map(|folder| Inode::of(&folder))
 }
 
 /// Whether two files hold the same bytes.

@@ -7,6 +7,7 @@ use std::fs::{File, Metadata};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +29,31 @@ struct Done {
     size: u64,
     /// Seconds and nanoseconds; a file that was changed since is fetched again.
     modified: (i64, i64),
+    #[serde(flatten)]
+    inode: Inode,
+}
+
+/// Which file or folder it is, whatever has become of its content. A number alone may be another one's by now: file systems
+/// give those of what was removed away again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Inode {
+    #[serde(default, rename = "inode")]
+    number: u64,
+    /// When it was made, in nanoseconds since 1970, where the file system says so.
     #[serde(default)]
-    inode: u64,
+    born: Option<u64>,
+}
+
+impl Inode {
+    pub(super) fn of(file: &Metadata) -> Self {
+        let born = file.created().ok().and_then(|born| born.duration_since(SystemTime::UNIX_EPOCH).ok());
+        Self { number: file.ino(), born: born.and_then(|born| u64::try_from(born.as_nanos()).ok()) }
+    }
+
+    /// Whether both are the same for certain.
+    fn is(self, other: Self) -> bool {
+        self == other && self.born.is_some()
+    }
 }
 
 /// An archive of which every file was unpacked.
@@ -45,7 +69,8 @@ struct Unpacked {
 struct Made {
     /// Below the target; empty for the target itself.
     folder: String,
-    inode: u64,
+    #[serde(flatten)]
+    inode: Inode,
 }
 
 /// A line of the journal.
@@ -63,7 +88,7 @@ struct Entries {
     files: HashMap<String, Done>,
     /// How many files came of an archive, by the hash of where it came from.
     unpacked: HashMap<String, u64>,
-    folders: HashMap<String, u64>,
+    folders: HashMap<String, Inode>,
 }
 
 /// All that is known of a target, and the journal that grows with each step.
@@ -116,12 +141,12 @@ impl Record {
     pub(super) fn wrote(&self, path: &SafePath, file: &Metadata) -> bool {
         let entries = self.entries();
         let done = entries.files.get(path.as_str());
-        done.is_some_and(|done| done.is_unchanged(file) || done.inode == file.ino())
+        done.is_some_and(|done| done.is_unchanged(file) || done.inode.is(Inode::of(file)))
     }
 
     /// Whether it was a pull that made a folder.
-    pub(super) fn made(&self, folder: &str, inode: u64) -> bool {
-        self.entries().folders.get(folder) == Some(&inode)
+    pub(super) fn made(&self, folder: &str, inode: Inode) -> bool {
+        self.entries().folders.get(folder).is_some_and(|made| made.is(inode))
     }
 
     /// Remembers a completed file. If that fails, the file is only fetched again next time.
@@ -131,12 +156,12 @@ impl Record {
             source: sha256_of(source),
             size: file.len(),
             modified: (file.mtime(), file.mtime_nsec()),
-            inode: file.ino(),
+            inode: Inode::of(file),
         }));
     }
 
     /// Remembers a folder.
-    pub(super) fn add_folder(&self, folder: &str, inode: u64) {
+    pub(super) fn add_folder(&self, folder: &str, inode: Inode) {
         self.write(Line::Made(Made { folder: folder.to_owned(), inode }));
     }
 
