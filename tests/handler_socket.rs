@@ -174,13 +174,13 @@ fn installing_the_socket_is_undone_by_uninstalling() {
     let out = place.exe().with_file_name("out");
     let collect = epitaph().args(["collect", "--out"]).arg(&out).within(out.parent().unwrap());
     collect.run().code(0).says(&["quantity_of"]);
-    let status = || epitaph().args(["handler", "status"]).run().code(0);
-    status().says(&["The handler is installed: ", "user 54321: 1 crashes"]);
+    let status = || epitaph().args(["handler", "status"]).run();
+    status().code(0).says(&["The handler is installed: ", "user 54321: 1 crashes"]);
     let doctor = || epitaph().args(["doctor", "--json"]).within(out.parent().unwrap()).run().json();
     let told = doctor();
     assert_eq!(told["canary"]["outcome"], "core", "{told}");
     drop(serving);
-    status().says(&["will not work", "nobody listens there"]);
+    status().code(1).says(&["will not work", "nobody listens there"]);
     let told = doctor();
     assert_eq!(told["reason"]["code"], "pattern_socket_refused", "{told}");
     assert!(told["reason"]["advice"].as_str().unwrap().contains("epitaph handler serve"), "{told}");

@@ -175,6 +175,22 @@ fn variables_hold_what_people_put_into_them() {
     }
 }
 
+/// Its commands are commands of a command.
+#[test]
+fn variables_of_the_handlers_commands_hold_the_same() {
+    let job = folder();
+    let status = |value: &str| {
+        let status = epitaph().args(["handler", "status", "--spool"]).arg(job.path().join("none"));
+        status.env("EPITAPH_JSON", value).env("EPITAPH_SPOOL", "").run()
+    };
+    for yes in ["1", "yes", "on"] {
+        assert!(status(yes).json()["installed"].is_boolean());
+    }
+    for no in ["0", "no", ""] {
+        status(no).says(&["The handler is "]);
+    }
+}
+
 #[test]
 fn exit_codes_are_in_the_help() {
     epitaph().arg("--help").run().code(0).says(&[

@@ -54,7 +54,10 @@ pub(crate) fn candidates(dumps: &Dumps) -> Vec<Candidate> {
         terminal::warning(&with_causes(&**error));
     }
     if dumps.more > 0 {
-        terminal::warning(&format!("{} more processes died, or hung, and were not dumped", dumps.more));
+        terminal::warning(&format!(
+            "{} more processes died, or hung, and were not dumped: --max-cores says how many are",
+            dumps.more
+        ));
     }
     let mut candidates = Vec::new();
     for dumped in &dumps.cores {

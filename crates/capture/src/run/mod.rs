@@ -78,6 +78,9 @@ pub struct RunOptions {
     pub trace: Option<Trace>,
     /// How long it may take, and what then.
     pub timeout: Option<Timeout>,
+    /// The most cores that are written here, of crashes and of hung processes each, if that is limited. Further processes
+    /// are counted.
+    pub most_cores: Option<usize>,
 }
 
 impl Default for RunOptions {
@@ -88,6 +91,7 @@ impl Default for RunOptions {
             ask_runtimes: false,
             trace: None,
             timeout: None,
+            most_cores: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use super::Timeout;
+use super::RunOptions;
 use super::exit::Exit;
 use super::reap::{Ended, Reaped, until_the_end_of};
 use super::signals::Addressee;
@@ -31,16 +31,16 @@ pub(super) fn watch(
     addressee: &Addressee,
     mut tracer: Option<Tracer>,
     mut waiting: Waiting<'_>,
-    timeout: Option<&Timeout>,
+    options: &RunOptions,
 ) -> io::Result<Watched> {
     let mut ended = Ended::default();
     let mut dumps = Dumps::default();
     let mut timed_out = false;
     let in_time = until_the_end_of(command, addressee, tracer.as_mut(), &mut waiting, &mut ended)?;
-    if let Some(timeout) = timeout.filter(|_| !in_time) {
+    if let Some(timeout) = options.timeout.as_ref().filter(|_| !in_time) {
         timed_out = true;
         if let Some(folder) = &timeout.folder {
-            let dumper = Dumper { folder: folder.clone(), how: SaveAs::Slim };
+            let dumper = Dumper { folder: folder.clone(), how: SaveAs::Slim, most: options.most_cores };
             dumps = dump_tree(&dumper, tracer.as_mut());
         }
         for signal in [Signal::TERM, Signal::KILL] {

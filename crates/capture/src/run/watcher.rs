@@ -30,12 +30,13 @@ pub(super) fn start_and_watch(
         elsewhere(options, start, meanwhile).unwrap_or_else(|error| Err(failed(error)))
     } else {
         let forwarding = Forwarding::install(true).map_err(failed)?;
-        here(forwarding, start, meanwhile)
+        here(options, forwarding, start, meanwhile)
     }
 }
 
 /// Starts a command and watches over it in this thread.
 fn here(
+    options: &RunOptions,
     mut forwarding: Forwarding,
     start: impl FnOnce() -> Result<Pid, RunError>,
     meanwhile: Meanwhile<'_>,
@@ -44,7 +45,7 @@ fn here(
     forwarding.begin(pid);
     let addressee = forwarding.addressee();
     let waiting = Waiting::Passing { forwarding: &mut forwarding, meanwhile };
-    let watched = watch(pid, &addressee, None, waiting, None);
+    let watched = watch(pid, &addressee, None, waiting, options);
     watched.map(|watched| Ran { pid, watched, untraced: None }).map_err(|source| wait_failed(pid, source))
 }
 
@@ -67,11 +68,11 @@ fn elsewhere(
                 // Nothing comes where the start failed.
                 let pid = started.recv().ok()?;
                 let (tracer, untraced) = match options.trace.as_ref().map(|trace| (trace, begin(pid))) {
-                    Some((trace, Ok(()))) => (Some(Tracer::new(Dumper::of(trace))), None),
+                    Some((trace, Ok(()))) => (Some(Tracer::new(Dumper::of(trace, options.most_cores))), None),
                     Some((_, Err(refused))) => (None, Some(Arc::new(refused))),
                     None => (None, None),
                 };
-                let watched = watch(pid, &addressee, tracer, waiting, options.timeout.as_ref());
+                let watched = watch(pid, &addressee, tracer, waiting, options);
                 Some(watched.map(|watched| Ran { pid, watched, untraced }))
             })?;
         let pid = match start() {

@@ -39,9 +39,6 @@ use crate::ptrace;
 use crate::run::Trace;
 use crate::search::Candidate;
 
-/// Most processes of a job of which cores are written: a storm shall not fill the disk.
-const MOST_CORES: usize = 64;
-
 /// A process that was dumped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dumped {
@@ -98,16 +95,18 @@ pub(crate) struct Dumper {
     /// An existing folder that nobody else writes to.
     pub(crate) folder: PathBuf,
     pub(crate) how: SaveAs,
+    /// The most that are written, if that is limited: a storm shall not fill the disk.
+    pub(crate) most: Option<usize>,
 }
 
 impl Dumper {
-    pub(crate) fn of(trace: &Trace) -> Dumper {
-        Dumper { folder: trace.folder.clone(), how: SaveAs::FullBelow(trace.full_below) }
+    pub(crate) fn of(trace: &Trace, most: Option<usize>) -> Dumper {
+        Dumper { folder: trace.folder.clone(), how: SaveAs::FullBelow(trace.full_below), most }
     }
 
     /// Dumps a process that stands still, and keeps account of it.
     fn dump(&self, standing: &Standing, dumps: &mut Dumps) {
-        if dumps.cores.len() >= MOST_CORES {
+        if self.most.is_some_and(|most| dumps.cores.len() >= most) {
             dumps.more += 1;
             return;
         }

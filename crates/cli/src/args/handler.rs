@@ -30,7 +30,7 @@ pub(crate) enum HandlerCommand {
     Install(Late<HandlerInstallArgs>),
     /// Put the host's settings back as they were before
     Uninstall(Late<HandlerUninstallArgs>),
-    /// Tell whether it is installed, and what it has kept
+    /// Tell whether it is installed, and what it has kept; status 1 where it isn't, or will not work
     Status(Late<HandlerStatusArgs>),
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &HandlerArgs) -> Result<Exit, Error> {
         HandlerCommand::Take(args) => take(&args.spool).map(drop)?,
         HandlerCommand::Install(args) => install(args)?,
         HandlerCommand::Uninstall(args) => uninstall(args)?,
-        HandlerCommand::Status(args) => status(args)?,
+        HandlerCommand::Status(args) => return status(args),
     }
     Ok(Exit::Done)
 }
@@ -111,14 +111,22 @@ fn tell_changes(changes: &[Change], dry_run: bool) -> Result<(), Error> {
     Ok(())
 }
 
-fn status(args: &HandlerStatusArgs) -> Result<(), Error> {
+/// Tells of the handler; fails where the next core would not get to it.
+fn status(args: &HandlerStatusArgs) -> Result<Exit, Error> {
     let status = Status::of(&Host::real(), args.spool.as_deref())?;
-    let mut out = terminal::stdout();
     if args.json {
+        let mut out = terminal::stdout();
         writeln!(out, "{}", as_json(&status))?;
         out.flush()?;
-        return Ok(());
+    } else {
+        tell_status(&status)?;
     }
+    let works = status.own.is_some() && status.trouble.is_none();
+    Ok(if works { Exit::Done } else { Exit::Failed })
+}
+
+fn tell_status(status: &Status) -> Result<(), Error> {
+    let mut out = terminal::stdout();
     let pattern = terminal::clean(&status.pattern);
     match (&status.own, &status.trouble) {
         (None, _) => writeln!(out, "The handler is not installed: the core pattern is {pattern}")?,

@@ -130,7 +130,15 @@ fn options(args: &RunArgs, mode: CaptureMode, spool: Option<&Spool>) -> RunOptio
         ask_runtimes: args.runtime_options,
         trace,
         timeout,
+        most_cores: most_dumps(args.keep.retention.cores),
     }
+}
+
+/// The most processes that are dumped, where so many crashes are kept in the folder, or any number. They are more where that
+/// is few: crashes may be the same, and what is beyond is to be found beside the folder.
+fn most_dumps(most_kept: usize) -> Option<usize> {
+    const AT_LEAST: usize = 64;
+    (most_kept > 0).then(|| most_kept.max(AT_LEAST))
 }
 
 /// This very program, whatever has become of its file, as what stops itself.
