@@ -32,13 +32,6 @@ pub struct Settings {
     pub pattern: Result<CorePattern, CaptureError>,
     /// `kernel.core_uses_pid`.
     pub uses_pid: bool,
-    /// `kernel.core_pipe_limit`: how many programs may be given cores at the same time; 0 for any number.
-    pub pipe_limit: Option<u32>,
-    /// `fs.suid_dumpable`: whether programs that change their user leave cores (0 no, 1 yes, 2 for root
-    /// only).
-    pub suid_dumpable: Option<u32>,
-    /// `kernel.core_modes`, where the kernel lists them: `file`, `pipe`, `socket`.
-    pub modes: Vec<String>,
 }
 
 impl Host {
@@ -76,6 +69,28 @@ impl Host {
         release.trim_end().ends_with("-gvisor") || build.contains(GVISOR_BUILD)
     }
 
+    /// Reads `kernel.core_pipe_limit`: how many programs may be given cores at the same time; 0 for any number.
+    pub fn pipe_limit(&self) -> Option<u32> {
+        self.sysctl_number("kernel/core_pipe_limit")
+    }
+
+    /// Reads `fs.suid_dumpable`: whether programs that change their user leave cores (0 no, 1 yes, 2 for root only).
+    pub fn suid_dumpable(&self) -> Option<u32> {
+        self.sysctl_number("fs/suid_dumpable")
+    }
+
+    /// Tells whether the kernel gives cores to sockets, by `kernel.core_modes` or, where it doesn't list them there, by its
+    /// release.
+    pub fn knows_sockets(&self) -> bool {
+        match self.sysctl_text("kernel/core_modes") {
+            Some(modes) if !modes.trim().is_empty() => modes.split_whitespace().any(|mode| mode == "socket"),
+            _ => {
+                let release = self.sysctl_text("kernel/osrelease");
+                release.as_deref().and_then(version).is_none_or(|it| it >= FIRST_WITH_SOCKETS)
+            }
+        }
+    }
+
     fn sysctl(&self, name: &str) -> io::Result<Vec<u8>> {
         std::fs::read(self.path(Path::new("proc/sys").join(name)))
     }
@@ -99,21 +114,13 @@ impl Settings {
     }
 
     fn read(host: &Host) -> Settings {
-        let modes: Vec<String> = host
-            .sysctl_text("kernel/core_modes")
-            .map(|modes| modes.split_whitespace().map(str::to_owned).collect())
-            .unwrap_or_default();
         let uses_pid = host.sysctl_number("kernel/core_uses_pid").is_some_and(|value| value != 0);
-        let sockets = if modes.is_empty() {
-            host.sysctl_text("kernel/osrelease")
-                .as_deref()
-                .and_then(version)
-                .is_none_or(|it| it >= FIRST_WITH_SOCKETS)
-        } else {
-            modes.iter().any(|mode| mode == "socket")
-        };
         let pattern = match host.sysctl("kernel/core_pattern") {
-            Ok(content) => Ok(CorePattern::parse(content, Rules { uses_pid, sockets })),
+            Ok(content) => {
+                // What begins otherwise is no socket's, whatever the kernel knows.
+                let sockets = content.starts_with(b"@") && host.knows_sockets();
+                Ok(CorePattern::parse(content, Rules { uses_pid, sockets }))
+            }
             Err(error) => {
                 let path = PathBuf::from("/proc/sys/kernel/core_pattern");
                 Err(if error.kind() == io::ErrorKind::NotFound {
@@ -123,13 +130,7 @@ impl Settings {
                 })
             }
         };
-        Settings {
-            pattern,
-            uses_pid,
-            pipe_limit: host.sysctl_number("kernel/core_pipe_limit"),
-            suid_dumpable: host.sysctl_number("fs/suid_dumpable"),
-            modes,
-        }
+        Settings { pattern, uses_pid }
     }
 }
 
@@ -178,8 +179,8 @@ pub(crate) mod tests {
         ]);
         let settings = host.settings();
         assert!(settings.uses_pid);
-        assert_eq!((settings.pipe_limit, settings.suid_dumpable), (Some(16), Some(2)));
-        assert_eq!(settings.modes, ["file", "pipe", "socket"]);
+        assert_eq!((host.pipe_limit(), host.suid_dumpable()), (Some(16), Some(2)));
+        assert!(host.knows_sockets());
         let matcher = CorePattern::of(&host).unwrap().matcher().unwrap();
         assert!(matcher.match_name(b"core.17").is_some(), "core_uses_pid counts");
     }

@@ -68,7 +68,7 @@ pub use pattern::{
     Target,
 };
 pub use run::{
-    Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Tail, Timeout, Trace, dumps_core, run,
+    Exit, Reaped, RunCommand, RunError, RunOptions, RunOutcome, Stage, Tail, Timeout, Trace, dumps_core, run,
     run_and,
 };
 pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};

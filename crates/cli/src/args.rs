@@ -5,6 +5,7 @@ mod handler;
 mod keys;
 mod late;
 mod parse;
+mod read;
 mod stores;
 mod variables;
 

@@ -54,6 +54,7 @@ pub use space::Space;
 
 use disk::{Disk, RealDisk, write_file};
 use lock::{FolderLock, NotLocked};
+use manifest::MANIFEST;
 
 /// The core of a crash, in its folder.
 const CORE: &str = "core.zst";
@@ -89,6 +90,14 @@ impl OutputFolder {
     /// As long as the folder is open, some space is held for the summaries: see [`Reserve`].
     pub fn open(dir: &Path) -> Result<OutputFolder, BundleError> {
         OutputFolder::open_with(dir, Reserve::near(dir))
+    }
+
+    /// Tells whether a folder has all that [`OutputFolder::open`] makes and reports besides, so that a job without crashes has
+    /// nothing to do there.
+    pub fn is_ready(dir: &Path) -> bool {
+        // The manifest is written after all reports.
+        let is_folder = |name: &str| dir.join(name).symlink_metadata().is_ok_and(|it| it.is_dir());
+        dir.join(MANIFEST).is_file() && is_folder(CRASHES) && is_folder(JUNIT)
     }
 
     /// As [`OutputFolder::open`], with space that is held already.

@@ -22,6 +22,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -124,16 +125,26 @@ pub struct Timeout {
 /// All that can fail for want of memory, files or threads is made before the command is started: from then on, somebody
 /// watches over it.
 pub fn run(command: &RunCommand, options: &RunOptions) -> Result<RunOutcome, RunError> {
-    run_and(command, options, || {})
+    run_and(command, options, |_| {})
 }
 
-/// As [`run`], and does something `meanwhile`: once the command has run for a while (50 ms), so that it costs the many short
-/// commands of a build nothing. It is not done where the command ends sooner, and should take no longer itself.
+/// How far a command has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It was started, and is at work: what is done now, it doesn't wait for, where there is a second processor.
+    Started,
+    /// It has run for a while (50 ms). Many of the short commands of a build never get there.
+    Lasting,
+}
+
+/// As [`run`], and does something `meanwhile`: at each stage that the command reaches. That should take a moment only.
 pub fn run_and(
     command: &RunCommand,
     options: &RunOptions,
-    meanwhile: impl FnOnce() + Send,
+    meanwhile: impl FnMut(Stage) + Send,
 ) -> Result<RunOutcome, RunError> {
+    let meanwhile = Mutex::new(meanwhile);
+    let at = |stage: Stage| (*meanwhile.lock().unwrap_or_else(PoisonError::into_inner))(stage);
     let failed = |source: io::Error| RunError::Start { program: command.program.clone().into(), source };
     let cwd = std::env::current_dir().ok();
     let path = std::env::var_os("PATH");
@@ -169,12 +180,13 @@ pub fn run_and(
     let mut executable = None;
     let start = || {
         let pid = start()?;
-        // The command is at work already, and nobody waits for this.
+        at(Stage::Started);
         let file = resolve(&command.program, path.as_deref());
         executable = file.map(|file| file.canonicalize().unwrap_or(file));
         Ok(pid)
     };
-    let Ran { pid, watched, untraced } = start_and_watch(options, start, Meanwhile::new(meanwhile), failed)?;
+    let Ran { pid, watched, untraced } =
+        start_and_watch(options, start, Meanwhile::new(|| at(Stage::Lasting)), failed)?;
     let Some(own) = watched.ended.command else { return Err(wait_failed(pid, Errno::CHILD.into())) };
     let end = Moment::now();
     let set_back = begin.set_back(end);

@@ -167,16 +167,17 @@ fn what_the_command_sends_its_parent_does_not_come_back() {
 fn only_what_runs_for_a_while_is_worth_preparing_for() {
     let _one_at_a_time = alone();
     let prepared = |script: &str, timeout: Option<Timeout>| {
-        let mut prepared = 0;
+        let mut stages = Vec::new();
         let options = RunOptions { timeout, ..RunOptions::default() };
-        run_and(&RunCommand::new("sh", ["-c", script]), &options, || prepared += 1).unwrap();
-        prepared
+        run_and(&RunCommand::new("sh", ["-c", script]), &options, |stage| stages.push(stage)).unwrap();
+        assert_eq!(stages.remove(0), Stage::Started);
+        stages
     };
     let timeout = Timeout { after: Duration::from_secs(60), folder: None };
-    assert_eq!(prepared("sleep 0.3", None), 1);
-    assert_eq!(prepared("sleep 0.3", Some(timeout)), 1);
+    assert_eq!(prepared("sleep 0.3", None), [Stage::Lasting]);
+    assert_eq!(prepared("sleep 0.3", Some(timeout)), [Stage::Lasting]);
     // On a busy machine, this may take a while as well.
-    assert!((0..20).any(|_| prepared("exit 0", None) == 0));
+    assert!((0..20).any(|_| prepared("exit 0", None).is_empty()));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// Parses a span of time: `90min`, `6h`, `2d`, or seconds without a unit.
 pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
+    if let Some(span) = plain_span(text) {
+        return Ok(span);
     }
     let span: jiff::Span =
         text.parse().map_err(|_| "a span of time is a number with a unit, such as 6h".to_owned())?;
@@ -13,6 +13,20 @@ pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
         .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
         .map_err(|error| format!("it has no fixed length: {error}"))?;
     Duration::try_from(span).map_err(|_| "a span of time can't be negative".to_owned())
+}
+
+/// Parses a span of one number and a usual unit: what most people write, and all defaults, each time that a command is run.
+fn plain_span(text: &str) -> Option<Duration> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+    let seconds = match unit {
+        "" | "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
 }
 
 /// Parses how many files may be on their way at once.
@@ -42,9 +56,15 @@ mod tests {
 
     #[test]
     fn spans_have_units() {
-        for (text, seconds) in
-            [("0", 0), ("90", 90), ("90min", 5400), ("6h", 21_600), ("2d", 172_800), ("1d 1h", 90_000)]
-        {
+        for (text, seconds) in [
+            ("0", 0),
+            ("90", 90),
+            ("5s", 5),
+            ("90min", 5400),
+            ("6h", 21_600),
+            ("2d", 172_800),
+            ("1d 1h", 90_000),
+        ] {
             assert_eq!(parse_span(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for bad in ["", "x", "-1h", "1 month"] {

@@ -3,10 +3,15 @@
 use clap::builder::FalseyValueParser;
 use clap::{Arg, ArgAction, Command};
 
+/// What the names of options' variables begin with.
+const OURS: &[u8] = b"EPITAPH_";
+
 /// Lets flags be set by any usual word (`1`, `true`, `yes`, `on`), and takes variables that are empty for unset ones: that
 /// is what `${{ vars.NAME }}` in a workflow gives where nobody has set NAME, and no reason to refuse to run a job.
 pub(super) fn as_people_set_them(command: Command) -> Command {
-    command.mut_args(of_one)
+    // Most jobs set none: then there is nothing to look at for each of dozens of options.
+    let is_any_set = std::env::vars_os().any(|(name, _)| name.as_encoded_bytes().starts_with(OURS));
+    if is_any_set { command.mut_args(of_one) } else { command }
 }
 
 fn of_one(option: Arg) -> Arg {

@@ -79,7 +79,7 @@ impl Plan {
                 OwnPattern::program_text(&program, spool.path())?
             }
             Destination::Socket => {
-                if !host.settings().modes.iter().any(|mode| mode == "socket") {
+                if !host.knows_sockets() {
                     return Err(HandlerError::NoSockets);
                 }
                 spool.check()?;

@@ -113,6 +113,8 @@ impl Situation {
             situation.receiver == Receiver::Usable && host.settings().pipes_into("systemd-coredump");
         let situation = Situation {
             gvisor: host.is_gvisor(),
+            pipe_limit: host.pipe_limit().unwrap_or(0),
+            suid_dumpable: host.suid_dumpable().unwrap_or(0),
             limit: own::core_limit(host),
             inherited: Inherited::of(host),
             systemd: if systemd { Systemd::of(host) } else { Systemd::default() },
@@ -136,8 +138,7 @@ impl Situation {
 
     /// Looks at what the core pattern leads to.
     fn of_pattern(host: &Host, container: Option<&'static str>) -> Situation {
-        let settings = host.settings();
-        let pattern = settings.pattern.clone();
+        let pattern = host.settings().pattern.clone();
         let receiver = pattern.as_ref().map_or(Receiver::Unknown, |it| receiver::of(host, it, container));
         let folder = pattern.as_ref().ok().and_then(|pattern| pattern.matcher()?.folder());
         Situation {
@@ -145,8 +146,8 @@ impl Situation {
             folder: folder.map(|path| Folder::in_brief(host, path)),
             pattern,
             gvisor: false,
-            pipe_limit: settings.pipe_limit.unwrap_or(0),
-            suid_dumpable: settings.suid_dumpable.unwrap_or(0),
+            pipe_limit: 0,
+            suid_dumpable: 0,
             limit: CoreLimit::current(),
             inherited: Inherited::default(),
             container,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use epitaph_bundle::{OutputFolder, Recipients, Reserve};
 use epitaph_capture::{
-    CaptureMode, Exit as Ended, Found, Host, KernelLog, NoCore, Patience, RunOutcome, Situation, Tail,
+    CaptureMode, Dumps, Exit as Ended, Found, Host, KernelLog, NoCore, Patience, RunOutcome, Situation, Tail,
     explain, refused_cores_since, risks, why_not_kept,
 };
 use epitaph_summary::Collection;
@@ -46,13 +46,20 @@ pub(super) fn collect(
     before: Before,
     kept: &mut Kept,
 ) -> Result<usize, Error> {
+    let host = Host::real();
+    let aftermath = Aftermath::of(args, mode, outcome, &host);
+    // Most commands leave nothing, and are to cost next to nothing.
+    let found = (aftermath.is_well() && OutputFolder::is_ready(&args.keep.out)).then(|| aftermath.find());
+    if let Some(found) = found.as_ref().filter(|found| found.candidates.is_empty() && found.beyond.is_empty())
+    {
+        tell_skipped(found);
+        return Ok(0);
+    }
     let folder = OutputFolder::open_with(&args.keep.out, before.reserve).map_err(|error| {
         kept.failed += 1;
         Error::from(error).print_as_warning();
     });
-    let host = Host::real();
-    let aftermath = Aftermath::of(args, mode, outcome, &host);
-    let mut found = aftermath.find();
+    let mut found = found.unwrap_or_else(|| aftermath.find());
     let journal = aftermath.take_out_of_journal(&mut found);
     let mut candidates = candidates(&outcome.dumps);
     kept.failed += outcome.dumps.cores.len() - candidates.len();
@@ -181,6 +188,13 @@ impl<'a> Aftermath<'a> {
     /// Whether the command seems to have died, or a process of it was seen to.
     fn died(&self) -> bool {
         self.seems_dead || !self.outcome.timed_out && !self.dead.is_empty()
+    }
+
+    /// Whether nothing is known of it that went wrong.
+    fn is_well(&self) -> bool {
+        let Dumps { cores, failed, more } = &self.outcome.dumps;
+        let has_dumps = !cores.is_empty() || !failed.is_empty() || *more > 0;
+        self.outcome.exit == Ended::Code(0) && !self.outcome.timed_out && !self.died() && !has_dumps
     }
 
     /// What may say why there is no core, where one could be expected.

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use epitaph_bundle::Reserve;
 use epitaph_capture::{
-    CaptureMode, Host, KernelLog, RunCommand, RunOptions, RunOutcome, Situation, Timeout, Trace,
+    CaptureMode, Host, KernelLog, RunCommand, RunOptions, RunOutcome, Situation, Stage, Timeout, Trace,
     survive_file_size_limit, why_untraced,
 };
 
@@ -49,10 +49,13 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let mode = if mode == CaptureMode::Ptrace && spool.is_none() { CaptureMode::File } else { mode };
     // What the kernel logs from here on may be of this command.
     let log = KernelLog::from_now_on(&Host::real());
-    // The command may fill the disk: at once where there is little, else in a while.
-    let mut reserve = Reserve::where_scarce(&args.keep.out);
-    let hold = || {
-        reserve.get_or_insert_with(|| Reserve::near(&args.keep.out));
+    // The command may fill the disk: soon where there is little, else in a while.
+    let mut reserve = None;
+    let hold = |stage: Stage| match stage {
+        Stage::Started => reserve = Reserve::where_scarce(&args.keep.out),
+        Stage::Lasting => {
+            reserve.get_or_insert_with(|| Reserve::near(&args.keep.out));
+        }
     };
     let outcome = match epitaph_capture::run_and(&command, &options(args, mode, spool.as_ref()), hold) {
         Ok(outcome) => outcome,
