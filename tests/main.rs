@@ -66,6 +66,7 @@ mod support;
 mod surface;
 mod sweep;
 mod traced;
+mod traced_rights;
 mod transfers;
 mod wrapped;
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::fixtures::{assert_chain, assert_consistent, functions, sealed};
-use crate::support::{Answer, folder, plain_environment, program as program_path, text};
+use crate::support::{Answer, folder, plain_environment, program as program_path, test_all, text};
 
 /// How long something may take that should happen at once.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -174,6 +174,24 @@ fn many_crashes_at_once_are_all_dumped() {
     let script = r#"ulimit -c 0; for i in 1 2 3 4 5 6; do "$0" & done; wait; (("$0" &) ; sleep 0.5); exit 0"#;
     let answer = job.script(script).code(0);
     assert_eq!(job.dumped().len(), 7, "{answer}");
+}
+
+/// One after the other, whose ends their parent waits for, and all at once; the last one crashes.
+#[test]
+fn thousands_of_forks_all_end_as_they_would() {
+    let Some(job) = Job::with("null_deref") else { return };
+    let forks = if test_all() { 5000 } else { 400 };
+    let script = format!(
+        r#"ulimit -c 0; ends=0; i=0
+        while [ $i -lt {half} ]; do (exit 3); ends=$((ends + $?)); i=$((i + 1)); done
+        [ $ends = {expected} ] || exit 1
+        while [ $i -lt {forks} ]; do (exit 3) & i=$((i + 1)); done
+        wait; (("$0" &) ; sleep 0.5); exit 7"#,
+        half = forks / 2,
+        expected = forks / 2 * 3,
+    );
+    let answer = job.script(&script).code(7);
+    assert_eq!((job.dumped().len(), job.crashes().len()), (1, 1), "{answer}");
 }
 
 /// They are nowhere else.

@@ -17,9 +17,10 @@ use super::facts::Status;
 /// A file descriptor that no process has.
 const NO_DESCRIPTOR: RawFd = RawFd::MAX;
 
-/// Tells whether the kernel would dump a process to its user, as far as that shows.
+/// Tells whether the kernel would dump a process to its user, as far as that shows: a thread of it that has its memory.
 pub(super) fn is_dumpable(process: Pid) -> io::Result<bool> {
-    let owner = std::fs::metadata(format!("/proc/{}", process.as_raw_pid()))?.uid();
+    // Not of the folder itself, which is always the user's (linux/fs/proc/base.c, `task_dump_owner`).
+    let owner = std::fs::metadata(format!("/proc/{}/status", process.as_raw_pid()))?.uid();
     let status = Status::of(process)?;
     if owner != status.effective_user() {
         return Ok(false);
