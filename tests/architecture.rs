@@ -170,6 +170,24 @@ fn only_the_command_line_prints_and_exits() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What two of them share has a home of its own.
+#[test]
+fn no_command_uses_another_one() {
+    let commands = repository().join("crates/cli/src/commands");
+    let sources = sources(&commands);
+    assert!(sources.len() > 15, "{sources:?}");
+    for path in sources {
+        let text = std::fs::read_to_string(&path).unwrap();
+        // A command in several files may use its own.
+        let of_folder = path.parent().filter(|folder| **folder != commands).and_then(Path::file_name);
+        let own = of_folder.map(|name| format!("crate::commands::{}", name.display()));
+        let uses = text.match_indices("crate::commands::");
+        let others = uses.filter(|(at, _)| own.as_ref().is_none_or(|own| !text[*at..].starts_with(own)));
+        assert_eq!(others.count(), 0, "{}", path.display());
+        assert!(of_folder.is_some() || !text.contains("use super::"), "{}", path.display());
+    }
+}
+
 #[test]
 fn every_library_says_its_job_and_shows_an_example() {
     for package in packages().iter().filter(|package| *package.name != "epitaph") {

@@ -102,6 +102,28 @@ fn the_first_of_each_signature_are_kept_and_the_others_listed() {
     assert_consistent(out.path());
 }
 
+/// What earlier jobs left elsewhere is older than the job's own crash, and as young as `--max-age` allows.
+#[test]
+fn cores_from_elsewhere_do_not_push_out_the_jobs_own() {
+    let script = r#"mount -t tmpfs none /tmp && mkdir /tmp/job /tmp/others && cp "$1"/core.* /tmp/others/ &&
+        mv /tmp/others/core.99999 /tmp/job/ && touch -d '-1 hour' /tmp/others/core.* && cd /tmp/job &&
+        exec "$0" collect --max-cores 3 --out "$2""#;
+    let (job, out) = (folder(), folder());
+    storm(job.path(), 5);
+    let Some(mut command) = alone_by(script) else { return };
+    command.arg(program()).args([job.path(), out.path()]);
+    let answer = plain_environment(&mut command).output().unwrap();
+    let stdout = String::from_utf8(answer.stdout).unwrap();
+    assert!(
+        stdout.starts_with("other died of SIGSEGV"),
+        "{stdout}\n{}",
+        String::from_utf8_lossy(&answer.stderr)
+    );
+    let kept = kept_pids(out.path());
+    assert!(kept.len() == 3 && kept.contains(&99_999), "{kept:?}");
+    assert_eq!(listed(out.path()).len(), 3);
+}
+
 #[test]
 fn the_number_of_cores_their_bytes_and_the_time_are_limited() {
     let job = folder();
@@ -113,7 +135,8 @@ fn the_number_of_cores_their_bytes_and_the_time_are_limited() {
         (["--max-time", "1ns"], 0, Some("beyond_max_time"), "6 not kept"),
     ] {
         let out = folder();
-        let answer = collect(job.path(), out.path()).args(options).run().code(0);
+        // What the limits leave out is no failure.
+        let answer = collect(job.path(), out.path()).arg("--strict").args(options).run().code(0);
         assert_eq!(sealed(out.path()).len(), kept, "{answer}");
         assert!(answer.stdout().contains(told) || answer.stderr().contains(told), "{told}\n{answer}");
         let codes: Vec<Value> = if listed_why.is_some() {

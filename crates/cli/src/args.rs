@@ -265,7 +265,7 @@ pub(crate) struct CollectArgs {
     /// Leave cores alone that are older, such as `90min`, `6h`, `2d`; `0` takes all. Cores given by name are taken
     #[arg(long, value_name = "TIME", default_value = "1d", env = "EPITAPH_MAX_AGE", value_parser = parse_span)]
     pub(crate) max_age: Duration,
-    /// Fail when a crash could not be read or kept
+    /// Fail when a crash could not be read or kept, or its core not stored (but for the limits on how much is kept)
     #[arg(long, env = "EPITAPH_STRICT")]
     pub(crate) strict: bool,
     /// Remove each core once its copy in the folder is complete and verified

@@ -6,9 +6,12 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use epitaph_bundle::{Identities, OpenLimits, OpenedCore, open_core_as, open_core_file, open_core_pipe};
+use epitaph_bundle::{
+    CoreInTree, Identities, OpenLimits, OpenedCore, find_cores, open_core_as, open_core_file, open_core_pipe,
+};
 
 use crate::error::{Error, message};
+use crate::terminal;
 
 /// The path that means standard input.
 const STANDARD_INPUT: &str = "-";
@@ -74,4 +77,29 @@ pub(crate) fn open(
         return Ok(open_core_pipe(path, File::open(path).map_err(unreadable)?, limits)?);
     }
     Ok(open_core_as(path, limits, identities)?)
+}
+
+/// Finds the crashes at a path; none at all is an error, unless it is an output folder, which can do without.
+pub(crate) fn crashes_at(path: &Path) -> Result<Vec<CoreInTree>, Error> {
+    if is_stream(path) {
+        return Ok(vec![CoreInTree { core: Some(path.to_owned()), ..CoreInTree::default() }]);
+    }
+    let found = find_cores(path)?;
+    terminal::warnings(&found.warnings);
+    if found.crashes.is_empty() {
+        if path.join("crashes").is_dir() && path.join("manifest.json").is_file() {
+            terminal::note(&format!("{}: no crash was collected into it", path.display()));
+            return Ok(Vec::new());
+        }
+        return Err(message(
+            format!("{}: there is neither a core nor a summary in it", path.display()),
+            Some("give a core file, or a folder that `epitaph collect` or `epitaph pull` wrote"),
+        ));
+    }
+    Ok(found.crashes)
+}
+
+/// Returns what a core at this path came in, if it is a folder.
+pub(crate) fn tree(path: &Path) -> Option<&Path> {
+    path.is_dir().then_some(path)
 }

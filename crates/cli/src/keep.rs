@@ -22,6 +22,9 @@ use crate::retention::Retention;
 use crate::told::Told;
 use crate::{progress, terminal};
 
+/// What warns of a crash that was kept without its core.
+const CORE_NOT_STORED: &str = "core_not_stored";
+
 /// How crashes are kept.
 pub(crate) struct Keeping<'a> {
     /// What the user asks for.
@@ -48,6 +51,7 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, keeping: &Keeping<'_>
         let path = crash.opened.path.clone();
         let summary = crash.triaged.summary.clone();
         // A fault of ours that a crafted core finds must cost neither this crash nor the others.
+        let is_room = kept.retention.time_is_over().is_none() && kept.retention.room().is_ok();
         let sealed = catch_unwind(AssertUnwindSafe(|| seal(folder, crash, keeping, &kept.retention)));
         match sealed.unwrap_or_else(|_| {
             Err(message("a bug of epitaph", Some("please report it with the message above")))
@@ -59,6 +63,7 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, keeping: &Keeping<'_>
                 let (id, how) = match &sealed {
                     Sealed::Stored(stored) => {
                         kept.new += 1;
+                        kept.without_core += usize::from(is_room && has(&stored.summary, CORE_NOT_STORED));
                         kept.retention.stored(stored.core.as_ref().map_or(0, |core| core.size));
                         terminal::warnings(&stored.warnings);
                         terminal::warnings(&not_stored(&stored.summary));
@@ -104,8 +109,12 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, keeping: &Keeping<'_>
 /// Tells whether less of a core was stored than was asked for, so that its original is still needed.
 fn needs_original(sealed: &Sealed) -> bool {
     let Sealed::Stored(stored) = sealed else { return false };
-    let lacks = |warning: &Warning| ["core_not_stored", "core_kept_small"].contains(&warning.code.as_str());
-    stored.summary.warnings.iter().any(lacks)
+    has(&stored.summary, CORE_NOT_STORED) || has(&stored.summary, "core_kept_small")
+}
+
+/// Tells whether a summary has a warning of this code.
+fn has(summary: &CrashSummary, code: &str) -> bool {
+    summary.warnings.iter().any(|warning| warning.code == code)
 }
 
 /// Lists crashes that are not kept, in the folder that has no room for them.

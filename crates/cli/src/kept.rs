@@ -20,6 +20,8 @@ pub(crate) struct Kept {
     pub(crate) passed_over: usize,
     /// Cores that could not be read, or crashes that could not be kept.
     pub(crate) failed: usize,
+    /// Crashes that are new in the folder, but for their core: it could not be stored, though there was to be room for it.
+    pub(crate) without_core: usize,
     /// The least that tells of the crashes that are not kept, because there are enough.
     pub(crate) left_out: Vec<CrashSummary>,
     /// Cores of which the folder has all that was asked for: their originals are needed no more.
@@ -41,6 +43,7 @@ impl Kept {
             known: 0,
             passed_over: 0,
             failed: 0,
+            without_core: 0,
             left_out: Vec::new(),
             safe: Vec::new(),
             told: Vec::new(),

@@ -5,8 +5,10 @@
 
 mod announce;
 mod args;
+mod canary;
 mod ci;
 mod circleci_token;
+mod collection;
 mod collectors;
 mod commands;
 mod config;
@@ -23,11 +25,13 @@ mod kept;
 mod keys;
 mod leaving;
 mod oidc;
+mod order;
 mod output_tail;
 mod progress;
 mod reduce;
 mod retention;
 mod sealed;
+mod searched;
 mod sources;
 mod spool;
 mod summaries;

@@ -114,6 +114,11 @@ impl Retention {
         is_reached(self.limits.cores, self.cores) || is_reached(self.limits.per_signature, fullest)
     }
 
+    /// Returns how many more crashes may be kept, if that is limited.
+    pub(crate) fn room_for_crashes(&self) -> Option<usize> {
+        (self.limits.cores > 0).then(|| self.limits.cores.saturating_sub(self.cores))
+    }
+
     /// Counts a crash that is to be kept, or says why it isn't. One that is in the folder already stays there.
     pub(crate) fn judge(&mut self, summary: &CrashSummary, id: Option<&str>) -> Option<Refusal> {
         if id.and_then(fingerprint_of).is_some_and(|fingerprint| self.known.contains(fingerprint)) {

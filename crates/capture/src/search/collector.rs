@@ -37,6 +37,10 @@ pub(super) struct Collector<'a> {
     foreign: usize,
     beyond: BeyondList,
     place: Option<usize>,
+    /// Whether that is one whose cores are searched for; so is what was given.
+    own: bool,
+    /// Where in `taken` the core is that the next better one replaces, as long as that is known.
+    least: Option<usize>,
 }
 
 /// An open file that is a core, may become one, or was given.
@@ -44,6 +48,7 @@ struct Taken {
     path: PathBuf,
     /// The place that it was found in; `None` where it was given.
     place: Option<usize>,
+    own: bool,
     opened: Opened,
     hit: Hit,
     fresh: bool,
@@ -65,6 +70,8 @@ impl<'a> Collector<'a> {
             foreign: 0,
             beyond: BeyondList::default(),
             place: None,
+            own: true,
+            least: None,
         }
     }
 
@@ -73,9 +80,11 @@ impl<'a> Collector<'a> {
         self.oldest.map(Oldest::at_the_least)
     }
 
-    /// Says that what is visited from now on lies in the place of this index.
-    pub(super) fn enter(&mut self, place: usize) {
+    /// Says that what is visited from now on lies in the place of this index, and whether that is one whose cores are
+    /// searched for.
+    pub(super) fn enter(&mut self, place: usize, own: bool) {
         self.place = Some(place);
+        self.own = own;
     }
 
     /// Takes a file that the user named.
@@ -137,11 +146,29 @@ impl<'a> Collector<'a> {
             return;
         }
         self.seen.insert(identity);
-        if self.taken.len() >= self.limits.cores {
-            self.beyond.add(opened.beyond(path, hit));
-        } else {
-            self.taken.push(Taken { path: path.to_owned(), place: self.place, opened, hit, fresh });
+        self.take(Taken { path: path.to_owned(), place: self.place, own: self.own, opened, hit, fresh });
+    }
+
+    /// Takes a core; where there are enough, the least of them goes.
+    fn take(&mut self, core: Taken) {
+        if self.taken.len() < self.limits.cores {
+            self.taken.push(core);
+            self.least = None;
+            return;
         }
+        if self.least.is_none() {
+            let taken = self.taken.iter().enumerate();
+            self.least = taken.min_by_key(|(_, core)| core.rank()).map(|(index, _)| index);
+        }
+        let least = self.least.and_then(|index| self.taken.get_mut(index));
+        let beyond = match least {
+            Some(least) if least.rank() < core.rank() => {
+                self.least = None;
+                std::mem::replace(least, core)
+            }
+            _ => core,
+        };
+        self.beyond.add(beyond.opened.beyond(&beyond.path, beyond.hit));
     }
 
     fn is_older(&self, path: &Path, metadata: &Metadata) -> bool {
@@ -240,6 +267,11 @@ impl Opened {
 }
 
 impl Taken {
+    /// What counts where there are too many: whether it is one of those that are searched for, and how new it is.
+    fn rank(&self) -> (bool, SystemTime) {
+        (self.own, self.opened.metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH))
+    }
+
     /// Looks again at a file that may have grown since.
     fn look_again(&mut self) {
         if !self.fresh {

@@ -56,7 +56,8 @@ pub struct Search {
 pub struct Found {
     /// The cores, oldest first.
     pub candidates: Vec<Candidate>,
-    /// Cores beyond [`SearchLimits::cores`], which are not open: at most 4096, oldest first.
+    /// Cores beyond [`SearchLimits::cores`], which are not open: at most 4096, oldest first. Those from elsewhere than the
+    /// places that were asked for go before others, and older ones before newer ones.
     pub beyond: Vec<Beyond>,
     /// How many more cores there are than `candidates` and `beyond` list.
     pub beyond_more: usize,
@@ -224,7 +225,7 @@ impl Search {
         let places = self.places(&names, &mut collector);
         let (mut searched, mut skipped) = (Vec::new(), Vec::new());
         for (index, place) in places.iter().enumerate() {
-            collector.enter(index);
+            collector.enter(index, place.own);
             if walk.has_no_time() {
                 skipped.push(place.path.clone());
                 searched.push(SearchedPlace { path: path_text(&place.path), ..SearchedPlace::default() });

@@ -25,6 +25,8 @@ pub(super) struct Place {
     pub(super) listed: Listed,
     /// Whether folders beneath it are left out in which nothing was made since the time that cores are looked for from.
     pub(super) changed_only: bool,
+    /// Whether it is whose cores are searched for, rather than where anybody's may lie.
+    pub(super) own: bool,
 }
 
 /// When a place is listed among the searched ones.
@@ -40,15 +42,15 @@ pub(super) enum Listed {
 
 impl Place {
     pub(super) fn tree(path: impl Into<PathBuf>) -> Place {
-        Place::of(path, None, Listed::Always)
+        Place { own: true, ..Place::of(path, None, Listed::Always) }
     }
 
     pub(super) fn folder(path: impl Into<PathBuf>, depth: usize) -> Place {
-        Place::of(path, Some(depth), Listed::Always)
+        Place { own: true, ..Place::of(path, Some(depth), Listed::Always) }
     }
 
     fn of(path: impl Into<PathBuf>, depth: Option<usize>, listed: Listed) -> Place {
-        Place { path: path.into(), depth, listed, changed_only: false }
+        Place { path: path.into(), depth, listed, changed_only: false, own: false }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::{Duration, Instant};
 
@@ -326,6 +327,40 @@ fn too_many_cores_are_listed_and_not_taken() {
     pids.extend(found.beyond.iter().map(|core| core.name_fields["p"].parse::<u32>().unwrap()));
     pids.sort_unstable();
     assert_eq!(pids, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn of_too_many_cores_the_newest_of_the_jobs_own_are_taken() {
+    let job = Job::new("core.%p");
+    let elsewhere = tempfile::tempdir().unwrap();
+    for pid in 1..=5 {
+        age(&job.write(&format!("core.{pid}"), &elf(CORE)), 1000 - pid);
+    }
+    for pid in 6..=9 {
+        let path = elsewhere.path().join(format!("core.{pid}"));
+        std::fs::write(&path, elf(CORE)).unwrap();
+        age(&path, 10);
+    }
+    let taken = |cores: usize| {
+        let search = Search::new(&job.host).limits(SearchLimits { cores, ..SearchLimits::default() });
+        let names = Names::of(&job.host);
+        let mut collector = Collector::new(&names, &search);
+        // Elsewhere is where it looks first.
+        for (index, (folder, own)) in
+            [(elsewhere.path(), false), (job.folder.path(), true)].into_iter().enumerate()
+        {
+            collector.enter(index, own);
+            Walk::new(&job.host, search.limits).walk(folder, 1, &mut |entry| collector.visit(&entry));
+        }
+        let found = collector.finish(Vec::new(), BTreeSet::new());
+        assert_eq!(found.candidates.len() + found.beyond.len(), 9);
+        let mut pids: Vec<u32> = found.candidates.iter().filter_map(Candidate::named_pid).collect();
+        pids.sort_unstable();
+        pids
+    };
+    assert_eq!(taken(3), [3, 4, 5]);
+    assert_eq!(taken(5), [1, 2, 3, 4, 5]);
+    assert_eq!(taken(9), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use epitaph_store::{Network, Spool};
+use epitaph_store::{Network, Selection, Spool};
 
 use super::CiArgs;
 use super::keys::{EncryptArgs, IdentityArgs, OidcArgs};
@@ -34,11 +34,8 @@ pub(crate) struct PushArgs {
     pub(crate) ci: CiArgs,
     #[command(flatten)]
     pub(crate) oidc: OidcArgs,
-    /// How many files to send at once
-    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
-    pub(crate) jobs: usize,
     #[command(flatten)]
-    pub(crate) patience: PatienceArgs,
+    pub(crate) transfer: TransferArgs,
     /// Where to remember what an object store has got of large files, so that the same push goes on after this
     /// process died; the spool if not given, or else $XDG_STATE_HOME/epitaph
     #[arg(long, value_name = "DIR", env = "EPITAPH_PUSH_STATE")]
@@ -102,13 +99,37 @@ pub(crate) struct SelectArgs {
     pub(crate) node: Option<String>,
 }
 
+impl SelectArgs {
+    /// Returns what is selected, as a store understands it.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection { repo: self.repo.clone(), job: self.job.clone(), node: self.node.clone() }
+    }
+}
+
+/// Where artifacts are read from.
 #[derive(Debug, clap::Args)]
-pub(crate) struct PullArgs {
+pub(crate) struct SourceArgs {
     /// The store; or a job's page, or what its CI system calls it: CircleCI's job, workflow or pipeline (token in
     /// CIRCLE_TOKEN; circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or
     /// latest?branch=NAME&filter=failed), a run of GitHub Actions (GH_TOKEN; github://OWNER/REPO/runs/ID), a job of GitLab
     /// (GITLAB_TOKEN; gitlab://GROUP/PROJECT/-/jobs/ID)
     pub(crate) url: String,
+}
+
+/// How files are moved.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TransferArgs {
+    /// How many files may be on their way at once
+    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
+    pub(crate) jobs: usize,
+    #[command(flatten)]
+    pub(crate) patience: PatienceArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PullArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     /// The folder to copy into
     #[arg(default_value = ".", value_name = "DIR")]
     pub(crate) dir: PathBuf,
@@ -118,20 +139,14 @@ pub(crate) struct PullArgs {
     pub(crate) identity: IdentityArgs,
     #[command(flatten)]
     pub(crate) oidc: OidcArgs,
-    /// How many files to download at once
-    #[arg(long, short, value_name = "N", default_value_t = 4, env = "EPITAPH_JOBS", value_parser = parse_transfers)]
-    pub(crate) jobs: usize,
     #[command(flatten)]
-    pub(crate) patience: PatienceArgs,
+    pub(crate) transfer: TransferArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LsArgs {
-    /// The store; or a job's page, or what its CI system calls it: CircleCI's job, workflow or pipeline (token in
-    /// CIRCLE_TOKEN; circleci://github/ORG/REPO/ and a job's number, workflows/ID, pipelines/NUMBER or
-    /// latest?branch=NAME&filter=failed), a run of GitHub Actions (GH_TOKEN; github://OWNER/REPO/runs/ID), a job of GitLab
-    /// (GITLAB_TOKEN; gitlab://GROUP/PROJECT/-/jobs/ID)
-    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     /// Print JSON, one artifact a line
     #[arg(long, env = "EPITAPH_JSON")]
     pub(crate) json: bool,

@@ -6,16 +6,15 @@ use std::time::SystemTime;
 
 use epitaph_bundle::OutputFolder;
 use epitaph_capture::{
-    CorePattern, Found, Host, NoCore, Patience, Reason, Search, SearchLimits, Situation, explain,
-    raise_open_files, risks, survive_file_size_limit, why_not_kept,
+    Found, Host, NoCore, Patience, Reason, Search, SearchLimits, Situation, explain, raise_open_files, risks,
+    survive_file_size_limit, why_not_kept,
 };
-use epitaph_summary::Collection;
 
 use crate::announce::Runner;
-use crate::args::{CollectArgs, KeepArgs};
-use crate::ci;
+use crate::args::CollectArgs;
+use crate::canary;
+use crate::collection;
 use crate::collectors;
-use crate::commands::doctor::canary;
 use crate::coreless;
 use crate::earlier;
 use crate::environment::variable;
@@ -24,6 +23,8 @@ use crate::exit::Exit;
 use crate::keep::{Keeping, keep, refresh};
 use crate::kept::Kept;
 use crate::keys;
+use crate::order;
+use crate::searched;
 use crate::spool::Spool;
 use crate::terminal;
 use crate::told::tell;
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &CollectArgs) -> Exit {
     }
     let mut found = search(&host, args, oldest).run();
     let journal = take_out_of_journal(&host, args, oldest, &mut found);
-    tell_trouble(&found);
+    searched::tell_trouble(&found);
     kept.failed += not_had(&found, args);
     let cores = found.candidates.len() + found.beyond.len() + found.beyond_more;
     let earlier = match &folder {
@@ -65,9 +66,13 @@ pub(crate) fn run(args: &CollectArgs) -> Exit {
     let mut out = terminal::stdout();
     let runner = Runner::here(args.keep.ci, true);
     runner.stop_commands(&mut out);
-    let collection = collection(&host, &args.keep);
+    let collection = collection::here(&host, &args.keep);
     let Found { candidates, beyond, .. } = &mut found;
     kept.leave_out(std::mem::take(beyond), &collection);
+    let own = args.paths.is_empty().then(here);
+    order::sort(candidates, kept.retention.room_for_crashes(), |core| {
+        own.as_ref().is_none_or(|own| core.starts_with(own))
+    });
     let told = tell(std::mem::take(candidates), &args.keep, &collection, &mut out, &mut kept);
     let crashes = cores - kept.passed_over;
     if crashes == 0 {
@@ -105,7 +110,7 @@ pub(crate) fn run(args: &CollectArgs) -> Exit {
         spool.close(&kept.safe);
     }
     match () {
-        () if args.strict && kept.failed > 0 => Exit::Failed,
+        () if args.strict && kept.failed + kept.without_core > 0 => Exit::Failed,
         () if args.keep.fail_on_crash && crashes > 0 => Exit::Crashes,
         () => Exit::Done,
     }
@@ -160,7 +165,7 @@ fn why_none(host: &Host, found: &Found, args: &CollectArgs, oldest: Option<Syste
     if !why.is_unexplained() || !args.paths.is_empty() {
         return why;
     }
-    let (Ok(canary), Ok(here)) = (canary(), std::env::current_dir()) else { return why };
+    let (Ok(canary), Ok(here)) = (canary::of_this_program(), std::env::current_dir()) else { return why };
     match canary.send(host, &here) {
         Ok(flight) => explain(&situation.standing_in(host, &here).after_canary(&flight.fate)),
         Err(_) => why,
@@ -183,60 +188,6 @@ fn not_had(found: &Found, args: &CollectArgs) -> usize {
         .iter()
         .filter(|rejected| is_loss(&rejected.reason) || given(args).any(|path| path == rejected.path));
     lost.count()
-}
-
-/// The facts about this host and job that every collected crash carries.
-pub(crate) fn collection(host: &Host, args: &KeepArgs) -> Collection {
-    let pattern = CorePattern::of(host).ok();
-    Collection {
-        command: Some("collect".to_owned()),
-        core_pattern: pattern.map(|pattern| String::from_utf8_lossy(pattern.raw()).into_owned()),
-        ci: ci::collected_in(args),
-        ..Collection::default()
-    }
-}
-
-/// Tells what looked like a core and was not taken, and what was not searched.
-pub(crate) fn tell_trouble(found: &Found) {
-    for rejected in &found.rejected {
-        terminal::warning(&rejected.sentence());
-        if let Some(hint) = rejected.reason.hint() {
-            terminal::hint(hint);
-        }
-    }
-    if found.older > 0 {
-        terminal::note(&format!("{} older cores were left alone", found.older));
-    }
-    if found.foreign > 0 {
-        terminal::note(&format!("{} cores of other users' processes were left alone", found.foreign));
-    }
-    if found.rejected_more > 0 {
-        terminal::warning(&format!("{} more such files were not taken", found.rejected_more));
-    }
-    tell_skipped(found);
-    for limit in &found.limits_hit {
-        terminal::warning(&format!("the search for cores is not complete: {limit}"));
-    }
-    for place in &found.places {
-        if let Some(problem) = &place.problem {
-            terminal::warning(&format!("{}: {problem}", place.path));
-        }
-    }
-}
-
-/// Tells which places there was no time to search.
-pub(crate) fn tell_skipped(found: &Found) {
-    const MOST_NAMED: usize = 5;
-    if found.skipped.is_empty() {
-        return;
-    }
-    let named = found.skipped.iter().take(MOST_NAMED).map(|path| path.display().to_string());
-    let more = match found.skipped.len().saturating_sub(MOST_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let named = named.collect::<Vec<_>>().join(", ");
-    terminal::warning(&format!("there was no time to look for cores (to the end) in {named}{more}"));
 }
 
 /// Says why there is no core, which is never silent.

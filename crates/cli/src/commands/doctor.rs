@@ -4,13 +4,13 @@ use std::ffi::CString;
 use std::io::Write;
 
 use epitaph_capture::{
-    CANARY_NAME, Canary, CanaryError, Diagnosis, Fate, FixError, Fixed, Flight, Host, NoCore, RunCommand,
-    diagnose, fix,
+    CANARY_NAME, CanaryError, Diagnosis, Fate, FixError, Fixed, Flight, Host, NoCore, diagnose, fix,
 };
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
+use crate::canary;
 use crate::error::{Error, with_causes};
 use crate::exit::Exit;
 use crate::terminal;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, Error> {
     if args.canary {
         return crash();
     }
-    let canary = canary()?;
+    let canary = canary::of_this_program()?;
     let host = Host::real();
     let mut diagnosis = diagnose(&host, &canary);
     let mut mended = Ok(Vec::new());
@@ -46,11 +46,6 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, Error> {
     }
     tell_mended(args, &diagnosis, mended);
     Ok(if diagnosis.reason.is_none() { Exit::Done } else { Exit::Failed })
-}
-
-/// Returns a canary that is this very program: what it takes to start one is here for sure.
-pub(crate) fn canary() -> std::io::Result<Canary> {
-    Ok(Canary::new(RunCommand::new(std::env::current_exe()?, ["doctor", "--canary"])))
 }
 
 /// Ends this process by SIGSEGV.

@@ -8,7 +8,6 @@ use epitaph_report::{GroupFormat, Options, render_groups};
 use epitaph_summary::group::Grouping;
 
 use crate::args::{self, GroupArgs};
-use crate::commands::pull::selection;
 use crate::config::rules;
 use crate::error::{Error, message};
 use crate::exit::Exit;
@@ -22,7 +21,7 @@ pub(crate) fn run(args: &GroupArgs) -> Result<Exit, Error> {
     let read = |paths: &[PathBuf], problems: &mut Problems| {
         let mut grouping = Grouping::default();
         for path in paths {
-            gather(path, &selection(&args.select), &rules, problems, &mut grouping)?;
+            gather(path, &args.select.selection(), &rules, problems, &mut grouping)?;
         }
         Ok::<_, Error>(grouping)
     };

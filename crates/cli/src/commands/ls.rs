@@ -6,7 +6,6 @@ use epitaph_store::{Run, Store};
 use serde_json::json;
 
 use crate::args::LsArgs;
-use crate::commands::pull::selection;
 use crate::environment::store_options;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -14,8 +13,8 @@ use crate::terminal;
 
 /// Lists the jobs of a store with their artifacts, the newest first.
 pub(crate) fn run(args: &LsArgs) -> Result<Exit, Error> {
-    let store = Store::open_with(&args.url, &store_options(None, args.oidc)?)?;
-    let listing = store.ls(&selection(&args.select))?;
+    let store = Store::open_with(&args.source.url, &store_options(None, args.oidc)?)?;
+    let listing = store.ls(&args.select.selection())?;
     for warned in &listing.warnings {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));
     }

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use epitaph_bundle::{Identities, decrypt_cores};
-use epitaph_store::{Selection, Store};
+use epitaph_store::Store;
 
-use crate::args::{PullArgs, SelectArgs};
+use crate::args::PullArgs;
 use crate::environment::store_options;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -20,10 +20,10 @@ const MOST_TOLD: usize = 20;
 pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
     // Before anything is copied: keys that are wrong are told at once.
     let identities = keys::identities(&args.identity)?;
-    let mut options = store_options(Some(args.jobs), args.oidc)?;
-    args.patience.apply(&mut options.network);
-    let store = Store::open_with(&args.url, &options)?;
-    let pulled = store.pull(&args.dir, &selection(&args.select), &Transfers::new())?;
+    let mut options = store_options(Some(args.transfer.jobs), args.oidc)?;
+    args.transfer.patience.apply(&mut options.network);
+    let store = Store::open_with(&args.source.url, &options)?;
+    let pulled = store.pull(&args.dir, &args.select.selection(), &Transfers::new())?;
     for warned in &pulled.warnings {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));
     }
@@ -65,9 +65,4 @@ fn decrypt(dir: &Path, identities: &Identities) -> bool {
         terminal::note(&format!("{} cores were decrypted, each beside its encrypted file", tree.cores));
     }
     !failed
-}
-
-/// Which jobs and nodes the options select.
-pub(crate) fn selection(args: &SelectArgs) -> Selection {
-    Selection { repo: args.repo.clone(), job: args.job.clone(), node: args.node.clone() }
 }

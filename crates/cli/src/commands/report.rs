@@ -10,7 +10,6 @@ use epitaph_summary::CrashSummary;
 use epitaph_triage::Silent;
 
 use crate::args::{ReportArgs, ReportFormat, Threads};
-use crate::commands::show::{crashes_at, tree};
 use crate::environment::variable;
 use crate::error::Error;
 use crate::examine::Examiner;
@@ -25,13 +24,13 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let mut summaries = Vec::new();
     let mut failed = false;
     for path in &args.paths {
-        let crashes = crashes_at(path).unwrap_or_else(|error| {
+        let crashes = input::crashes_at(path).unwrap_or_else(|error| {
             error.print();
             failed = true;
             Vec::new()
         });
         for crash in crashes {
-            match summaries_of(&crash, tree(path), &examiner, &identities) {
+            match summaries_of(&crash, input::tree(path), &examiner, &identities) {
                 Ok(found) => summaries.extend(found),
                 Err(error) => {
                     error.print();

@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::path::Path;
 
-use epitaph_bundle::{CoreInTree, Identities, OpenLimits, find_cores, read_summaries};
+use epitaph_bundle::{CoreInTree, Identities, OpenLimits, read_summaries};
 use epitaph_capture::{CodeSearch, SearchLimits};
 use epitaph_report::{Format, Options, render, text};
 use epitaph_summary::CrashSummary;
 use epitaph_triage::{Observer, Silent};
 
 use crate::args::{SearchArgs, ShowArgs, Threads};
-use crate::error::{Error, message};
+use crate::error::Error;
 use crate::examine::{Examiner, with_kept};
 use crate::exit::Exit;
 use crate::{config, coreless, input, keys, terminal};
@@ -23,10 +23,10 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
         shown.show_log(log, &args.search)?;
     }
     for path in &args.paths {
-        match crashes_at(path) {
+        match input::crashes_at(path) {
             Ok(crashes) => {
                 for crash in crashes {
-                    if let Err(error) = shown.show(&crash, tree(path)) {
+                    if let Err(error) = shown.show(&crash, input::tree(path)) {
                         if error.is_broken_pipe() {
                             return Err(error);
                         }
@@ -42,31 +42,6 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, Error> {
         }
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })
-}
-
-/// Finds the crashes at a path; none at all is an error, unless it is an output folder, which can do without.
-pub(crate) fn crashes_at(path: &Path) -> Result<Vec<CoreInTree>, Error> {
-    if input::is_stream(path) {
-        return Ok(vec![CoreInTree { core: Some(path.to_owned()), ..CoreInTree::default() }]);
-    }
-    let found = find_cores(path)?;
-    terminal::warnings(&found.warnings);
-    if found.crashes.is_empty() {
-        if path.join("crashes").is_dir() && path.join("manifest.json").is_file() {
-            terminal::note(&format!("{}: no crash was collected into it", path.display()));
-            return Ok(Vec::new());
-        }
-        return Err(message(
-            format!("{}: there is neither a core nor a summary in it", path.display()),
-            Some("give a core file, or a folder that `epitaph collect` or `epitaph pull` wrote"),
-        ));
-    }
-    Ok(found.crashes)
-}
-
-/// Returns what a core at this path came in, if it is a folder.
-pub(crate) fn tree(path: &Path) -> Option<&Path> {
-    path.is_dir().then_some(path)
 }
 
 /// Shows crashes one after the other.

@@ -40,8 +40,8 @@ pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
         }
     };
     let state = push_state(args.state.as_deref().or(args.spool.as_deref()));
-    let mut options = StoreOptions { state, ..store_options(Some(args.jobs), args.oidc)? };
-    args.patience.apply(&mut options.network);
+    let mut options = StoreOptions { state, ..store_options(Some(args.transfer.jobs), args.oidc)? };
+    args.transfer.patience.apply(&mut options.network);
     let mut exit = Exit::Done;
     if args.resume {
         match &args.spool {

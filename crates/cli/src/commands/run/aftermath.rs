@@ -13,12 +13,13 @@ use super::search::{Expected, leave_others, search};
 use super::status;
 use crate::announce::Runner;
 use crate::args::{Capture, RunArgs};
+use crate::collection;
 use crate::collectors;
-use crate::commands::collect::{collection, tell_skipped, tell_trouble};
 use crate::coreless;
 use crate::error::Error;
 use crate::keep::{Keeping, keep, refresh};
 use crate::kept::Kept;
+use crate::searched::{tell_skipped, tell_trouble};
 use crate::spool::{Spool, candidates};
 use crate::told::tell;
 use crate::{environment, output_tail, terminal};
@@ -234,7 +235,7 @@ impl<'a> Aftermath<'a> {
             output_tail: tail
                 .map(|(tail, most)| output_tail::lines(tail, most, &environment::masks()))
                 .unwrap_or_default(),
-            ..collection(self.host, &self.args.keep)
+            ..collection::here(self.host, &self.args.keep)
         }
     }
 
