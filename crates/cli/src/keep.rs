@@ -63,7 +63,9 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, keeping: &Keeping<'_>
                 let (id, how) = match &sealed {
                     Sealed::Stored(stored) => {
                         kept.new += 1;
-                        kept.without_core += usize::from(is_room && has(&stored.summary, CORE_NOT_STORED));
+                        let is_limited = stored.is_beyond_limit || !is_room;
+                        kept.without_core +=
+                            usize::from(!is_limited && has(&stored.summary, CORE_NOT_STORED));
                         kept.retention.stored(stored.core.as_ref().map_or(0, |core| core.size));
                         terminal::warnings(&stored.warnings);
                         terminal::warnings(&not_stored(&stored.summary));

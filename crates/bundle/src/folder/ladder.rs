@@ -45,6 +45,8 @@ pub(super) struct Ladder<'a> {
     /// Who can read the stored copy, if not everybody.
     pub(super) recipients: Option<&'a Recipients>,
     pub(super) progress: Box<dyn FnMut(u64, u64) + 'a>,
+    /// Whether nothing was stored because of the limit.
+    pub(super) is_beyond_limit: bool,
 }
 
 impl Ladder<'_> {
@@ -89,6 +91,7 @@ impl Ladder<'_> {
             let Some(next) = next else {
                 let why = told.why(&self.core, root);
                 note_no_core(summary, &self.core, &why);
+                self.is_beyond_limit = matches!(told, CoreTrouble::TooLarge { .. });
                 return None;
             };
             smaller = Some(next);

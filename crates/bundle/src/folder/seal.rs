@@ -129,6 +129,8 @@ pub struct Stored {
     pub summary: CrashSummary,
     /// The core, if it was stored.
     pub core: Option<StoredCore>,
+    /// Whether no core was stored because even the smallest is larger than was asked for.
+    pub is_beyond_limit: bool,
     /// What went wrong after the crash was sealed.
     pub warnings: Vec<Warning>,
 }
@@ -218,8 +220,14 @@ impl OutputFolder {
         let core_name = if recipients.is_some() { ENCRYPTED_CORE } else { CORE };
         let target = claim.folder.join(core_name);
         let progress = progress.unwrap_or_else(|| Box::new(|_, _| {}));
-        let mut ladder =
-            core.map(|core| Ladder { core, smaller, limit: max_core_bytes, recipients, progress });
+        let mut ladder = core.map(|core| Ladder {
+            core,
+            smaller,
+            limit: max_core_bytes,
+            recipients,
+            progress,
+            is_beyond_limit: false,
+        });
         let name = format!("{CRASHES}/{}/{core_name}", claim.id);
         let mut stored =
             ladder.as_mut().and_then(|ladder| ladder.store(disk, &target, &self.path, &name, &mut summary));
@@ -252,7 +260,8 @@ impl OutputFolder {
             }
             Err(error) => return Err(error),
         }
-        Ok(Some(Stored { summary, core: stored, warnings: Vec::new() }))
+        let is_beyond_limit = ladder.is_some_and(|ladder| ladder.is_beyond_limit);
+        Ok(Some(Stored { summary, core: stored, is_beyond_limit, warnings: Vec::new() }))
     }
 
     fn write_summary(&self, folder: &Path, summary: &CrashSummary) -> Result<(), BundleError> {
