@@ -79,15 +79,20 @@ impl Host {
         self.sysctl_number("fs/suid_dumpable")
     }
 
-    /// Tells whether the kernel gives cores to sockets, by `kernel.core_modes` or, where it doesn't list them there, by its
-    /// release.
-    pub fn knows_sockets(&self) -> bool {
-        match self.sysctl_text("kernel/core_modes") {
-            Some(modes) if !modes.trim().is_empty() => modes.split_whitespace().any(|mode| mode == "socket"),
-            _ => {
-                let release = self.sysctl_text("kernel/osrelease");
-                release.as_deref().and_then(version).is_none_or(|it| it >= FIRST_WITH_SOCKETS)
-            }
+    /// Returns what cores can be given to, where the kernel lists that (`kernel.core_modes`): `file`, `pipe`, `socket`.
+    pub fn modes(&self) -> Vec<String> {
+        let modes = self.sysctl_text("kernel/core_modes").unwrap_or_default();
+        modes.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Tells whether the kernel gives cores to sockets, by its release where it lists no modes.
+    fn knows_sockets(&self) -> bool {
+        let modes = self.modes();
+        if modes.is_empty() {
+            let release = self.sysctl_text("kernel/osrelease");
+            release.as_deref().and_then(version).is_none_or(|it| it >= FIRST_WITH_SOCKETS)
+        } else {
+            modes.iter().any(|mode| mode == "socket")
         }
     }
 
@@ -180,7 +185,7 @@ pub(crate) mod tests {
         let settings = host.settings();
         assert!(settings.uses_pid);
         assert_eq!((host.pipe_limit(), host.suid_dumpable()), (Some(16), Some(2)));
-        assert!(host.knows_sockets());
+        assert_eq!(host.modes(), ["file", "pipe", "socket"]);
         let matcher = CorePattern::of(&host).unwrap().matcher().unwrap();
         assert!(matcher.match_name(b"core.17").is_some(), "core_uses_pid counts");
     }

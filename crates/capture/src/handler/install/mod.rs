@@ -79,7 +79,7 @@ impl Plan {
                 OwnPattern::program_text(&program, spool.path())?
             }
             Destination::Socket => {
-                if !host.knows_sockets() {
+                if !host.modes().iter().any(|mode| mode == "socket") {
                     return Err(HandlerError::NoSockets);
                 }
                 spool.check()?;
