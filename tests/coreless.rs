@@ -148,15 +148,16 @@ fn a_command_without_a_core_is_told_of_by_the_kernels_log() {
         return skipped("the kernel's log can't be read here, or its messages are of no kind that is known");
     }
     for prefix in ["", "exec "] {
-        let out = folder.path().join(format!("out{}", prefix.len()));
+        // A folder for each attempt: where another test gives the kernel a pattern meanwhile, there may be a core.
+        let out = |attempt: u64| folder.path().join(format!("out{}-{attempt}", prefix.len()));
         let script = format!("ulimit -c 0; {prefix}{}; exit $?", text(&exe));
         // Other tests' crashes are of the same session, and their cores in /tmp would be the command's as well.
-        let run = || {
+        let run = |attempt: u64| {
             epitaph_alone()
                 .unwrap_or_else(epitaph)
                 .within(&folder)
                 .args(["run", "--out"])
-                .arg(&out)
+                .arg(out(attempt))
                 .args(["--", "sh", "-c", &script])
                 .run()
                 .code(139)
@@ -164,10 +165,11 @@ fn a_command_without_a_core_is_told_of_by_the_kernels_log() {
         // The kernel logs ten such messages in five seconds, of whoever crashes.
         let told = (0..8).find_map(|attempt| {
             std::thread::sleep(Duration::from_secs(attempt.min(1)));
-            let answer = run();
-            answer.stderr().contains("what the kernel logged of a crash is kept as ").then_some(answer)
+            let answer = run(attempt);
+            let is_told = answer.stderr().contains("what the kernel logged of a crash is kept as ");
+            is_told.then(|| (answer, out(attempt)))
         });
-        let Some(told) = told else {
+        let Some((told, out)) = told else {
             assert_eq!(is_logged(&name), Some(false), "it was logged, and not told");
             return skipped("the kernel logged nothing: too many others crash");
         };
