@@ -14,7 +14,7 @@ use crate::terminal;
 
 /// Lists the jobs of a store with their artifacts, the newest first.
 pub(crate) fn run(args: &LsArgs) -> Result<Exit, Error> {
-    let store = Store::open_with(&args.url, &store_options(None, args.oidc)?)?;
+    let store = Store::open_with(&args.url, &store_options(&args.url, None, args.oidc)?)?;
     let listing = store.ls(&selection(&args.select))?;
     for warned in &listing.warnings {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));

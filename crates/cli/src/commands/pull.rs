@@ -20,7 +20,7 @@ const MOST_TOLD: usize = 20;
 pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
     // Before anything is copied: keys that are wrong are told at once.
     let identities = keys::identities(&args.identity)?;
-    let mut options = store_options(Some(args.jobs), args.oidc)?;
+    let mut options = store_options(&args.url, Some(args.jobs), args.oidc)?;
     args.patience.apply(&mut options.network);
     let store = Store::open_with(&args.url, &options)?;
     let pulled = store.pull(&args.dir, &selection(&args.select), &Transfers::new())?;
