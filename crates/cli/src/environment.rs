@@ -52,9 +52,9 @@ pub(crate) fn store_options(
     transfers: Option<usize>,
     oidc: OidcArgs,
 ) -> Result<StoreOptions, Error> {
-    let mut options = StoreOptions::default();
-    options.circleci_url = variable(CIRCLECI_URL).or_else(own_circleci);
-    let asked = StoreKind::of(url, options.circleci_url.as_deref())?;
+    let circleci_url = variable(CIRCLECI_URL).or_else(own_circleci);
+    let asked = StoreKind::of(url, circleci_url.as_deref())?;
+    let mut options = StoreOptions { circleci_url, ..StoreOptions::default() };
     match asked {
         StoreKind::CircleCi => {
             options.circleci_token = circleci_token::find(options.circleci_url.as_deref())?;
