@@ -79,8 +79,17 @@ $(PEERS)/node_modules/.bin/azurite-blob: $(PEERS)/bin/pip
 	npm install --silent --prefix $(PEERS) azurite@3.35.0 || \
 		echo "Azurite could not be installed: an object store is not tried"
 
+$(PEERS)/bin/gitlab: $(PEERS)/bin/pip
+	$(PEERS)/bin/pip -q install python-gitlab==8.6.0 || \
+		echo "python-gitlab could not be installed: the stand-in for GitLab is not checked"
+
+$(PEERS)/node_modules/@actions/artifact: $(PEERS)/bin/pip
+	npm install --silent --prefix $(PEERS) @actions/artifact@6.2.1 @octokit/openapi@23.0.2 ajv@8.20.0 ajv-formats@3.0.1 || \
+		echo "GitHub's client and the description of its API could not be installed: the stand-in for GitHub is not checked"
+
 .PHONY: peers
-peers: $(PEERS)/bin/moto_server $(PEERS)/bin/duckdb $(PEERS)/node_modules/.bin/azurite-blob ## install what `make test-all` compares with
+peers: $(PEERS)/bin/moto_server $(PEERS)/bin/duckdb $(PEERS)/node_modules/.bin/azurite-blob $(PEERS)/bin/gitlab \
+	$(PEERS)/node_modules/@actions/artifact ## install what `make test-all` compares with
 
 .PHONY: test-all
 test-all: dist $(SCHEMAS) $(AXE) peers ## run the long sweeps too, and the static binary

@@ -1,6 +1,8 @@
 //! Which CI job a crash and its artifacts are of: by the system's variables, or by the one that was chosen.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -56,4 +58,69 @@ fn a_summary_has_its_job_without_secrets() {
     assert_eq!(job["artifact_url_base"], Value::Null, "nobody said where the folder will be");
     assert_eq!(collected(&["--ci", "gitlab"])["collection"]["ci"]["run"], "7");
     assert_eq!(collected(&["--ci", "none"])["collection"]["ci"], Value::Null);
+}
+
+/// A public key of age, of nobody.
+const KEY: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+
+/// A folder with names that shells, patterns and logs know.
+fn hostile_folder() -> tempfile::TempDir {
+    let place = folder();
+    for name in ["core.zst", "a;b*", "x]##vso[task.complete]", "-rf"] {
+        fs::write(place.path().join(name), name).unwrap();
+    }
+    place
+}
+
+#[test]
+fn buildkite_s_agent_uploads_a_folder() {
+    let (out, bin) = (hostile_folder(), folder());
+    // It tells its arguments and where it is, and fails where it is told to.
+    let agent = bin.path().join("buildkite-agent");
+    fs::write(&agent, "#!/bin/sh\necho \"$#:$*:$PWD\"\nexit ${FAIL:-0}\n").unwrap();
+    fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap());
+    let push = |what: &Path, options: &[&str]| {
+        epitaph().arg("push").arg(what).arg("buildkite:").args(options).env("PATH", &path)
+    };
+    let answer = push(out.path(), &[]).run().code(0);
+    let within = out.path().canonicalize().unwrap();
+    assert_eq!(answer.stdout(), format!("3:artifact upload **/*:{}\n", within.display()));
+    let answer = push(&out.path().join("core.zst"), &[]).run().code(0);
+    assert_eq!(answer.stdout(), format!("3:artifact upload core.zst:{}\n", within.display()));
+    push(&out.path().join("a;b*"), &[])
+        .run()
+        .code(1)
+        .tells(&["would take for a pattern", "hint: push the folder"]);
+    push(out.path(), &[]).env("FAIL", "3").run().code(1).tells(&["could not upload"]);
+    push(&out.path().join("none"), &[]).run().code(1).tells(&["error: cannot read"]);
+    push(out.path(), &["--destination", "x"])
+        .run()
+        .code(1)
+        .tells(&["--destination can't be had with buildkite"]);
+    let alone = epitaph().arg("push").arg(out.path()).arg("buildkite:").env("PATH", "/nonexistent");
+    alone.run().code(1).tells(&["cannot run buildkite-agent"]);
+}
+
+#[test]
+fn azure_s_agent_is_told_of_a_folder() {
+    let out = hostile_folder();
+    let push = |what: &Path, url: &str| epitaph().arg("push").arg(what).arg(url);
+    // Whoever isn't in such a job would lose the files in silence.
+    let answer = push(out.path(), "azure:").run().code(1);
+    answer.tells(&["this is no job of Azure Pipelines", "--ci azure"]);
+    let real = out.path().canonicalize().unwrap();
+    let command = |url: &str| push(out.path(), url).env("TF_BUILD", "True").run().code(0).stdout().to_owned();
+    let upload = |name: &str| {
+        format!("##vso[artifact.upload containerfolder={name};artifactname={name}]{}\n", real.display())
+    };
+    assert_eq!(command("azure:"), upload("crashes"));
+    assert_eq!(command("azure:a;b]"), upload("a%3Bb%5D"));
+    let hostile =
+        push(&out.path().join("x]##vso[task.complete]"), "azure:").args(["--ci", "azure"]).run().code(0);
+    assert_eq!(hostile.stdout().lines().count(), 1, "{hostile}");
+    let none = push(&out.path().join("none"), "azure:").env("TF_BUILD", "True").run().code(1);
+    assert_eq!(none.stdout(), "");
+    let encrypted = push(out.path(), "azure:").env("TF_BUILD", "True").args(["--encrypt", KEY]).run().code(1);
+    assert_eq!(encrypted.tells(&["--encrypt can't be had with azure"]).stdout(), "");
 }

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::Command;
 
 use epitaph_testkit::crash::{Crash, program};
+use epitaph_testkit::need_tool;
 use epitaph_testkit::skip::skipped;
 use epitaph_testkit::tools;
 use serde_json::Value;
 
 use crate::circle_server::{Artifact, JOB, PIPELINE, Server, TOKEN, WORKFLOW};
 use crate::fixtures::{assert_chain, functions};
-use crate::support::{Answer, Epitaph, epitaph, files, folder};
+use crate::support::{Answer, Epitaph, alone_by, epitaph, files, folder, plain_environment};
 
 /// The programs that die on the two nodes, the innermost functions of each, and how sure one can be of its file elsewhere.
 const PROGRAMS: [(&str, [&str; 3], &str); 2] = [
@@ -113,6 +114,72 @@ fn the_documented_download_is_shown() {
     let of = |start: &str| names.iter().filter(|name| name.starts_with(start)).count();
     assert!(of("core.zst") == 2 && of("executable") >= 2, "one heap for both nodes: {names:?}");
     assert_both_crashes(&show(&here));
+}
+
+/// A root file system with nothing in it but epitaph: the libraries that this build of it needs lie where no crash had its.
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    fn new() -> Machine {
+        let root = folder();
+        for name in ["epitaph", "proc", "tmp"] {
+            std::fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let inside = root.path().join("epitaph");
+        std::fs::hard_link(crate::support::program(), inside.join("epitaph")).unwrap();
+        let listed = Command::new("ldd").arg(crate::support::program()).output().unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        for library in listed.split_whitespace().filter(|word| word.starts_with('/')).map(Path::new) {
+            let name = library.file_name().unwrap();
+            std::fs::copy(library, inside.join(name)).unwrap();
+            if name.to_string_lossy().starts_with("ld-") {
+                std::fs::copy(library, inside.join("loader")).unwrap();
+            }
+        }
+        Machine(root)
+    }
+
+    /// Runs epitaph there; `None` where the system doesn't allow that. Prints what a terminal would have shown.
+    #[expect(
+        clippy::print_stdout,
+        reason = "the harness shows it where it is asked to, and where the test fails"
+    )]
+    fn run(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Option<String> {
+        const ENTER: &str = r#"mount --rbind /proc "$0/proc" && exec chroot "$0" /epitaph/loader --library-path /epitaph /epitaph/epitaph "$@""#;
+        let mut command = alone_by(ENTER)?;
+        command.arg(self.0.path()).args(arguments);
+        plain_environment(&mut command).env_remove("TMPDIR").envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let told = format!("{}{}", text(&output.stderr), text(&output.stdout));
+        println!("$ epitaph {}\n{told}", arguments.join(" "));
+        assert!(output.status.success(), "{arguments:?}: {told}");
+        Some(told)
+    }
+}
+
+/// `cargo test --test e2e nothing_of_the_job -- --nocapture` prints it as a terminal shows it.
+#[test]
+fn a_pulled_job_is_shown_on_a_machine_that_has_nothing_of_the_job() {
+    need_tool!("ldd", "chroot");
+    let Some(artifacts) = two_nodes() else { return };
+    let server = Server::start(artifacts);
+    let machine = Machine::new();
+    let (pipeline, _) = PIPELINE;
+    let page = format!("{}/pipelines/github/acme/app/{pipeline}/workflows/{WORKFLOW}/jobs/42", server.url());
+    let url = server.url();
+    let asked = [("EPITAPH_CIRCLECI_URL", url.as_str()), ("CIRCLE_TOKEN", TOKEN)];
+    let Some(told) = machine.run(&asked, &["pull", &page, "/desk"]) else {
+        return skipped("a root file system can't be entered here");
+    };
+    assert!(told.contains("0 failed") && !told.contains(TOKEN), "{told}");
+    let told = machine.run(&[], &["show", "--threads", "crashed", "/desk"]).unwrap();
+    assert_eq!(told.matches(" died of SIG").count(), PROGRAMS.len(), "{told}");
+    for (_, chain, _) in PROGRAMS {
+        assert!(chain.iter().all(|function| told.contains(function)), "{chain:?}: {told}");
+    }
+    // The machine's own files could not have told: it has none.
+    assert!(!machine.0.path().join("lib").exists() && !machine.0.path().join("usr").exists());
 }
 
 #[test]

@@ -67,6 +67,10 @@ fn a_collected_core_is_read_by_its_recipients_alone() {
     let summary: serde_json::Value =
         serde_json::from_slice(&fs::read(place.join("summary.json")).unwrap()).unwrap();
     assert_eq!(summary["core"]["encryption"], "age");
+    for report in ["summary.md", "index.html"] {
+        let told = fs::read_to_string(out.path().join(report)).unwrap();
+        assert!(told.contains("encrypted: needs the key"), "{report}: {told}");
+    }
 
     // The stock tools give back what the kernel wrote.
     let packed = desk.path().join("core.zst");

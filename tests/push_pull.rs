@@ -211,3 +211,38 @@ fn what_cannot_be_pushed_is_told() {
     let answer = epitaph().args(["pull", "--jobs", "0"]).arg(store.path()).arg(source.path()).run().code(2);
     answer.tells(&["it is a number of files, 1 or more"]);
 }
+
+#[test]
+fn what_another_system_is_asked_with_is_nobody_s_trouble() {
+    let (source, store, desk) = (folder(), folder(), folder());
+    fill(source.path());
+    let wrong = [
+        ("GH_TOKEN", "two words"),
+        ("EPITAPH_GITLAB_TOKEN_FILE", "/no/such/file"),
+        ("EPITAPH_CIRCLECI_TOKEN_FILE", "/no/such/file"),
+        ("EPITAPH_HTTP_USER", "a user without a password"),
+    ];
+    let asked = |arguments: &[&str]| {
+        let command = wrong.iter().fold(epitaph(), |command, (name, value)| command.env(name, value));
+        command.args(arguments).run()
+    };
+    let (source, store) = (text(source.path()), text(store.path()));
+    asked(&["push", &source, &store]).code(0);
+    asked(&["ls", &store]).code(0);
+    asked(&["pull", &store, &text(desk.path())]).code(0);
+    asked(&["gc", &store, "--older-than", "1d"]).code(0);
+    // Of a push that waits for another store, too.
+    let spool = folder();
+    let spool = text(spool.path());
+    asked(&["push", "--spool", &spool, &source, "/dev/null/store"]).code(1);
+    asked(&["push", "--resume", "--spool", &spool]).code(1).hides(&["two words", "/no/such/file"]);
+    // The system itself is asked with nothing that is wrong.
+    for (url, told) in [
+        ("github://acme/app/runs/7", "the token in GH_TOKEN"),
+        ("gitlab://acme/app/-/jobs/7", "EPITAPH_GITLAB_TOKEN_FILE"),
+        ("circleci://gh/acme/app/7", "EPITAPH_CIRCLECI_TOKEN_FILE"),
+        ("https://127.0.0.1:1/store/", "EPITAPH_HTTP_USER is set, but no password"),
+    ] {
+        asked(&["ls", url]).code(1).tells(&[told]).hides(&["two words"]);
+    }
+}

@@ -87,7 +87,16 @@ const COMMANDS: [(&str, &[&str]); 15] = [
     ),
     ("ls", &["EPITAPH_JSON", "EPITAPH_REPO", "EPITAPH_JOB", "EPITAPH_NODE"]),
     ("gc", &["EPITAPH_OLDER_THAN", "EPITAPH_DRY_RUN", "EPITAPH_PUSH_STATE"]),
-    ("serve", &["EPITAPH_LISTEN", "EPITAPH_SERVE_TOKEN_FILE", "EPITAPH_SERVE_HOST", "EPITAPH_OPEN"]),
+    (
+        "serve",
+        &[
+            "EPITAPH_LISTEN",
+            "EPITAPH_SERVE_TOKEN_FILE",
+            "EPITAPH_SERVE_HOST",
+            "EPITAPH_PUBLIC_URL",
+            "EPITAPH_OPEN",
+        ],
+    ),
     ("init", &["EPITAPH_COMMAND", "EPITAPH_DOWNLOAD_URL", "EPITAPH_SHA256"]),
     ("handler", &[]),
     ("completions", &[]),

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use epitaph_testkit::crash::{Crash, program};
 use epitaph_testkit::need_tool;
+use epitaph_testkit::servers::web;
 use tempfile::TempDir;
 
 use super::{Serving, TOKEN};
@@ -105,6 +106,22 @@ fn debuggers_find_the_files_of_a_stripped_program() {
         assert_eq!(serving.status(&[], &path("source/etc/passwd")), "404");
         assert_eq!(serving.status(&[], "/buildid/00ff00ff/debuginfo"), "404");
     }
+}
+
+/// The store itself behind any web server is a debuginfod server: nothing of ours runs then.
+#[test]
+fn debuggers_find_them_in_a_store_behind_nginx_alone() {
+    need_tool!("gdb", "eu-stack", "objcopy", "strip");
+    let Some(world) = World::new() else { return };
+    let Some(nginx) = web::nginx_plain(None) else { return };
+    let store = format!("{}/crashes/", nginx.url());
+    epitaph().args(["push", "--destination=out"]).arg(world.path("out")).arg(&store).run().code(0);
+    let story = output(&mut gdb(&world, &store));
+    assert!(story.contains("quantity_of (") && story.contains("null_deref.c:14"), "{story}");
+    let mut stack = world.debugger("eu-stack", &store);
+    stack.arg("-s").arg("--executable").arg(world.path("app")).arg("--core").arg(&world.core);
+    let story = output(&mut stack);
+    assert!(story.contains("quantity_of") && story.contains("null_deref.c:14"), "{story}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 use epitaph_testkit::crash::{Crash, program};
 use epitaph_testkit::need_tool;
 
-use super::{Serving, TOKEN, job};
+use super::{LIST, Serving, TOKEN, job};
 use crate::support::{epitaph, folder};
 
 const CORE: &str = "/artifacts/circleci/acme%2Fapp/42/0/out/core.17";
@@ -125,4 +125,34 @@ fn only_its_own_names_are_answered() {
     ] {
         assert_eq!(serving.status(&["-H", &format!("Host:{host}")], CORE), status, "{host}");
     }
+}
+
+#[test]
+fn behind_a_proxy_lists_say_the_public_address() {
+    need_tool!("curl");
+    let (_source, store) = job();
+    let forwarded = ["-H", "X-Forwarded-Proto: https", "-H", "X-Forwarded-Host: evil.example"];
+    let forwarded = [&forwarded[..], &["-H", "Forwarded: host=evil.example;proto=https"]].concat();
+    let v2 = LIST.replace("v1.1", "v2");
+    // Anybody can write those headers, and nobody has said that a proxy stands there.
+    let serving = Serving::start(store.path(), &[]);
+    for list in [LIST, &v2] {
+        let told = serving.curl(&forwarded, list);
+        assert!(told.contains(&format!("\"{}/artifacts/", serving.url)), "{told}");
+        assert!(!told.contains("evil.example") && !told.contains("https:"), "{told}");
+    }
+    let public = "https://crashes.example:8443";
+    let serving = Serving::start(store.path(), &[("EPITAPH_PUBLIC_URL", "https://crashes.example:8443/")]);
+    // Whether the proxy passes its own name on, or calls this server by its address.
+    for host in ["Host: crashes.example:8443", "Host: crashes.example", "Host: 127.0.0.1"] {
+        for list in [LIST, &v2] {
+            let told = serving.curl(&[&forwarded[..], &["-H", host]].concat(), list);
+            assert_eq!(told.matches(&format!("\"{public}/artifacts/")).count(), 4, "{host}: {told}");
+            assert!(!told.contains("http://") && !told.contains("evil.example"), "{host}: {told}");
+        }
+    }
+    assert_eq!(serving.status(&["-H", "Host: evil.example"], LIST), "421");
+    let refused =
+        epitaph().arg("serve").arg(store.path()).args(["--public-url", "https://h/below"]).run().code(1);
+    refused.tells(&["error: bad public URL `https://h/below`", "hint: write https://NAME"]);
 }

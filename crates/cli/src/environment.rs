@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use epitaph_store::{CloudSettings, HttpLogin, StoreOptions};
+use epitaph_store::{CloudSettings, HttpLogin, StoreKind, StoreOptions};
 use epitaph_summary::{CiJob, CiProvider, Masks};
 
 use crate::args::OidcArgs;
@@ -45,14 +45,24 @@ pub(crate) fn masks() -> Masks {
     Masks::new(secret)
 }
 
-/// Returns how to open stores: tokens come from the environment or a file, never from the command line, where every
-/// user of the machine could read them.
-pub(crate) fn store_options(transfers: Option<usize>, oidc: OidcArgs) -> Result<StoreOptions, Error> {
-    let mut options = StoreOptions::default();
-    options.circleci_url = variable(CIRCLECI_URL).or_else(own_circleci);
-    options.circleci_token = circleci_token::find(options.circleci_url.as_deref())?;
-    options.http_login = http_login()?;
-    tokens::add(&mut options)?;
+/// Returns how to open the store at a URL: tokens come from the environment or a file, never from the command line, where
+/// every user of the machine could read them. Only what that store is asked with is looked at.
+pub(crate) fn store_options(
+    url: &str,
+    transfers: Option<usize>,
+    oidc: OidcArgs,
+) -> Result<StoreOptions, Error> {
+    let circleci_url = variable(CIRCLECI_URL).or_else(own_circleci);
+    let asked = StoreKind::of(url, circleci_url.as_deref())?;
+    let mut options = StoreOptions { circleci_url, ..StoreOptions::default() };
+    match asked {
+        StoreKind::CircleCi => {
+            options.circleci_token = circleci_token::find(options.circleci_url.as_deref())?;
+        }
+        StoreKind::Web => options.http_login = http_login()?,
+        _ => {}
+    }
+    tokens::add(&mut options, asked)?;
     oidc::add(&mut options, oidc.oidc)?;
     options.ca_file = variable("SSL_CERT_FILE").map(Into::into);
     let variables = std::env::vars_os();

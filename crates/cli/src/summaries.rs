@@ -47,7 +47,7 @@ fn store_url(path: &Path) -> Option<&str> {
 
 /// Lists the summaries in a store.
 fn stored(url: &str, selection: &Selection) -> Result<Vec<StoredSummary>, Error> {
-    let store = Arc::new(Store::open_with(url, &store_options(None, OidcArgs::default())?)?);
+    let store = Arc::new(Store::open_with(url, &store_options(url, None, OidcArgs::default())?)?);
     let listing = store.ls(selection)?;
     for warned in &listing.warnings {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));

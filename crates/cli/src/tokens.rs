@@ -1,7 +1,7 @@
 //! The tokens of CI systems, and where their servers are. Both come from the environment: from the command line every
 //! user of the machine could read them, and a URL that somebody pastes must not say who gets a token.
 
-use epitaph_store::{GitlabToken, StoreOptions, Token};
+use epitaph_store::{GitlabToken, StoreKind, StoreOptions, Token};
 
 use crate::environment::variable;
 use crate::error::Error;
@@ -26,15 +26,21 @@ const GITLAB_JOB: Place = Place { variables: &["CI_JOB_TOKEN"], file: "" };
 /// The second one is set in the jobs of GitLab.
 const GITLAB_URLS: [&str; 2] = ["EPITAPH_GITLAB_URL", "CI_SERVER_URL"];
 
-/// Adds to the options what GitHub and GitLab are asked with.
-pub(crate) fn add(options: &mut StoreOptions) -> Result<(), Error> {
-    options.github_token = GITHUB.token()?;
+/// Adds to the options where GitHub and GitLab are, and the token of the one that is asked: what is wrong with the other's
+/// is nobody's trouble.
+pub(crate) fn add(options: &mut StoreOptions, asked: StoreKind) -> Result<(), Error> {
     options.github_url = GITHUB_URLS.iter().find_map(|name| variable(name));
-    options.gitlab_token = match GITLAB.token()? {
-        Some(token) => Some(GitlabToken::Private(token)),
-        None => GITLAB_JOB.token()?.map(GitlabToken::Job),
-    };
     options.gitlab_url = GITLAB_URLS.iter().find_map(|name| variable(name));
+    match asked {
+        StoreKind::Github => options.github_token = GITHUB.token()?,
+        StoreKind::Gitlab => {
+            options.gitlab_token = match GITLAB.token()? {
+                Some(token) => Some(GitlabToken::Private(token)),
+                None => GITLAB_JOB.token()?.map(GitlabToken::Job),
+            };
+        }
+        _ => {}
+    }
     Ok(())
 }
 

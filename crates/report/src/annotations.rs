@@ -158,6 +158,13 @@ fn blamed(summary: &CrashSummary) -> Option<&Frame> {
     thread.frames.get(blamed_frame(summary, thread)?)
 }
 
+/// The command that has the agent of Azure Pipelines upload a file or a folder, by its absolute path, as a part of an artifact
+/// ("Logging commands", `artifact.upload`); into `folder` of it, or else into one of the artifact's name.
+pub fn azure_upload(artifact: &str, folder: Option<&str>, path: &str) -> String {
+    let (artifact, folder) = (azure_property(artifact), azure_property(folder.unwrap_or(artifact)));
+    format!("##vso[artifact.upload containerfolder={folder};artifactname={artifact}]{}", azure_data(path))
+}
+
 fn github_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -268,5 +275,17 @@ mod tests {
         let (properties, _) = azure.strip_prefix("##vso[task.logissue ").unwrap().split_once(']').unwrap();
         assert_eq!(properties.split(';').count(), 3, "{azure}");
         assert_eq!(azure.matches("##vso[").count(), 1, "{azure}");
+    }
+
+    #[test]
+    fn an_upload_is_one_command_whatever_the_names() {
+        assert_eq!(
+            azure_upload("crashes", None, "/work/epitaph-out"),
+            "##vso[artifact.upload containerfolder=crashes;artifactname=crashes]/work/epitaph-out"
+        );
+        assert_eq!(
+            azure_upload("a;b]c", Some("x\n"), "/w/100%\n##vso[task.complete]\r"),
+            "##vso[artifact.upload containerfolder=x%0A;artifactname=a%3Bb%5Dc]/w/100%AZP25%0A##vso[task.complete]%0D"
+        );
     }
 }

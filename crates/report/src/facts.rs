@@ -149,7 +149,8 @@ fn slim(core: &Core) -> Option<String> {
 
 fn stored_line(core: &Core) -> Option<String> {
     let file = core.file.as_deref()?;
-    joined([Some(clean(file).into_owned()), core.stored_size.map(bytes)])
+    let encrypted = core.encryption.map(|_| "encrypted: needs the key".to_owned());
+    joined([Some(clean(file).into_owned()), core.stored_size.map(bytes), encrypted])
 }
 
 /// Says what a truncated core lacks, and what that means for the stacks.

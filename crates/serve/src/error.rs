@@ -79,6 +79,12 @@ pub enum ServeError {
         /// As it was given.
         name: String,
     },
+    /// The public address is not one of a first page.
+    #[error("bad public URL `{url}`")]
+    BadPublicUrl {
+        /// As it was given, without what may be a secret.
+        url: String,
+    },
     /// The token can't be sent in a header. Its value is not told.
     #[error("the token is empty, or holds characters that no HTTP header can carry")]
     BadToken,
@@ -124,6 +130,9 @@ impl ServeError {
                 "that is no address of this machine: 127.0.0.1 is one, and 0.0.0.0 means all of them"
             }
             Self::BadHost { .. } => "write the name alone, without scheme, port or path: crashes.example.com",
+            Self::BadPublicUrl { .. } => {
+                "write https://NAME or https://NAME:PORT, without a path: the proxy must pass the whole name on to this server"
+            }
             Self::BadToken => "the token must be one line of printable ASCII, without quotes or spaces",
             _ => return None,
         };

@@ -36,7 +36,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Local(pub(crate) SocketAddr);
 
-/// How the client calls this server: `http://HOST:PORT`.
+/// How clients call this server, as far as it is known: `http://HOST:PORT`.
 #[derive(Debug, Clone)]
 pub(crate) struct Base(pub(crate) String);
 
@@ -68,7 +68,9 @@ async fn answer(site: &Site, local: Local, mut request: Request, next: Next) -> 
     {
         return Err(Failure::Unauthorized);
     }
-    request.extensions_mut().insert(Base(format!("http://{authority}")));
+    let base =
+        site.public.as_ref().map_or_else(|| format!("http://{authority}"), |url| url.base().to_owned());
+    request.extensions_mut().insert(Base(base));
     timeout(site.limits.answer, next.run(request)).await.map_err(|_| Failure::TooSlow)
 }
 

@@ -27,6 +27,11 @@ impl Hosts {
         names.iter().map(name).collect::<Result<_, _>>().map(|names| Self { names })
     }
 
+    /// Takes one more, which was understood before.
+    pub(crate) fn add(&mut self, name: &str) {
+        self.names.push(name.to_owned());
+    }
+
     /// Tells whether a client that has reached `local` may call it by that authority. The port doesn't matter: it may
     /// have been forwarded.
     pub(crate) fn allow(&self, authority: &Authority, local: SocketAddr) -> bool {

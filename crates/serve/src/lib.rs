@@ -41,6 +41,7 @@ mod link;
 mod media;
 mod options;
 mod page;
+mod public;
 mod range;
 mod server;
 mod site;

@@ -13,6 +13,9 @@ pub struct Options {
     pub token: Option<AccessToken>,
     /// Names by which clients may call this server, besides its address and `localhost`.
     pub hosts: Vec<String>,
+    /// The address by which clients reach the first page, where a proxy stands before this server: lists say it, and its name
+    /// is one of ours. `X-Forwarded-*` says nothing to this server.
+    pub public_url: Option<String>,
     /// What a client may cost.
     pub limits: Limits,
 }
@@ -23,6 +26,7 @@ impl Default for Options {
             listen: "127.0.0.1:8080".to_owned(),
             token: None,
             hosts: Vec::new(),
+            public_url: None,
             limits: Limits::default(),
         }
     }

@@ -22,6 +22,7 @@ use crate::ServeError;
 use crate::guard::Local;
 use crate::host::Hosts;
 use crate::options::{Limits, Options};
+use crate::public::PublicUrl;
 use crate::site::{Site, router};
 use crate::source::Source;
 use crate::stall::Stalling;
@@ -54,7 +55,11 @@ impl Server {
         options: &Options,
         on_problem: impl Fn(&ServeError) + Send + Sync + 'static,
     ) -> Result<Self, ServeError> {
-        let hosts = Hosts::new(&options.hosts)?;
+        let public = options.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        let mut hosts = Hosts::new(&options.hosts)?;
+        if let Some(public) = &public {
+            hosts.add(public.host());
+        }
         let bad = |source| ServeError::BadAddress { address: options.listen.clone(), source };
         let addresses: Vec<SocketAddr> = options.listen.to_socket_addrs().map_err(bad)?.collect();
         let address = *addresses.first().ok_or_else(|| bad(io::ErrorKind::NotFound.into()))?;
@@ -73,7 +78,8 @@ impl Server {
             .build()
             .map_err(|source| ServeError::Start { source })?;
         let limits = options.limits.clone();
-        let site = Site::new(source, hosts, options.token.clone(), limits.clone(), Arc::new(on_problem));
+        let site =
+            Site::new(source, hosts, public, options.token.clone(), limits.clone(), Arc::new(on_problem));
         Ok(Self { listener, address, runtime, router: router(Arc::new(site)), limits })
     }
 

@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::crashes::Crashes;
 use crate::host::Hosts;
 use crate::options::Limits;
+use crate::public::PublicUrl;
 use crate::source::{Files, Source};
 use crate::token::AccessToken;
 use crate::{ServeError, api, artifact, build_id, guard, page};
@@ -23,6 +24,7 @@ pub(crate) struct Site {
     pub(crate) catalog: Catalog,
     pub(crate) crashes: Crashes,
     pub(crate) hosts: Hosts,
+    pub(crate) public: Option<PublicUrl>,
     pub(crate) token: Option<AccessToken>,
     pub(crate) limits: Limits,
     pub(crate) on_problem: OnProblem,
@@ -32,13 +34,14 @@ impl Site {
     pub(crate) fn new(
         source: Source,
         hosts: Hosts,
+        public: Option<PublicUrl>,
         token: Option<AccessToken>,
         limits: Limits,
         on_problem: OnProblem,
     ) -> Self {
         let files: Arc<dyn Files> = Arc::from(source.files);
         let catalog = Catalog::new(Arc::clone(&files));
-        Self { files, catalog, crashes: Crashes::default(), hosts, token, limits, on_problem }
+        Self { files, catalog, crashes: Crashes::default(), hosts, public, token, limits, on_problem }
     }
 }
 

@@ -79,6 +79,11 @@ impl Reply {
         self
     }
 
+    /// Its content.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Sends only the first bytes of the body that is announced.
     #[must_use]
     pub fn cut(mut self, sent: usize, end: End) -> Self {

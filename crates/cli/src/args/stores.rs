@@ -19,7 +19,8 @@ pub(crate) struct PushArgs {
     /// gs://BUCKET/PREFIX or az://CONTAINER/PREFIX (credentials in the variables that the providers' own tools read),
     /// https://HOST/PATH/ of a server with WebDAV or PUT (EPITAPH_HTTP_TOKEN, or EPITAPH_HTTP_USER and
     /// EPITAPH_HTTP_PASSWORD), or a package of GitLab: gitlab://GROUP/PROJECT/-/packages/generic/NAME/VERSION, or its address
-    /// in the API (GITLAB_TOKEN, CI_JOB_TOKEN)
+    /// in the API (GITLAB_TOKEN, CI_JOB_TOKEN). In a job of Buildkite, `buildkite:` has its agent upload them as the job's
+    /// artifacts; in one of Azure Pipelines, `azure:` or `azure:NAME`
     #[arg(required_unless_present = "resume", value_names = ["PATH", "URL"], num_args = 1..)]
     targets: Vec<PathBuf>,
     /// What to put before the artifacts' paths, as store_artifacts does; for a single file, its name
@@ -173,6 +174,10 @@ pub(crate) struct ServeArgs {
     /// variable, separated by commas)
     #[arg(long, value_name = "NAME", env = "EPITAPH_SERVE_HOST", value_delimiter = ',')]
     pub(crate) host: Vec<String>,
+    /// The address by which clients reach this server where a proxy stands before it, such as https://crashes.example.com:
+    /// lists of artifacts say it (what the proxy says by X-Forwarded-* is not believed)
+    #[arg(long, value_name = "URL", env = "EPITAPH_PUBLIC_URL")]
+    pub(crate) public_url: Option<String>,
     /// Open the first page in a browser
     #[arg(long, env = "EPITAPH_OPEN")]
     pub(crate) open: bool,

@@ -10,8 +10,10 @@ use crate::terminal;
 
 /// Removes old pushes, and what no push names any more.
 pub(crate) fn run(args: &GcArgs) -> Result<Exit, Error> {
-    let options =
-        StoreOptions { state: push_state(args.state.as_deref()), ..store_options(None, args.oidc)? };
+    let options = StoreOptions {
+        state: push_state(args.state.as_deref()),
+        ..store_options(&args.url, None, args.oidc)?
+    };
     let store = Store::open_with(&args.url, &options)?;
     let collected = store.gc(args.older_than, args.dry_run)?;
     let verb = if args.dry_run { "would be removed" } else { "were removed" };

@@ -13,7 +13,8 @@ use crate::terminal;
 
 /// Lists the jobs of a store with their artifacts, the newest first.
 pub(crate) fn run(args: &LsArgs) -> Result<Exit, Error> {
-    let store = Store::open_with(&args.source.url, &store_options(None, args.oidc)?)?;
+    let url = &args.source.url;
+    let store = Store::open_with(url, &store_options(url, None, args.oidc)?)?;
     let listing = store.ls(&args.select.selection())?;
     for warned in &listing.warnings {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));

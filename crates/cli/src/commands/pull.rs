@@ -20,9 +20,10 @@ const MOST_TOLD: usize = 20;
 pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
     // Before anything is copied: keys that are wrong are told at once.
     let identities = keys::identities(&args.identity)?;
-    let mut options = store_options(Some(args.transfer.jobs), args.oidc)?;
+    let url = &args.source.url;
+    let mut options = store_options(url, Some(args.transfer.jobs), args.oidc)?;
     args.transfer.patience.apply(&mut options.network);
-    let store = Store::open_with(&args.source.url, &options)?;
+    let store = Store::open_with(url, &options)?;
     let pulled = store.pull(&args.dir, &args.select.selection(), &Transfers::new())?;
     for warned in &pulled.warnings {
         terminal::warning(&format!("{}: {}", warned.path, warned.message));

@@ -20,9 +20,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Error> {
         listen: args.listen.clone(),
         token: token(args)?,
         hosts: args.host.clone(),
+        public_url: args.public_url.clone(),
         ..Options::default()
     };
-    let source = Source::open(&args.url, &store_options(None, OidcArgs::default())?)?;
+    let source = Source::open(&args.url, &store_options(&args.url, None, OidcArgs::default())?)?;
     let shown = source.url().to_owned();
     let server = Server::bind(source, &options, |problem: &ServeError| {
         terminal::warning(&terminal::clean(&with_causes(problem)));

@@ -40,8 +40,10 @@ impl Beside {
 
 /// Returns the files that the output folder keeps of a crash: its core, its program, and the summary itself.
 pub(super) fn files(summary: &CrashSummary) -> Vec<Beside> {
-    let core =
-        summary.core.as_ref().and_then(|core| Beside::new("Core", core.file.as_deref()?, core.stored_size));
+    let core = summary.core.as_ref().and_then(|core| {
+        let what = if core.encryption.is_some() { "Core, encrypted: needs the key" } else { "Core" };
+        Beside::new(what, core.file.as_deref()?, core.stored_size)
+    });
     let program = summary.modules.iter().find(|module| module.main).and_then(file_of);
     let sealed = summary.id.as_deref().filter(|id| is_id(id)).map(|id| format!("crashes/{id}/summary.json"));
     let all = [
@@ -100,7 +102,7 @@ impl Anchors {
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::Core;
+    use epitaph_summary::{Core, CoreEncryption};
 
     use super::*;
 
@@ -127,6 +129,8 @@ mod tests {
             Some(Core { file: Some("crashes/20261122T101501Z-x/core.zst".into()), ..Core::default() });
         let names: Vec<_> = files(&summary).into_iter().map(|file| (file.what, file.name)).collect();
         assert_eq!(names, [("Core", "core.zst".to_owned()), ("Summary", "summary.json".to_owned())]);
+        summary.core.as_mut().unwrap().encryption = Some(CoreEncryption::Age);
+        assert_eq!(files(&summary)[0].what, "Core, encrypted: needs the key");
     }
 
     #[test]

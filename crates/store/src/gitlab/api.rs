@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -58,6 +59,16 @@ pub(super) struct PackageFile {
     pub(super) created_at: Option<String>,
 }
 
+impl PackageFile {
+    /// The list has the names of files in folders as `folder%2Fname`; in others no `%` can be
+    /// (`encoded_file_name` and `generic_package_file_name_regex` in GitLab's sources).
+    fn decode_name(&mut self) {
+        if let Ok(name) = percent_decode_str(&self.file_name).decode_utf8() {
+            self.file_name = name.into_owned();
+        }
+    }
+}
+
 /// What is asked of a project.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Api<'a> {
@@ -77,13 +88,8 @@ impl Api<'_> {
         self.url(&["jobs", &id.to_string(), "artifacts"])
     }
 
-    /// Where a file of a generic package is served.
+    /// Where a file of a generic package is put, and served. The folders in its name are components of the path there.
     pub(super) fn file_url(&self, package: &str, version: &str, file: &str) -> Url {
-        self.url(&["packages", "generic", package, version, file])
-    }
-
-    /// Where a file of a generic package is put. The folders in its name are components of the path there.
-    pub(super) fn upload_url(&self, package: &str, version: &str, file: &str) -> Url {
         let mut tail = vec!["packages", "generic", package, version];
         tail.extend(file.split('/'));
         self.url(&tail)
@@ -107,7 +113,8 @@ impl Api<'_> {
         let Some(wanted) = wanted else { return Ok(Vec::new()) };
         let url = self.url(&["packages", &wanted.id.to_string(), "package_files"]);
         let mut latest: HashMap<String, PackageFile> = HashMap::new();
-        for file in self.pages::<PackageFile>(url, "list of files", progress).await? {
+        for mut file in self.pages::<PackageFile>(url, "list of files", progress).await? {
+            file.decode_name();
             match latest.get(&file.file_name) {
                 Some(known) if known.id >= file.id => {}
                 _ => drop(latest.insert(file.file_name.clone(), file)),

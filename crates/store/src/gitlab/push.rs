@@ -90,7 +90,7 @@ impl Sending<'_> {
         let content = hashed(&source).await?;
         let service = &self.gitlab.service;
         let (package, version) = self.package;
-        let mut url = self.gitlab.api().upload_url(package, version, name);
+        let mut url = self.gitlab.api().file_url(package, version, name);
         let address = url.to_string();
         url.query_pairs_mut().append_pair("select", "package_file");
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
@@ -136,7 +136,7 @@ fn refused(error: StoreError) -> StoreError {
         }
         StoreError::Status { status: 400, .. } => {
             "names of packages, versions and files hold letters, digits and . _ - + ~ @ only: push a folder that `collect` \
-             has written, or give --destination"
+             has written, or give --destination; and some groups take no file twice: give the package another version"
         }
         StoreError::Status { status: 413, .. } => {
             "the file is larger than the server takes (5 GB on gitlab.com, or what its administrator has set)"

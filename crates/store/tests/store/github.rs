@@ -7,26 +7,10 @@ use epitaph_testkit::server::{Reply, Request, Server};
 use serde_json::{Value, json};
 
 use crate::support::circle::{content, file};
-use crate::support::github::{RUN, TOKEN, archive, artifact, asked_archive, is_list, list, options, store};
+use crate::support::github::{
+    RUN, TOKEN, archive, artifact, asked_archive, attempt, is_list, list, options, page, run, storage, store,
+};
 use crate::support::{Log, texts};
-
-/// The server that signed URLs lead to.
-fn storage(archives: Vec<Vec<u8>>) -> Server {
-    Server::start(move |request: &Request| {
-        let index: usize = request.path.split(['/', '?']).nth(1).unwrap().parse().unwrap();
-        file(request, &archives[index], "\"0x8DC\"")
-    })
-}
-
-/// A run with one artifact for each of these, which are at `storage` in the same order.
-fn run(artifacts: Vec<Value>, storage: &Server) -> Server {
-    let storage = storage.url();
-    Server::start(move |request: &Request| match asked_archive(request) {
-        _ if is_list(request) => list(&artifacts),
-        Some(id) => Reply::redirect(&format!("{storage}/{id}?sig=secret")),
-        None => Reply::new(404, ""),
-    })
-}
 
 #[test]
 fn each_artifact_is_unpacked_into_a_folder_of_its_name() {
@@ -85,10 +69,7 @@ fn long_lists_have_pages() {
     let names: Vec<String> = (0..230).map(|index| format!("shard-{index:03}")).collect();
     let all: Vec<Value> =
         names.iter().enumerate().map(|(id, name)| artifact(id as u64, name, &one)).collect();
-    let server = Server::start(move |request: &Request| {
-        let page = request.path.split("page=").last().unwrap().parse::<usize>().unwrap() - 1;
-        list(&all[(page * 100).min(all.len())..(page * 100 + 100).min(all.len())])
-    });
+    let server = Server::start(move |request: &Request| page(request, &all));
     let listing = store(&server.url()).ls(&Selection::default()).unwrap();
     assert_eq!(listing.runs[0].artifacts.len(), 230);
     assert_eq!(listing.runs[0].artifacts[229].path, "shard-229.zip");
@@ -145,12 +126,8 @@ fn of_artifacts_with_one_name_the_latest_is_taken_or_that_of_the_attempt() {
     let server = Server::start(move |request: &Request| match asked_archive(request) {
         _ if is_list(request) => list(&artifacts),
         Some(id) => Reply::redirect(&format!("{storage}/{id}")),
-        None if request.path.ends_with("/attempts/1") => {
-            Reply::new(200, json!({ "run_started_at": "2026-11-22T09:00:00Z" }).to_string())
-        }
-        None if request.path.ends_with("/attempts/2") => {
-            Reply::new(200, json!({ "run_started_at": "2026-11-22T09:50:00Z" }).to_string())
-        }
+        None if request.path.ends_with("/attempts/1") => attempt("2026-11-22T09:00:00Z"),
+        None if request.path.ends_with("/attempts/2") => attempt("2026-11-22T09:50:00Z"),
         None => Reply::new(404, ""),
     });
     for (url, text) in [

@@ -1,58 +1,17 @@
 //! GitLab: a job's archive behind a redirect, the files of a generic package.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use epitaph_store::{
-    GitlabToken, JobId, NoProgress, PushOptions, Pushed, Selection, Store, StoreError, StoreOptions, Token,
+use epitaph_store::{GitlabToken, NoProgress, Selection, Store, StoreError, StoreOptions, Token};
+use epitaph_testkit::server::{Reply, Server};
+use serde_json::json;
+
+use crate::support::github::archive;
+use crate::support::gitlab::{
+    JOB, PACKAGE, PROJECT, TOKEN, job, json_reply, options, package, package_that, packages, push, store,
 };
-use epitaph_testkit::server::{Reply, Request, Server};
-use serde_json::{Value, json};
-
-use crate::support::circle::{file, network};
-use crate::support::github::{archive, sha256};
 use crate::support::{Log, texts, write};
-
-const TOKEN: &str = "glpat-0123456789abcdef";
-const JOB: &str = "gitlab://acme/sub/app/-/jobs/42";
-const PACKAGE: &str = "gitlab://acme/sub/app/-/packages/generic/epitaph/4711";
-const PROJECT: &str = "/api/v4/projects/acme%2Fsub%2Fapp";
-
-fn options(server: &str) -> StoreOptions {
-    StoreOptions {
-        gitlab_token: Some(GitlabToken::Private(Token::new(TOKEN).unwrap())),
-        gitlab_url: Some(server.to_owned()),
-        network: network(),
-        ..StoreOptions::default()
-    }
-}
-
-fn store(url: &str, server: &Server) -> Store {
-    Store::open_with(url, &options(&server.url())).unwrap()
-}
-
-fn json_reply(value: &Value) -> Reply {
-    Reply::new(200, value.to_string()).header("Content-Type", "application/json")
-}
-
-/// A job whose archive is at another server, as on gitlab.com.
-fn job(archive: Vec<u8>) -> (Server, Server) {
-    let size = archive.len();
-    let storage = Server::start(move |request: &Request| file(request, &archive, "\"g\""));
-    let elsewhere = storage.url();
-    let server = Server::start(move |request: &Request| match request.path.strip_prefix(PROJECT) {
-        Some("/jobs/42/artifacts") => Reply::redirect(&format!("{elsewhere}/x.zip?X-Goog-Signature=1")),
-        Some("/jobs/42") => json_reply(&json!({
-            "id": 42, "name": "test", "status": "failed", "finished_at": "2026-11-22T10:00:00.000Z",
-            "artifacts": [
-                { "file_type": "trace", "size": 10, "filename": "job.log", "file_format": null },
-                { "file_type": "archive", "size": size, "filename": "artifacts.zip", "file_format": "zip" },
-            ],
-        })),
-        _ => Reply::new(404, r#"{"message":"404 Not found"}"#),
-    });
-    (server, storage)
-}
 
 #[test]
 fn a_job_s_archive_is_unpacked_where_it_is_asked_for() {
@@ -115,50 +74,6 @@ fn a_server_that_only_was_pasted_gets_no_token() {
     assert!(error.hint().unwrap().contains("EPITAPH_GITLAB_URL=https://HOST"), "{error:?}");
     assert_eq!(stranger.requests().len(), 1);
     assert!(!format!("{:?}", stranger.requests()).contains(TOKEN));
-}
-
-/// A file of a package: its number, its name, its content as the list tells it, and as it is served.
-type Uploaded = (u64, &'static str, &'static [u8], &'static [u8]);
-
-/// A package with these files, and others whose names hold its name.
-fn package(files: Vec<Uploaded>) -> Server {
-    package_that(move || files.clone())
-}
-
-fn package_that(files: impl Fn() -> Vec<Uploaded> + Send + Sync + 'static) -> Server {
-    Server::start(move |request: &Request| {
-        let files = files();
-        let path = request.path.strip_prefix(PROJECT).unwrap_or_default();
-        if let Some(name) = path.strip_prefix("/packages/generic/epitaph/4711/") {
-            let found = files.iter().rev().find(|(_, known, ..)| *known == name);
-            return found.map_or(Reply::new(404, ""), |(_, _, _, served)| file(request, served, "\"p\""));
-        }
-        match path.split_once('?').unwrap_or((path, "")) {
-            ("/packages", query) => {
-                assert!(
-                    query.contains("package_type=generic&package_name=epitaph&package_version=4711"),
-                    "{query}"
-                );
-                let package = |id, name, version| json!({ "id": id, "name": name, "version": version, "package_type": "generic" });
-                json_reply(&json!([
-                    package(1, "epitaph-x", "4711"),
-                    package(2, "epitaph", "47"),
-                    package(3, "epitaph", "4711")
-                ]))
-            }
-            ("/packages/3/package_files", query) => {
-                let page: usize = query.rsplit('=').next().unwrap().parse().unwrap();
-                let item = |(id, name, content, _): &(u64, &str, &[u8], &[u8])| {
-                    json!({
-                        "id": id, "package_id": 3, "file_name": name, "size": content.len(), "file_sha256": sha256(content),
-                        "created_at": "2026-11-22T10:00:00.000Z",
-                    })
-                };
-                json_reply(&files.iter().skip((page - 1) * 100).take(100).map(item).collect())
-            }
-            _ => Reply::new(404, ""),
-        }
-    })
 }
 
 #[test]
@@ -227,31 +142,6 @@ fn a_file_that_was_uploaded_again_under_its_name_is_pulled_again() {
     assert_eq!(texts(dir.path())["summary.md"], "new");
 }
 
-/// A server that takes files into packages, and tells what it has got; the first request for a core fails.
-fn packages() -> Server {
-    let failed = AtomicBool::new(false);
-    Server::start(move |request: &Request| {
-        if request.path.contains("core.zst") && !failed.swap(true, Ordering::SeqCst) {
-            return Reply::new(502, "bad gateway");
-        }
-        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-        match (request.method.as_str(), path.strip_prefix(PROJECT)) {
-            ("PUT", Some(path)) if path.starts_with("/packages/generic/epitaph/4711/") => {
-                assert_eq!(query, "select=package_file");
-                let sum = if path.ends_with("lost") { "0".repeat(64) } else { sha256(&request.body) };
-                let answer = json!({ "id": 1, "size": request.body.len(), "file_sha256": sum });
-                Reply::new(201, answer.to_string())
-            }
-            _ => Reply::new(400, r#"{"error":"file_name is invalid"}"#),
-        }
-    })
-}
-
-fn push(url: &str, server: &Server, folder: &std::path::Path) -> Result<Pushed, StoreError> {
-    let options = PushOptions { destination: Some("crashes".into()), job: JobId::local("x") };
-    store(url, server).push(&[folder.to_owned()], &options, &NoProgress)
-}
-
 #[test]
 fn files_are_put_into_a_package_the_story_first() {
     let (server, dir) = (packages(), tempfile::tempdir().unwrap());
@@ -273,6 +163,11 @@ fn files_are_put_into_a_package_the_story_first() {
     assert_eq!(requests.iter().map(|request| request.path.clone()).collect::<Vec<_>>(), expected);
     assert!(requests.iter().all(|request| request.header("private-token") == Some(TOKEN)));
     assert_eq!(requests[3].body, b"core", "all of it, once more");
+    // It comes back as it was: the API lists those in folders by encoded names, and serves them by their paths.
+    let desk = tempfile::tempdir().unwrap();
+    let pulled = store(PACKAGE, &server).pull(desk.path(), &Selection::default(), &NoProgress).unwrap();
+    assert!(pulled.failed.is_empty(), "{:?}", pulled.failed);
+    assert_eq!(texts(&desk.path().join("crashes")), texts(dir.path()));
     // By the address of the API as well, as a job has it; another host gets no token.
     let url = format!("{}/api/v4/projects/acme%2Fsub%2Fapp/packages/generic/epitaph/4711", server.url());
     assert_eq!(push(&url, &server, dir.path()).unwrap().artifacts.len(), 3);

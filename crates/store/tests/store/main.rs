@@ -25,7 +25,11 @@ mod github;
 #[cfg(test)]
 mod github_hostile;
 #[cfg(test)]
+mod github_peers;
+#[cfg(test)]
 mod gitlab;
+#[cfg(test)]
+mod gitlab_peers;
 #[cfg(test)]
 mod many_pushes;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `epitaph push`: copy files into a store, and finish what earlier pushes could not.
 
+mod agent;
 mod resume;
 mod spooled;
 
@@ -18,6 +19,8 @@ use crate::leaving;
 use crate::progress::Transfers;
 use crate::sealed::SealedCores;
 use crate::terminal;
+
+use agent::Agent;
 
 /// How many failures are told one by one: where a store is out of reach, all files have failed.
 const MOST_TOLD: usize = 20;
@@ -39,19 +42,21 @@ pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
             return Ok(Exit::Usage);
         }
     };
-    let state = push_state(args.state.as_deref().or(args.spool.as_deref()));
-    let mut options = StoreOptions { state, ..store_options(Some(args.transfer.jobs), args.oidc)? };
-    args.transfer.patience.apply(&mut options.network);
     let mut exit = Exit::Done;
     if args.resume {
         match &args.spool {
-            Some(folder) => exit = resume::run(&Spool::open(folder, args.spool_quota)?, url, &options)?,
+            Some(folder) => exit = resume::run(&Spool::open(folder, args.spool_quota)?, url, args)?,
             None if paths.is_empty() => return Err(no_spool()),
             // What the journal knows is not sent again.
             None => {}
         }
     }
     let Some(url) = url.filter(|_| !paths.is_empty()) else { return Ok(exit) };
+    if let Some(agent) = Agent::of(url) {
+        let pushed = agent.push(paths, args)?;
+        return Ok(if pushed == Exit::Done { exit } else { pushed });
+    }
+    let mut options = options_for(url, args)?;
     let sealed = if recipients.is_empty() {
         None
     } else {
@@ -64,6 +69,14 @@ pub(crate) fn run(args: &PushArgs) -> Result<Exit, Error> {
         sealed.remove();
     }
     Ok(if pushed == Exit::Done { exit } else { pushed })
+}
+
+/// How the store at a URL is opened.
+fn options_for(url: &str, args: &PushArgs) -> Result<StoreOptions, Error> {
+    let state = push_state(args.state.as_deref().or(args.spool.as_deref()));
+    let mut options = StoreOptions { state, ..store_options(url, Some(args.transfer.jobs), args.oidc)? };
+    args.transfer.patience.apply(&mut options.network);
+    Ok(options)
 }
 
 fn push(args: &PushArgs, paths: &[PathBuf], url: &str, options: &StoreOptions) -> Result<Exit, Error> {

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
-use epitaph_store::{Spool, Spooled, Store, StoreOptions};
+use epitaph_store::{Spool, Spooled, Store};
 
+use super::options_for;
+use crate::args::PushArgs;
 use crate::error::{Error, message};
 use crate::exit::Exit;
 use crate::progress::Transfers;
@@ -22,8 +24,10 @@ struct Counts {
 }
 
 /// Sends the pushes that wait, the oldest first; only those to one store, if it is named.
-pub(super) fn run(spool: &Spool, only: Option<&str>, options: &StoreOptions) -> Result<Exit, Error> {
-    let only = only.map(|url| Store::open_with(url, options)?.address()).transpose()?;
+pub(super) fn run(spool: &Spool, only: Option<&str>, args: &PushArgs) -> Result<Exit, Error> {
+    let address =
+        |url| -> Result<String, Error> { Ok(Store::open_with(url, &options_for(url, args)?)?.address()?) };
+    let only = only.map(address).transpose()?;
     let mut counts = Counts::default();
     // A store that is out of reach is not asked again: each attempt takes its time.
     let mut out_of_reach = HashSet::new();
@@ -49,7 +53,7 @@ pub(super) fn run(spool: &Spool, only: Option<&str>, options: &StoreOptions) -> 
             counts.failed += 1;
             continue;
         }
-        match send(&mut spooled, only.is_some(), options) {
+        match send(&mut spooled, only.is_some(), args) {
             Ok(Exit::Done) => counts.done += 1,
             Ok(_) => counts.failed += 1,
             Err(error) => {
@@ -64,7 +68,8 @@ pub(super) fn run(spool: &Spool, only: Option<&str>, options: &StoreOptions) -> 
 }
 
 /// Sends one push. It is an error where nothing of it has arrived.
-fn send(spooled: &mut Spooled, named: bool, options: &StoreOptions) -> Result<Exit, Error> {
+fn send(spooled: &mut Spooled, named: bool, args: &PushArgs) -> Result<Exit, Error> {
+    let options = options_for(spooled.url(), args)?;
     // Who could write into the spool must not get the login.
     let is_web = spooled.url().to_ascii_lowercase().starts_with("http");
     if is_web && !named && options.http_login.is_some() {
@@ -73,7 +78,7 @@ fn send(spooled: &mut Spooled, named: bool, options: &StoreOptions) -> Result<Ex
             format!("{} would get the login of EPITAPH_HTTP_*, which the spool can't decide", spooled.url());
         return Err(message(why, Some(&hint)));
     }
-    let store = Store::open_with(spooled.url(), options)?;
+    let store = Store::open_with(spooled.url(), &options)?;
     let push_options = spooled.options();
     let pushed = store.push_spooled(spooled, &Transfers::new())?;
     let nothing = pushed.artifacts.is_empty() && spooled.left() > 0;

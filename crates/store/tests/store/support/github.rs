@@ -3,13 +3,13 @@
 use std::io::{Cursor, Write};
 
 use epitaph_store::{Store, StoreOptions, Token};
-use epitaph_testkit::server::{Reply, Request};
+use epitaph_testkit::server::{Reply, Request, Server};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::circle::network;
+use super::circle::{file, network};
 
 pub(crate) const TOKEN: &str = "ghp_0123456789abcdef";
 
@@ -52,9 +52,50 @@ pub(crate) fn artifact(id: u64, name: &str, archive: &[u8]) -> Value {
     })
 }
 
-/// A page of the list.
+/// The whole list, where it is short enough for one page.
 pub(crate) fn list(artifacts: &[Value]) -> Reply {
-    let body = json!({ "total_count": artifacts.len(), "artifacts": artifacts });
+    counted(artifacts, artifacts.len())
+}
+
+/// The page of the list that is asked for.
+pub(crate) fn page(request: &Request, artifacts: &[Value]) -> Reply {
+    let asked = |name: &str, default: usize| {
+        let query = request.path.split_once('?').map_or("", |(_, query)| query);
+        let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        value.map_or(default, |value| value.parse().unwrap())
+    };
+    let (size, number) = (asked("per_page", 30), asked("page", 1));
+    let start = (size * (number - 1)).min(artifacts.len());
+    counted(&artifacts[start..(start + size).min(artifacts.len())], artifacts.len())
+}
+
+fn counted(artifacts: &[Value], all: usize) -> Reply {
+    let body = json!({ "total_count": all, "artifacts": artifacts });
+    Reply::new(200, body.to_string()).header("Content-Type", "application/json; charset=utf-8")
+}
+
+/// The server that signed URLs lead to: it has the archives of the artifacts 0, 1 and so on.
+pub(crate) fn storage(archives: Vec<Vec<u8>>) -> Server {
+    Server::start(move |request: &Request| {
+        let index: usize = request.path.split(['/', '?']).nth(1).unwrap().parse().unwrap();
+        file(request, &archives[index], "\"0x8DC\"").header("Content-Type", "application/zip")
+    })
+}
+
+/// A run with these artifacts, whose archives are at `storage`.
+pub(crate) fn run(artifacts: Vec<Value>, storage: &Server) -> Server {
+    let storage = storage.url();
+    Server::start(move |request: &Request| match asked_archive(request) {
+        _ if is_list(request) => page(request, &artifacts),
+        Some(id) => Reply::redirect(&format!("{storage}/{id}?sig=secret")),
+        None if request.path == format!("{REPO}/runs/77/attempts/1") => attempt("2026-11-22T09:00:00Z"),
+        None => Reply::new(404, json!({ "message": "Not Found", "status": "404" }).to_string()),
+    })
+}
+
+/// An attempt of the run, as far as anybody here reads it.
+pub(crate) fn attempt(started: &str) -> Reply {
+    let body = json!({ "id": 77, "run_attempt": 1, "run_started_at": started, "event": "push" });
     Reply::new(200, body.to_string()).header("Content-Type", "application/json; charset=utf-8")
 }
 

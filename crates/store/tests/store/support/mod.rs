@@ -2,7 +2,9 @@
 
 pub(crate) mod circle;
 pub(crate) mod github;
+pub(crate) mod gitlab;
 mod in_process;
+pub(crate) mod peers;
 pub(crate) mod s3;
 
 use std::collections::BTreeMap;
