@@ -5,6 +5,7 @@
 
 mod announce;
 mod args;
+mod checkout;
 mod ci;
 mod circleci_token;
 mod collectors;
@@ -23,6 +24,7 @@ mod kept;
 mod keys;
 mod leaving;
 mod oidc;
+mod output;
 mod output_tail;
 mod progress;
 mod reduce;

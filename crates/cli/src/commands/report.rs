@@ -1,21 +1,23 @@
 //! `epitaph report`: render crashes in a format.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use epitaph_bundle::{CoreInTree, Identities, OpenLimits, read_summaries};
+use epitaph_bundle::{CoreInTree, Identities, OpenLimits, Problems, read_summaries};
 use epitaph_report::annotations::{self, Reader};
-use epitaph_report::{Format, Options, render};
-use epitaph_summary::CrashSummary;
+use epitaph_report::{Format, Options, render, render_against};
+use epitaph_store::Selection;
+use epitaph_summary::group::{Digest, GroupReport, Grouping, Source, THRESHOLD};
+use epitaph_summary::{CrashSummary, sign};
 use epitaph_triage::Silent;
 
 use crate::args::{ReportArgs, ReportFormat, Threads};
+use crate::checkout::repository;
 use crate::commands::show::{crashes_at, tree};
-use crate::environment::variable;
-use crate::error::Error;
+use crate::error::{Error, message};
 use crate::examine::Examiner;
 use crate::exit::Exit;
-use crate::{config, input, keys, terminal};
+use crate::summaries::gather;
+use crate::{config, input, keys, output, terminal};
 
 /// Renders every crash at the given paths into one document.
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
@@ -47,29 +49,84 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
             Threads::All => epitaph_report::Threads::All,
             Threads::Crashed => epitaph_report::Threads::Crashed,
         },
+        repository: repository(args.search.source_root.as_deref()),
         ..Options::default()
     };
-    let mut document = Vec::new();
-    match args.format {
-        ReportFormat::Github => annotate(&summaries, Reader::GitHub, "GITHUB_WORKSPACE", &mut document)?,
-        ReportFormat::Azure => annotate(&summaries, Reader::Azure, "BUILD_SOURCESDIRECTORY", &mut document)?,
-        ReportFormat::Text => render(&summaries, Format::Text, &options, &mut document)?,
-        ReportFormat::Json => render(&summaries, Format::Json, &options, &mut document)?,
-        ReportFormat::Jsonl => render(&summaries, Format::Jsonl, &options, &mut document)?,
-        ReportFormat::Markdown => render(&summaries, Format::Markdown, &options, &mut document)?,
-        ReportFormat::Junit => render(&summaries, Format::Junit, &options, &mut document)?,
-        ReportFormat::Html => render(&summaries, Format::Html, &options, &mut document)?,
+    let groups = compared(args, &mut summaries)?;
+    let document = document(args.format, &summaries, groups.as_ref(), &options)?;
+    output::write(args.output.as_deref(), &document)?;
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Groups the crashes against the baseline, if one was given: their signatures are made anew where they are by other rules
+/// than the project's.
+fn compared(args: &ReportArgs, summaries: &mut [CrashSummary]) -> Result<Option<GroupReport>, Error> {
+    if args.baseline.is_empty() {
+        return Ok(None);
     }
-    match &args.output {
-        Some(path) => std::fs::write(path, &document)
-            .map_err(|error| Error::from(error).context(format!("cannot write {}", path.display())))?,
-        None => {
-            let mut out = terminal::stdout();
-            out.write_all(&document)?;
-            out.flush()?;
+    if matches!(
+        args.format,
+        ReportFormat::Text | ReportFormat::Json | ReportFormat::Jsonl | ReportFormat::Markdown
+    ) {
+        let hint = "`epitaph group --baseline` tells it in this format";
+        return Err(message("the stories in this format don't tell what is new", Some(hint)));
+    }
+    let rules = config::rules(&args.config)?;
+    let mut problems = Problems::default();
+    let mut baseline = Grouping::default();
+    for path in &args.baseline {
+        gather(path, &Selection::default(), &rules, &mut problems, &mut baseline)?;
+    }
+    terminal::warnings(&problems.warnings());
+    let mut grouping = Grouping::default();
+    for summary in summaries {
+        let signed = Digest::of(summary).is_some_and(|digest| digest.is_signed_by(&rules));
+        if !signed {
+            summary.signature = sign(summary, &rules);
+        }
+        let digest =
+            if signed { Digest::of(summary) } else { Digest::signed(summary.clone(), &rules) };
+        if let Some(mut digest) = digest {
+            digest.note_ignored(&rules);
+            grouping.add(digest, &Source::default());
         }
     }
-    Ok(if failed { Exit::Failed } else { Exit::Done })
+    let report = grouping.report(Some(&baseline), THRESHOLD, env!("CARGO_PKG_VERSION"));
+    terminal::warnings(&report.warnings);
+    Ok(Some(report))
+}
+
+fn document(
+    format: ReportFormat,
+    summaries: &[CrashSummary],
+    groups: Option<&GroupReport>,
+    options: &Options,
+) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let format = match format {
+        ReportFormat::Github | ReportFormat::Azure => {
+            let reader = if format == ReportFormat::Github { Reader::GitHub } else { Reader::Azure };
+            let repository = options.repository.as_deref();
+            match groups {
+                Some(groups) => annotations::render_against(summaries, groups, reader, repository, &mut out)?,
+                None => annotations::render(summaries, reader, repository, &mut out)?,
+            }
+            return Ok(out);
+        }
+        ReportFormat::Text => Format::Text,
+        ReportFormat::Json => Format::Json,
+        ReportFormat::Jsonl => Format::Jsonl,
+        ReportFormat::Markdown => Format::Markdown,
+        ReportFormat::Junit => Format::Junit,
+        ReportFormat::Html => Format::Html,
+        ReportFormat::Sarif => Format::Sarif,
+        ReportFormat::Gitlab => Format::Gitlab,
+    };
+    match groups {
+        Some(groups) => render_against(summaries, groups, format, options, &mut out)?,
+        None => render(summaries, format, options, &mut out)?,
+    }
+    Ok(out)
 }
 
 /// Returns a crash's summary as it was kept, or else the one that its core gives.
@@ -93,15 +150,4 @@ fn summaries_of(
         }
         None => Ok(Vec::new()),
     }
-}
-
-/// Writes the commands that tell a CI system of the crashes; the variable names the folder of its checkout.
-fn annotate(
-    summaries: &[CrashSummary],
-    reader: Reader,
-    checkout: &str,
-    out: &mut Vec<u8>,
-) -> std::io::Result<()> {
-    let repository = variable(checkout).map(PathBuf::from).or_else(|| std::env::current_dir().ok());
-    annotations::render(summaries, reader, repository.as_deref(), out)
 }

@@ -3,13 +3,10 @@
 use std::collections::HashSet;
 
 use epitaph_summary::{CrashSummary, Module};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::text::plain;
+use crate::escape::uri_path;
 use crate::frames::basename;
-
-/// What is encoded in a part of a path: all that could end it, or mean something to a browser.
-const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The longest path that is linked to, in bytes: longer ones are no files.
 const LONGEST: usize = 1024;
@@ -67,9 +64,7 @@ fn relative(path: &str) -> Option<String> {
     if path.len() > LONGEST || !path.split('/').all(leads_on) {
         return None;
     }
-    let parts: Vec<String> =
-        path.split('/').map(|part| utf8_percent_encode(part, PART).to_string()).collect();
-    Some(parts.join("/"))
+    Some(uri_path(path))
 }
 
 /// Tells whether a text may name a crash's place in the page: one that `epitaph` makes. It begins with a digit, so that it
