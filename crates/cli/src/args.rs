@@ -395,7 +395,7 @@ pub(crate) struct ReportArgs {
     pub(crate) baseline: Vec<PathBuf>,
     /// Put the crashes into the test cases of the job's own JUnit file that died, and write that file; with -o and the
     /// same name, in its place
-    #[arg(long, value_name = "JUNIT", env = "EPITAPH_MERGE")]
+    #[arg(long, value_name = "JUNIT", conflicts_with = "baseline", env = "EPITAPH_MERGE")]
     pub(crate) merge: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,

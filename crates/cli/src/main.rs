@@ -5,6 +5,7 @@
 
 mod announce;
 mod args;
+mod browser;
 mod checkout;
 mod ci;
 mod circleci_token;
@@ -13,6 +14,7 @@ mod commands;
 mod config;
 mod coreless;
 mod debuginfod;
+mod desk;
 mod earlier;
 mod environment;
 mod error;

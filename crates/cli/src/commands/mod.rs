@@ -8,6 +8,7 @@ pub(crate) mod group;
 pub(crate) mod handler;
 pub(crate) mod init;
 pub(crate) mod ls;
+pub(crate) mod merge;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod report;

@@ -1,6 +1,6 @@
 //! `epitaph report`: render crashes in a format.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use epitaph_bundle::{CoreInTree, Identities, OpenLimits, Problems, read_summaries};
 use epitaph_report::annotations::{self, Reader};
@@ -12,6 +12,7 @@ use epitaph_triage::Silent;
 
 use crate::args::{ReportArgs, ReportFormat, Threads};
 use crate::checkout::repository;
+use crate::commands::merge;
 use crate::commands::show::{crashes_at, tree};
 use crate::error::{Error, message};
 use crate::examine::Examiner;
@@ -24,24 +25,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
     let examiner = Examiner::new(&args.search, config::rules(&args.config)?)
         .crashed_thread_only(args.threads == Threads::Crashed);
     let identities = keys::identities(&args.identity)?;
-    let mut summaries = Vec::new();
-    let mut failed = false;
-    for path in &args.paths {
-        let crashes = crashes_at(path).unwrap_or_else(|error| {
-            error.print();
-            failed = true;
-            Vec::new()
-        });
-        for crash in crashes {
-            match summaries_of(&crash, tree(path), &examiner, &identities) {
-                Ok(found) => summaries.extend(found),
-                Err(error) => {
-                    error.print();
-                    failed = true;
-                }
-            }
-        }
-    }
+    let (mut summaries, failed) = summaries_at(&args.paths, &examiner, &identities);
     let options = Options {
         color: args.output.is_none(),
         width: if args.output.is_none() { terminal::width() } else { None },
@@ -52,10 +36,41 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, Error> {
         repository: repository(args.search.source_root.as_deref()),
         ..Options::default()
     };
+    if let Some(report) = &args.merge {
+        merge::run(report, args.output.as_deref(), &summaries, &options)?;
+        return Ok(if failed { Exit::Failed } else { Exit::Done });
+    }
     let groups = compared(args, &mut summaries)?;
     let document = document(args.format, &summaries, groups.as_ref(), &options)?;
     output::write(args.output.as_deref(), &document)?;
     Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Returns the crashes at paths, and whether something there could not be read, which is told.
+pub(crate) fn summaries_at(
+    paths: &[PathBuf],
+    examiner: &Examiner<'_>,
+    identities: &Identities,
+) -> (Vec<CrashSummary>, bool) {
+    let mut summaries = Vec::new();
+    let mut failed = false;
+    for path in paths {
+        let crashes = crashes_at(path).unwrap_or_else(|error| {
+            error.print();
+            failed = true;
+            Vec::new()
+        });
+        for crash in crashes {
+            match summaries_of(&crash, tree(path), examiner, identities) {
+                Ok(found) => summaries.extend(found),
+                Err(error) => {
+                    error.print();
+                    failed = true;
+                }
+            }
+        }
+    }
+    (summaries, failed)
 }
 
 /// Groups the crashes against the baseline, if one was given: their signatures are made anew where they are by other rules
