@@ -79,8 +79,21 @@ $(PEERS)/node_modules/.bin/azurite-blob: $(PEERS)/bin/pip
 	npm install --silent --prefix $(PEERS) azurite@3.35.0 || \
 		echo "Azurite could not be installed: an object store is not tried"
 
+# What people read our formats with: JUnit, SARIF, Markdown, HTML.
+READERS := target/readers
+
+$(READERS)/bin/junit2html:
+	EPITAPH_TEST_ALL=1 tests/setup.sh
+	python3 -m venv $(READERS) && $(READERS)/bin/pip -q install junitparser==5.0.3 junit2html==31.1.4 sarif-tools==3.0.5 \
+		cmarkgfm==2025.10.22 jsonschema==4.26.0 || \
+		echo "junitparser and its like could not be installed: whether our formats can be read is not tried"
+
+$(READERS)/node_modules/.bin/html-validate: $(READERS)/bin/junit2html
+	npm install --silent --no-save --prefix $(READERS) html-validate@10.17.0 @microsoft/sarif-multitool-linux@5.7.0 || \
+		echo "html-validate and the validator of SARIF could not be installed: pages and SARIF are not validated"
+
 .PHONY: peers
-peers: $(PEERS)/bin/moto_server $(PEERS)/bin/duckdb $(PEERS)/node_modules/.bin/azurite-blob ## install what `make test-all` compares with
+peers: $(PEERS)/bin/moto_server $(PEERS)/bin/duckdb $(PEERS)/node_modules/.bin/azurite-blob $(READERS)/node_modules/.bin/html-validate ## install what `make test-all` compares with
 
 .PHONY: test-all
 test-all: dist $(SCHEMAS) $(AXE) peers ## run the long sweeps too, and the static binary

@@ -27,7 +27,9 @@ pub(crate) fn open(url: &str) {
         // Waited for, so that it leaves no zombie while this goes on.
         Ok(mut browser) => drop(std::thread::spawn(move || browser.wait())),
         Err(error) => {
-            terminal::warning(&format!("no browser could be started ({program}: {error}): open {url} in one"));
+            terminal::warning(&format!(
+                "no browser could be started ({program}: {error}): open {url} in one"
+            ));
         }
     }
 }

@@ -226,7 +226,10 @@ mod tests {
             "{}",
             commands[9]
         );
-        assert_eq!(super::tests::commands(&[CrashSummary::new("0"), CrashSummary::new("0")], Reader::GitHub).len(), 2);
+        assert_eq!(
+            super::tests::commands(&[CrashSummary::new("0"), CrashSummary::new("0")], Reader::GitHub).len(),
+            2
+        );
     }
 
     #[test]

@@ -140,8 +140,7 @@ impl<'a> Finding<'a> {
 pub(crate) fn inside<'a>(file: &'a str, repository: Option<&Path>) -> Option<&'a str> {
     let file = Path::new(file);
     let inside = if file.is_absolute() { file.strip_prefix(repository?).ok()? } else { file };
-    let is_plain =
-        inside.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let is_plain = inside.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     let file = inside.to_str().filter(|_| is_plain)?;
     let file = file.strip_prefix("./").unwrap_or(file);
     (!file.is_empty()).then_some(file)
@@ -155,7 +154,8 @@ fn blamed(summary: &CrashSummary) -> Option<&Frame> {
 
 fn message(what: &str, count: u64, bucket: Option<&Bucket>) -> String {
     let times = if count > 1 { format!(" ({} times)", grouped(count)) } else { String::new() };
-    let standing = bucket.and_then(facts::standing).map(|standing| format!("{standing}: ")).unwrap_or_default();
+    let standing =
+        bucket.and_then(facts::standing).map(|standing| format!("{standing}: ")).unwrap_or_default();
     let like = bucket.and_then(facts::likeness).map(|like| format!("; {like}")).unwrap_or_default();
     brief(&format!("{standing}{what}{times}{like}"), MESSAGE)
 }

@@ -28,7 +28,16 @@ pub enum Format {
 impl Format {
     /// Returns every format.
     pub fn all() -> &'static [Format] {
-        &[Format::Text, Format::Json, Format::Jsonl, Format::Markdown, Format::Junit, Format::Html, Format::Sarif, Format::Gitlab]
+        &[
+            Format::Text,
+            Format::Json,
+            Format::Jsonl,
+            Format::Markdown,
+            Format::Junit,
+            Format::Html,
+            Format::Sarif,
+            Format::Gitlab,
+        ]
     }
 
     /// Returns the format's name, as users type it.
@@ -92,6 +101,9 @@ mod tests {
     fn an_unknown_name_is_refused_with_the_known_ones() {
         let error = "pdf".parse::<Format>().unwrap_err();
         assert_eq!(error.to_string(), "unknown report format \"pdf\"");
-        assert_eq!(error.hint().unwrap(), "use one of: text, json, jsonl, markdown, junit, html, sarif, gitlab");
+        assert_eq!(
+            error.hint().unwrap(),
+            "use one of: text, json, jsonl, markdown, junit, html, sarif, gitlab"
+        );
     }
 }

@@ -102,7 +102,9 @@ mod tests {
     #[test]
     fn the_line_counts_only_within_the_repository() {
         let mut summary = fixtures::wild_write();
-        let location = |summary: &CrashSummary, root| rendered(std::slice::from_ref(summary), root)[0]["location"].clone();
+        let location = |summary: &CrashSummary, root| {
+            rendered(std::slice::from_ref(summary), root)[0]["location"].clone()
+        };
         assert_eq!(location(&summary, "/ci")["path"], "src/compute.c");
         for frame in &mut summary.threads[0].frames {
             frame.file = frame.file.take().map(|file| format!("/ci/{file}"));

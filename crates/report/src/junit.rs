@@ -14,8 +14,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use crate::escape::{brief, clean, shortened};
 use crate::facts::facts;
 use crate::frames;
-use crate::headline::{Headline, UNKNOWN_SIGNAL, program, signal_name, test_name};
 use crate::groups;
+use crate::headline::{Headline, UNKNOWN_SIGNAL, program, signal_name, test_name};
 use crate::kinds;
 use crate::line::Line;
 use crate::modules;
@@ -66,12 +66,7 @@ pub(crate) type Taken = HashMap<(String, String), u64>;
 
 /// Makes the case of one summary, of which a baseline says its `standing`; `taken` holds the classes and names that are in
 /// use.
-fn case(
-    summary: &CrashSummary,
-    standing: Option<&str>,
-    options: &Options,
-    taken: &mut Taken,
-) -> TestCase {
+fn case(summary: &CrashSummary, standing: Option<&str>, options: &Options, taken: &mut Taken) -> TestCase {
     let told = Told::of(summary, standing, options);
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_type(told.kind);
@@ -108,7 +103,8 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) fn of(summary: &CrashSummary, standing: Option<&str>, options: &Options) -> Told {
         let headline = Headline::of(summary).sentence();
-        let headline = standing.map_or_else(|| headline.clone(), |standing| format!("{standing}: {headline}"));
+        let headline =
+            standing.map_or_else(|| headline.clone(), |standing| format!("{standing}: {headline}"));
         let place = Place::of(summary).map(|place| place.whole_phrase());
         let message = [Some(headline), place].into_iter().flatten().collect::<Vec<_>>().join(", ");
         Told {

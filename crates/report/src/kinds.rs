@@ -130,7 +130,8 @@ struct Buckets<'a>(HashMap<BucketKey, (Option<usize>, &'a Bucket)>);
 impl<'a> Buckets<'a> {
     fn of(groups: &'a GroupReport) -> Buckets<'a> {
         let grouped = groups.groups.iter().enumerate();
-        let grouped = grouped.flat_map(|(number, group)| group.buckets.iter().map(move |it| (Some(number), it)));
+        let grouped =
+            grouped.flat_map(|(number, group)| group.buckets.iter().map(move |it| (Some(number), it)));
         let ignored = groups.ignored.iter().map(|bucket| (None, bucket));
         Buckets(grouped.chain(ignored).map(|(number, it)| (BucketKey::of_bucket(it), (number, it))).collect())
     }
@@ -222,7 +223,8 @@ mod tests {
             ..GroupReport::default()
         };
         let kinds = kinds(&all, &groups);
-        let told: Vec<_> = kinds.iter().map(|kind| (kind.newest.id.as_deref().unwrap(), kind.alike)).collect();
+        let told: Vec<_> =
+            kinds.iter().map(|kind| (kind.newest.id.as_deref().unwrap(), kind.alike)).collect();
         assert_eq!(told, [("d", 0), ("b", 1), ("a", 0), ("c", 0)]);
         assert_eq!(kinds[3].bucket.unwrap().ignored.as_deref(), Some("on purpose"));
     }

@@ -130,7 +130,9 @@ pub fn render_against(
         Format::Junit => junit::render(summaries, groups, options, out),
         Format::Sarif => sarif::render(summaries, groups, repository, out),
         Format::Gitlab => gitlab::render(summaries, groups, repository, out),
-        Format::Text | Format::Json | Format::Jsonl | Format::Markdown => render(summaries, format, options, out),
+        Format::Text | Format::Json | Format::Jsonl | Format::Markdown => {
+            render(summaries, format, options, out)
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use epitaph_store::{Network, Spool};
 
-use super::{CiArgs, ConfigArgs, SearchArgs};
 use super::keys::{EncryptArgs, IdentityArgs, OidcArgs};
 use super::parse::{parse_age, parse_span, parse_transfers};
+use super::{CiArgs, ConfigArgs, SearchArgs};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -34,8 +34,7 @@ pub(crate) fn run(
         None => output::write(None, &merged.xml)?,
     }
     let count = |what| merged.placed.iter().filter(|placed| **placed == what).count();
-    let (matched, added, there) =
-        (count(Placed::Matched), count(Placed::Added), count(Placed::AlreadyThere));
+    let (matched, added, there) = (count(Placed::Matched), count(Placed::Added), count(Placed::AlreadyThere));
     terminal::note(&format!(
         "{}: {matched} in the test cases that died, {added} in cases of their own, {there} were there already",
         report.display()

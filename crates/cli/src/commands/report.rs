@@ -99,8 +99,7 @@ fn compared(args: &ReportArgs, summaries: &mut [CrashSummary]) -> Result<Option<
         if !signed {
             summary.signature = sign(summary, &rules);
         }
-        let digest =
-            if signed { Digest::of(summary) } else { Digest::signed(summary.clone(), &rules) };
+        let digest = if signed { Digest::of(summary) } else { Digest::signed(summary.clone(), &rules) };
         if let Some(mut digest) = digest {
             digest.note_ignored(&rules);
             grouping.add(digest, &Source::default());

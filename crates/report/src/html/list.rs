@@ -66,7 +66,8 @@ pub(super) fn facets(kinds: &[Kind<'_>]) -> Vec<Facet> {
         useful.then_some(Facet { label, values })
     };
     let known = of("status", |kind| kind.bucket.and_then(standing).map(str::to_owned));
-    let (signal, program) = (of("signal", |kind| signal(kind.newest)), of("program", |kind| subject(kind.newest)));
+    let (signal, program) =
+        (of("signal", |kind| signal(kind.newest)), of("program", |kind| subject(kind.newest)));
     [known, signal, program].into_iter().flatten().collect()
 }
 

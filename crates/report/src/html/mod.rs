@@ -141,8 +141,7 @@ fn counted(crashes: usize, kinds: usize) -> String {
 /// From when to when.
 fn span(kinds: &[Kind<'_>]) -> Markup {
     let times = || {
-        let all =
-            kinds.iter().flat_map(Kind::all);
+        let all = kinds.iter().flat_map(Kind::all);
         all.filter_map(|summary| summary.time.as_deref())
     };
     html! {

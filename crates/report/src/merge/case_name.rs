@@ -59,7 +59,8 @@ fn split(framework: &str, name: &str) -> Option<(String, String)> {
 /// The parts of a name, without what frameworks write between them.
 fn parts(name: &str) -> Vec<String> {
     let name = name.replace(".py::", "::");
-    let name = name.strip_suffix(".py").unwrap_or(&name).replace("::", "\0").replace(['/', '.', '\\', '#'], "\0");
+    let name =
+        name.strip_suffix(".py").unwrap_or(&name).replace("::", "\0").replace(['/', '.', '\\', '#'], "\0");
     name.split('\0').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
@@ -103,7 +104,8 @@ pub(super) fn found(wanted: &Wanted, document: &Document) -> Option<usize> {
     let best = fits.iter().map(|(fit, _)| *fit).min()?;
     let best: Vec<usize> = fits.into_iter().filter(|(fit, _)| *fit == best).map(|(_, index)| index).collect();
     only(&best, document).or_else(|| {
-        let of_program: Vec<usize> = best.iter().copied().filter(|index| is_of(*index, wanted, document)).collect();
+        let of_program: Vec<usize> =
+            best.iter().copied().filter(|index| is_of(*index, wanted, document)).collect();
         only(&of_program, document)
     })
 }
@@ -119,9 +121,10 @@ fn only(cases: &[usize], document: &Document) -> Option<usize> {
 fn is_of(index: usize, wanted: &Wanted, document: &Document) -> bool {
     let Some(case) = document.cases.get(index) else { return false };
     // A test binary of Rust has a hash at its end, and nextest calls it `package::binary`.
-    let stem = wanted.program.rsplit_once('-').filter(|(_, hash)| {
-        hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-    });
+    let stem = wanted
+        .program
+        .rsplit_once('-')
+        .filter(|(_, hash)| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let stem = stem.map_or(wanted.program.as_str(), |(stem, _)| stem);
     let plain = |name: &str| name.replace('-', "_");
     let called = |name: &str| {

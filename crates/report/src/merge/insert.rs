@@ -52,14 +52,23 @@ impl Counts {
 }
 
 /// Puts crashes into the case that they died in.
-pub(super) fn into_case(case: &Case, crashes: &[Told], escape: Escape, counts: &mut Counts, edits: &mut Edits) {
+pub(super) fn into_case(
+    case: &Case,
+    crashes: &[Told],
+    escape: Escape,
+    counts: &mut Counts,
+    edits: &mut Edits,
+) {
     let of = |kinds: &[Kind]| case.outcomes.iter().find(|it| kinds.contains(&it.kind));
     let failed = of(&[Kind::Failure, Kind::Error]);
     let skipped = of(&[Kind::Skipped]);
     let output = of(&[Kind::Output]);
     let mut own = String::new();
-    let mut story: Vec<&str> = crashes.iter().map(|told| told.story.as_str()).filter(|it| !it.is_empty()).collect();
-    let said = skipped.and_then(|skipped| skipped.tag.value("message")).map(|why| format!("reported as skipped: {why}"));
+    let mut story: Vec<&str> =
+        crashes.iter().map(|told| told.story.as_str()).filter(|it| !it.is_empty()).collect();
+    let said = skipped
+        .and_then(|skipped| skipped.tag.value("message"))
+        .map(|why| format!("reported as skipped: {why}"));
     story.extend(said.as_deref());
     let messages: Vec<&str> = crashes.iter().map(|told| told.message.as_str()).collect();
     let message = messages.join("; ");
@@ -76,7 +85,8 @@ pub(super) fn into_case(case: &Case, crashes: &[Told], escape: Escape, counts: &
             }
         }
     }
-    let told: Vec<&str> = crashes.iter().map(|told| told.output.as_str()).filter(|it| !it.is_empty()).collect();
+    let told: Vec<&str> =
+        crashes.iter().map(|told| told.output.as_str()).filter(|it| !it.is_empty()).collect();
     let told = told.join("\n\n");
     match output {
         Some(output) if !told.is_empty() => before_words(&output.tag, "", &told, escape, edits),

@@ -114,12 +114,14 @@ pub(super) fn scan(report: &[u8]) -> Result<Document, MergeError> {
     if is_wide {
         return Err(MergeError::Encoding);
     }
-    let mut scanner = Scanner { document: Document { is_utf8: true, ..Document::default() }, ..Scanner::default() };
+    let mut scanner =
+        Scanner { document: Document { is_utf8: true, ..Document::default() }, ..Scanner::default() };
     let mut reader = Reader::from_reader(report);
     reader.config_mut().check_end_names = true;
     loop {
         let start = position(reader.buffer_position());
-        let malformed = |error: &dyn std::fmt::Display, at| MergeError::Malformed { what: error.to_string(), at };
+        let malformed =
+            |error: &dyn std::fmt::Display, at| MergeError::Malformed { what: error.to_string(), at };
         let event = match reader.read_event() {
             Ok(event) => event,
             Err(error) => {
@@ -176,7 +178,12 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn start(&mut self, start: &BytesStart<'_>, bytes: Range<usize>, is_empty: bool) -> Result<(), MergeError> {
+    fn start(
+        &mut self,
+        start: &BytesStart<'_>,
+        bytes: Range<usize>,
+        is_empty: bool,
+    ) -> Result<(), MergeError> {
         if self.open.len() >= DEEPEST {
             return Err(MergeError::TooDeep);
         }
@@ -188,7 +195,10 @@ impl Scanner {
             }
         }
         let suites = || -> Vec<usize> {
-            self.open.iter().filter_map(|it| if let Open::Suite(index) = it { Some(*index) } else { None }).collect()
+            self.open
+                .iter()
+                .filter_map(|it| if let Open::Suite(index) = it { Some(*index) } else { None })
+                .collect()
         };
         let in_case = match self.open.last() {
             Some(Open::Case(index)) => Some(*index),
@@ -261,7 +271,12 @@ impl Scanner {
 }
 
 /// Reads a start tag and the places of its attributes.
-fn tag(start: &BytesStart<'_>, bytes: Range<usize>, is_empty: bool, element: &str) -> Result<Tag, MergeError> {
+fn tag(
+    start: &BytesStart<'_>,
+    bytes: Range<usize>,
+    is_empty: bool,
+    element: &str,
+) -> Result<Tag, MergeError> {
     // After `<`, the content begins: values are slices of it.
     let content: &[u8] = start;
     let origin = bytes.start + 1;

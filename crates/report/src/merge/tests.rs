@@ -53,12 +53,16 @@ fn a_failed_case_keeps_its_words_beneath_the_crash() {
     assert!(xml.contains("#0") && xml.contains("<![CDATA[was <3>]]></failure>"), "{xml}");
     assert!(xml.contains("crash: 2026-1"), "{xml}");
     // It failed before: the counts stay.
-    assert!(xml.contains(r#"<testsuites tests="3" failures="1" errors="0" skipped='1' name="AllTests">"#), "{xml}");
+    assert!(
+        xml.contains(r#"<testsuites tests="3" failures="1" errors="0" skipped='1' name="AllTests">"#),
+        "{xml}"
+    );
 }
 
 #[test]
 fn a_case_that_had_not_failed_becomes_an_error_and_is_counted() {
-    let crashes = [crash("2026-1", "tests", "gtest", "Cart.Full"), crash("2026-2", "tests", "gtest", "Cart.Later")];
+    let crashes =
+        [crash("2026-1", "tests", "gtest", "Cart.Full"), crash("2026-2", "tests", "gtest", "Cart.Later")];
     let (xml, placed) = merged(GTEST, &crashes);
     assert_eq!(placed, [Placed::Matched, Placed::Matched]);
     let after = document(&xml);
@@ -83,8 +87,13 @@ fn a_case_that_is_missing_is_added_where_it_belongs() {
     assert_eq!(placed, [Placed::Added, Placed::Added]);
     let after = document(&xml);
     assert_eq!(case(&after, "Gone").class, "Cart");
-    assert_eq!(after.suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>(), ["AllTests", "Cart", "epitaph"]);
-    let counts = |index: usize| ["tests", "errors"].map(|name| after.suites[index].tag.value(name).unwrap().to_owned());
+    assert_eq!(
+        after.suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>(),
+        ["AllTests", "Cart", "epitaph"]
+    );
+    let counts = |index: usize| {
+        ["tests", "errors"].map(|name| after.suites[index].tag.value(name).unwrap().to_owned())
+    };
     assert_eq!([counts(0), counts(1), counts(2)], [["5", "2"], ["4", "1"], ["1", "1"]]);
 }
 
@@ -99,11 +108,18 @@ fn merging_twice_changes_nothing() {
 #[test]
 fn tests_are_found_as_their_frameworks_report_them() {
     let report = |class: &str, name: &str| {
-        format!("<testsuite name=\"s\"><testcase classname=\"{class}\" name=\"{name}\"/><testcase name=\"x\"/></testsuite>")
+        format!(
+            "<testsuite name=\"s\"><testcase classname=\"{class}\" name=\"{name}\"/><testcase name=\"x\"/></testsuite>"
+        )
     };
     for (framework, test, class, name) in [
         ("gtest", "Sizes/Cart.Holds/3", "Sizes/Cart", "Holds/3"),
-        ("pytest", "tests/test_cart.py::TestCart::test_sum[1-a]", "tests.test_cart.TestCart", "test_sum[1-a]"),
+        (
+            "pytest",
+            "tests/test_cart.py::TestCart::test_sum[1-a]",
+            "tests.test_cart.TestCart",
+            "test_sum[1-a]",
+        ),
         ("nextest", "cart::tests::sum", "shop::cart", "cart::tests::sum"),
         ("cargo-test", "cart::tests::sum", "cart::tests", "sum"),
         ("ctest", "cart_sum", "cart_sum", "cart_sum"),
@@ -114,7 +130,9 @@ fn tests_are_found_as_their_frameworks_report_them() {
         let (_, placed) = merged(&report(class, name), &[crash("2026-1", "shop", framework, test)]);
         assert_eq!(placed, [Placed::Matched], "{framework}: {test}");
     }
-    for (test, class, name) in [("sum", "a", "sum_of_all"), ("Cart.Empty", "Bag", "Empty"), ("a.b", "xa", "b")] {
+    for (test, class, name) in
+        [("sum", "a", "sum_of_all"), ("Cart.Empty", "Bag", "Empty"), ("a.b", "xa", "b")]
+    {
         let (_, placed) = merged(&report(class, name), &[crash("2026-1", "shop", "gtest", test)]);
         assert_eq!(placed, [Placed::Added], "{test}");
     }

@@ -77,8 +77,7 @@ pub(super) fn artifact(file: &str, repository: Option<&Path>) -> Option<Value> {
 fn around(source: &[SourceLine]) -> Option<Value> {
     let (first, last) = (source.first()?.line, source.last()?.line);
     let whole = last.checked_sub(first).is_some_and(|lines| lines as usize + 1 == source.len());
-    (whole && first > 0)
-        .then(|| json!({ "startLine": first, "endLine": last, "snippet": snippet(source) }))
+    (whole && first > 0).then(|| json!({ "startLine": first, "endLine": last, "snippet": snippet(source) }))
 }
 
 fn snippet(source: &[SourceLine]) -> Value {

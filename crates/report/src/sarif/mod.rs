@@ -29,7 +29,8 @@ use crate::finding::{self, Finding};
 use crate::quantity::plural;
 
 /// Where the schema lies that a file says it follows.
-const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// What names the output folder among the job's artifacts.
 const OUTPUT: &str = "EPITAPH_OUT";

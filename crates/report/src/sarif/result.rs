@@ -82,7 +82,8 @@ fn baseline_state(finding: &Finding<'_>, gone: bool) -> Option<&'static str> {
     })
 }
 
-/// Where it is. GitHub refuses a result without a file: where there are no sources, that is the program.
+/// Where it is. GitHub refuses a result without a file and a line: where there are no sources, that is the program, whose
+/// line means nothing.
 fn primary(finding: &Finding<'_>, repository: Option<&Path>) -> Value {
     let thread = finding.crash.and_then(|crash| Some((crash, main_thread(crash)?.1)));
     let frame = thread.and_then(|(crash, thread)| thread.frames.get(blamed_frame(crash, thread)?));
@@ -94,7 +95,7 @@ fn primary(finding: &Finding<'_>, repository: Option<&Path>) -> Value {
         let path = finding.crash.and_then(|crash| crash.process.as_ref()?.executable.as_deref());
         let artifact = path.and_then(|path| location::artifact(path, repository));
         let named = || json!({ "uri": uri_path(if finding.subject.is_empty() { "crash" } else { &finding.subject }) });
-        json!({ "artifactLocation": artifact.unwrap_or_else(named) })
+        json!({ "artifactLocation": artifact.unwrap_or_else(named), "region": { "startLine": 1 } })
     };
     let mut location = Map::new();
     location.insert("physicalLocation".into(), physical.unwrap_or_else(program));
@@ -168,7 +169,10 @@ fn details(crash: &CrashSummary, repository: Option<&Path>) -> Map<String, Value
     if let Some(core) = core.filter(is_ours) {
         let artifact = json!({ "uri": uri_path(core), "uriBaseId": super::OUTPUT });
         let description = json!({ "text": "The core, among the job's artifacts" });
-        details.insert("attachments".into(), json!([{ "description": description, "artifactLocation": artifact }]));
+        details.insert(
+            "attachments".into(),
+            json!([{ "description": description, "artifactLocation": artifact }]),
+        );
     }
     details
 }
@@ -220,8 +224,11 @@ fn code_flow(crash: &CrashSummary, thread: &Thread, repository: Option<&Path>) -
 /// Places that have to do with it: where an assertion or a panic stands, and the user's own callers.
 fn related(crash: &CrashSummary, repository: Option<&Path>) -> Vec<Value> {
     let cause = crash.cause.as_ref();
-    let assertion = cause.and_then(|cause| cause.assertion.as_ref()).map(|it| (it.file.as_deref(), it.line, "the assertion"));
-    let panic = cause.and_then(|cause| cause.panic.as_ref()).map(|it| (it.file.as_deref(), it.line, "the panic"));
+    let assertion = cause
+        .and_then(|cause| cause.assertion.as_ref())
+        .map(|it| (it.file.as_deref(), it.line, "the assertion"));
+    let panic =
+        cause.and_then(|cause| cause.panic.as_ref()).map(|it| (it.file.as_deref(), it.line, "the panic"));
     let said = [assertion, panic].into_iter().flatten().filter_map(|(file, line, what)| {
         let place = SourcePlace { file: file?, line, column: None, source: &[] };
         Some((place.physical(repository)?, what.to_owned()))

@@ -54,10 +54,10 @@ fn a_crash_is_told_with_its_place_its_stack_and_the_way_to_it() {
         ..Frame::default()
     };
     let mut first = frame("lex", "/ci/build/src/a b.c", 20);
-    first.source =
-        (19..22).map(|line| SourceLine { line, text: format!("\tline {line}") }).collect();
+    first.source = (19..22).map(|line| SourceLine { line, text: format!("\tline {line}") }).collect();
     summary.signal.as_mut().unwrap().after = None;
-    summary.threads[0].frames = vec![first, frame("parse", "/ci/build/src/parse.c", 7), frame("main", "/elsewhere/main.c", 3)];
+    summary.threads[0].frames =
+        vec![first, frame("parse", "/ci/build/src/parse.c", 7), frame("main", "/elsewhere/main.c", 3)];
     let log = rendered(&[summary], OF_GITHUB);
     let result = &results(&log)[0];
     assert_eq!((&result["ruleId"], &result["level"]), (&json!("use_after_free"), &json!("error")));
@@ -67,7 +67,10 @@ fn a_crash_is_told_with_its_place_its_stack_and_the_way_to_it() {
     assert_eq!(place["contextRegion"]["endLine"], 21);
     let stack = result["stacks"][0]["frames"].as_array().unwrap();
     assert_eq!(stack.len(), 3);
-    assert_eq!(stack[2]["location"]["physicalLocation"]["artifactLocation"]["uri"], "file:///elsewhere/main.c");
+    assert_eq!(
+        stack[2]["location"]["physicalLocation"]["artifactLocation"]["uri"],
+        "file:///elsewhere/main.c"
+    );
     assert_eq!(stack[0]["location"]["physicalLocation"]["address"]["absoluteAddress"], 0x401136);
     // The outermost call comes first, and what isn't in the repository is no part of it.
     let flow = result["codeFlows"][0]["threadFlows"][0]["locations"].as_array().unwrap();
