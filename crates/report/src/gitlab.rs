@@ -46,14 +46,14 @@ fn object(finding: &Finding<'_>, repository: Option<&Path>) -> Value {
     let file = finding.in_repository(repository);
     let line = finding.line.filter(|_| file.is_some()).unwrap_or(1);
     let program = || if finding.subject.is_empty() { "crash".to_owned() } else { finding.subject.clone() };
-    let fingerprint: String =
-        Sha256::digest(&finding.fingerprint).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash = Sha256::digest(&finding.fingerprint);
+    let hex: Vec<String> = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     json!({
         "type": "issue",
         "description": finding.message,
         "check_name": finding.class,
         "categories": ["Bug Risk"],
-        "fingerprint": fingerprint,
+        "fingerprint": hex.concat(),
         "severity": severity(finding),
         "location": { "path": file.unwrap_or_else(program), "lines": { "begin": line } },
     })

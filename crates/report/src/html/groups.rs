@@ -95,15 +95,15 @@ fn rendered(group: &Group, open: bool) -> Markup {
                 }
             }
             article.crash tabindex="-1" {
-                @for bucket in group.buckets.iter().take(MOST_BUCKETS) { (signature(bucket)) }
+                @for bucket in group.buckets.iter().take(MOST_BUCKETS) { (signature(bucket, group.buckets.len() > 1)) }
                 @if more > 0 { p.faint { "And " (plural(more, "more signature")) "." } }
             }
         }
     }
 }
 
-/// One signature with all that is known of its crashes.
-fn signature(bucket: &Bucket) -> Markup {
+/// One signature with all that is known of its crashes; its title where it is one of several.
+fn signature(bucket: &Bucket, titled: bool) -> Markup {
     let facts: [(&str, Option<String>); 7] = [
         ("program", facts::subject(bucket)),
         ("seen", facts::seen(bucket.first_seen.as_deref(), bucket.last_seen.as_deref())),
@@ -115,14 +115,20 @@ fn signature(bucket: &Bucket) -> Markup {
     ];
     html! {
         section.signature {
-            h3 { (grouped(bucket.count)) " × " (shown_to(&facts::title(bucket), SHORT)) }
-            @if let Some(file) = bucket.place.as_ref().and_then(|place| place.file.as_deref()) {
-                p { "at " code { (path(file)) @if let Some(line) = bucket.place.as_ref().and_then(|place| place.line) { ":" (line) } } }
+            @if titled { h3 { (grouped(bucket.count)) " × " (shown_to(&facts::title(bucket), SHORT)) } }
+            div.columns {
+                div.told {
+                    @if let Some(file) = bucket.place.as_ref().and_then(|place| place.file.as_deref()) {
+                        p { "at " code { (path(file)) @if let Some(line) = bucket.place.as_ref().and_then(|place| place.line) { ":" (line) } } }
+                    }
+                    @if bucket.lines.len() > 1 {
+                        ol.frames.plain { @for line in bucket.lines.iter().skip(1) { li { code { (shown(line)) } } } }
+                    }
+                }
+                div.facts {
+                    dl { @for (label, text) in facts { @if let Some(text) = text { div { dt { (label) } dd { (shown(&text)) } } } } }
+                }
             }
-            @if bucket.lines.len() > 1 {
-                ol.frames.plain { @for line in bucket.lines.iter().skip(1) { li { code { (shown(line)) } } } }
-            }
-            dl { @for (label, text) in facts { @if let Some(text) = text { div { dt { (label) } dd { (shown(&text)) } } } } }
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Addresses within the page and beside it.
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use epitaph_summary::{CrashSummary, Module};
+use epitaph_summary::{CrashSummary, Frame, Module};
 
 use super::text::plain;
 use crate::escape::uri_path;
+use crate::finding::inside;
 use crate::frames::basename;
 
 /// The longest path that is linked to, in bytes: longer ones are no files.
@@ -54,6 +56,25 @@ pub(super) fn module(module: &Module) -> Option<String> {
     relative(file_of(module)?)
 }
 
+/// Returns where a frame's line is on the web: at the commit that the job has built, where the forge is the job's own.
+pub(super) fn source(summary: &CrashSummary, frame: &Frame, repository: Option<&Path>) -> Option<String> {
+    let job = summary.collection.as_ref()?.ci.as_ref()?;
+    let page = job.page()?;
+    let commit = job
+        .sha
+        .as_deref()
+        .filter(|sha| (7..=64).contains(&sha.len()) && sha.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let file = inside(frame.file.as_deref()?, repository).filter(|file| file.len() <= LONGEST)?;
+    // Paths of their own: `OWNER/REPO/actions/…`, `GROUP/PROJECT/-/…`.
+    let base = match job.provider.as_deref()? {
+        "github" => format!("{}/blob", page.split_once("/actions/")?.0),
+        "gitlab" => format!("{}/-/blob", page.split_once("/-/")?.0),
+        _ => return None,
+    };
+    let line = frame.line.filter(|line| *line > 0).map(|line| format!("#L{line}")).unwrap_or_default();
+    Some(format!("{base}/{commit}/{}{line}", uri_path(file)))
+}
+
 fn file_of(module: &Module) -> Option<&str> {
     module.file.as_deref()
 }
@@ -95,7 +116,7 @@ impl Anchors {
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::Core;
+    use epitaph_summary::{CiJob, Collection, Core};
 
     use super::*;
 
@@ -122,6 +143,37 @@ mod tests {
             Some(Core { file: Some("crashes/20261122T101501Z-x/core.zst".into()), ..Core::default() });
         let names: Vec<_> = files(&summary).into_iter().map(|file| (file.what, file.name)).collect();
         assert_eq!(names, [("Core", "core.zst".to_owned()), ("Summary", "summary.json".to_owned())]);
+    }
+
+    #[test]
+    fn sources_are_linked_at_the_commit_where_the_forge_is_known() {
+        let mut summary = CrashSummary::new("0");
+        let frame = |file: &str| Frame { file: Some(file.into()), line: Some(7), ..Frame::default() };
+        let job = |provider: &str, url: &str, sha: &str| CiJob {
+            provider: Some(provider.into()),
+            url: Some(url.into()),
+            sha: Some(sha.into()),
+            ..CiJob::default()
+        };
+        let mut link = |job: CiJob, file: &str| {
+            summary.collection = Some(Collection { ci: Some(job), ..Collection::default() });
+            source(&summary, &frame(file), Some(Path::new("/ci/app")))
+        };
+        let github = || job("github", "https://github.com/acme/app/actions/runs/7", "0123abc");
+        assert_eq!(
+            link(github(), "/ci/app/src/a b.c").unwrap(),
+            "https://github.com/acme/app/blob/0123abc/src/a%20b.c#L7"
+        );
+        let gitlab = job("gitlab", "https://git.example/g/app/-/jobs/7", "0123abc");
+        assert_eq!(link(gitlab, "src/x.c").unwrap(), "https://git.example/g/app/-/blob/0123abc/src/x.c#L7");
+        assert_eq!(link(github(), "/usr/include/x.h"), None);
+        for (url, sha) in [
+            ("javascript:x/actions/", "0123abc"),
+            ("https://h/a/actions/", "../../x"),
+            ("https://h/a", "0123abc"),
+        ] {
+            assert_eq!(link(job("github", url, sha), "a.c"), None, "{url}");
+        }
     }
 
     #[test]

@@ -41,6 +41,9 @@ const MOST_ROWS: usize = 2000;
 /// The most values of a filter.
 const MOST_VALUES: usize = 8;
 
+/// What tells whether a kind is new.
+const STATUS: &str = "status";
+
 /// What a filter is called, and its values with the crashes that have them, the most frequent first.
 pub(super) struct Facet {
     /// `status`, `signal` or `program`.
@@ -51,7 +54,7 @@ pub(super) struct Facet {
 
 /// Returns the filters that tell crashes apart.
 pub(super) fn facets(kinds: &[Kind<'_>]) -> Vec<Facet> {
-    let of = |label, value: fn(&Kind<'_>) -> Option<String>| {
+    let of = |label: &'static str, value: fn(&Kind<'_>) -> Option<String>| {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for kind in kinds {
             if let Some(value) = value(kind) {
@@ -60,12 +63,12 @@ pub(super) fn facets(kinds: &[Kind<'_>]) -> Vec<Facet> {
         }
         let mut values: Vec<(String, u64)> = counts.into_iter().collect();
         // One that every crash has, or each has of its own, chooses nothing that the list doesn't.
-        let useful = values.len() > 1 && values.len() < kinds.len();
+        let useful = values.len() > 1 && (values.len() < kinds.len() || label == STATUS);
         values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         values.truncate(MOST_VALUES);
         useful.then_some(Facet { label, values })
     };
-    let known = of("status", |kind| kind.bucket.and_then(standing).map(str::to_owned));
+    let known = of(STATUS, |kind| kind.bucket.and_then(standing).map(str::to_owned));
     let (signal, program) =
         (of("signal", |kind| signal(kind.newest)), of("program", |kind| subject(kind.newest)));
     [known, signal, program].into_iter().flatten().collect()

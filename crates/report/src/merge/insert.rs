@@ -1,6 +1,7 @@
 //! What is put into a report, where, and how its counts follow.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use super::case_name::Wanted;
 use super::edit::Edits;
@@ -28,7 +29,10 @@ impl Escape {
                 '\n' | '\t' => out.push(c),
                 // XML 1.0 has no other control characters, and none of these.
                 c if c.is_control() || u32::from(c) & 0xfffe == 0xfffe => out.push('\u{fffd}'),
-                c if self.ascii && !c.is_ascii() => out.push_str(&format!("&#{};", u32::from(c))),
+                c if self.ascii && !c.is_ascii() => {
+                    // Writing to a string doesn't fail.
+                    let _ = write!(out, "&#{};", u32::from(c));
+                }
                 c => out.push(c),
             }
         }
@@ -148,12 +152,9 @@ pub(super) fn into_suite(
     for (wanted, told) in crashes {
         let name = unique(&wanted.class, &wanted.name, taken);
         let output = if told.output.is_empty() { String::new() } else { system_out(&told.output, escape) };
-        cases.push_str(&format!(
-            "<testcase name=\"{}\" classname=\"{}\">{}{output}</testcase>\n",
-            escape.text(&name),
-            escape.text(&wanted.class),
-            error(&told.kind, &told.message, &told.story, escape),
-        ));
+        let (name, class) = (escape.text(&name), escape.text(&wanted.class));
+        let error = error(&told.kind, &told.message, &told.story, escape);
+        let _ = writeln!(cases, "<testcase name=\"{name}\" classname=\"{class}\">{error}{output}</testcase>");
     }
     let change = [count, 0, count, 0];
     let Some((index, suite)) = suite else {

@@ -297,5 +297,5 @@ fn tag(
 /// The text of a value. What names an entity that XML doesn't know stays as it is written.
 fn text_of(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value.get(..LONGEST_NAME).unwrap_or(value));
-    quick_xml::escape::unescape(&text).map(Cow::into_owned).unwrap_or_else(|_| text.clone().into_owned())
+    quick_xml::escape::unescape(&text).map_or_else(|_| text.clone().into_owned(), Cow::into_owned)
 }

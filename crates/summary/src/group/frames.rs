@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for CrashingThread {
                         thread = next;
                     }
                 }
-                let Frames { frames, place, own } = thread.frames;
+                let Stack { frames, place, own } = thread.frames;
                 Ok(CrashingThread { frames, place, own })
             }
         }
@@ -71,7 +71,7 @@ struct Thread {
 #[derive(Default)]
 struct ThreadRead {
     crashed: bool,
-    frames: Frames,
+    frames: Stack,
 }
 
 impl<'de> DeserializeSeed<'de> for Thread {
@@ -119,25 +119,25 @@ enum Field {
 }
 
 #[derive(Default)]
-struct Frames {
+struct Stack {
     frames: Vec<TraceFrame>,
     place: u64,
     own: Vec<(u64, CrashPlace)>,
 }
 
-impl<'de> Deserialize<'de> for Frames {
+impl<'de> Deserialize<'de> for Stack {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct List;
 
         impl<'de> Visitor<'de> for List {
-            type Value = Frames;
+            type Value = Stack;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of frames")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Frames, A::Error> {
-                let mut frames = Frames::default();
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Stack, A::Error> {
+                let mut frames = Stack::default();
                 while let Some(frame) = items.next_element::<RawFrame>()? {
                     let address = [frame.pc, frame.cfa].map(|text| text.map(|Address(address)| address));
                     frames.place = fingerprint(&(frames.place, address));
