@@ -87,9 +87,22 @@ $(PEERS)/node_modules/@actions/artifact: $(PEERS)/bin/pip
 	npm install --silent --prefix $(PEERS) @actions/artifact@6.2.1 @octokit/openapi@23.0.2 ajv@8.20.0 ajv-formats@3.0.1 || \
 		echo "GitHub's client and the description of its API could not be installed: the stand-in for GitHub is not checked"
 
+# What people read our formats with: JUnit, SARIF, Markdown, HTML.
+READERS := target/readers
+
+$(READERS)/bin/junit2html:
+	EPITAPH_TEST_ALL=1 tests/setup.sh
+	python3 -m venv $(READERS) && $(READERS)/bin/pip -q install junitparser==5.0.3 junit2html==31.1.4 sarif-tools==3.0.5 \
+		cmarkgfm==2025.10.22 jsonschema==4.26.0 || \
+		echo "junitparser and its like could not be installed: whether our formats can be read is not tried"
+
+$(READERS)/node_modules/.bin/html-validate: $(READERS)/bin/junit2html
+	npm install --silent --no-save --prefix $(READERS) html-validate@10.17.0 @microsoft/sarif-multitool-linux@5.7.0 || \
+		echo "html-validate and the validator of SARIF could not be installed: pages and SARIF are not validated"
+
 .PHONY: peers
 peers: $(PEERS)/bin/moto_server $(PEERS)/bin/duckdb $(PEERS)/node_modules/.bin/azurite-blob $(PEERS)/bin/gitlab \
-	$(PEERS)/node_modules/@actions/artifact ## install what `make test-all` compares with
+	$(PEERS)/node_modules/@actions/artifact $(READERS)/node_modules/.bin/html-validate ## install what `make test-all` compares with
 
 .PHONY: test-all
 test-all: dist $(SCHEMAS) $(AXE) peers ## run the long sweeps too, and the static binary

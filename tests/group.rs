@@ -228,3 +228,52 @@ fn a_job_of_circleci_is_read_without_its_cores() {
     let asked: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();
     assert!(!asked.iter().any(|path| path.contains("core.zst")), "{asked:?}");
 }
+
+#[test]
+fn every_format_tells_what_is_new_known_and_gone() {
+    let Some(jobs) = three_crashes() else { return };
+    let Some(other) = Crash::of_or_skip(program("threads")) else { return };
+    let known = collect(jobs.path(), "3", &[&other]);
+    let (one, two) = (jobs.path().join("1"), jobs.path().join("2"));
+    // Files are named as the checkout does, in which the programs were compiled.
+    let all = report(&[&two], &["--json"]);
+    let files = all["groups"].as_array().unwrap().iter().map(|group| &group["buckets"][0]["place"]["file"]);
+    let mut files = files.filter_map(Value::as_str);
+    let checkout =
+        files.find_map(|file| file.strip_suffix("/testdata/programs/divide.c")).unwrap().to_owned();
+    let told = |format: &str| {
+        let baselines = ["--baseline", &text(&one), "--baseline", &text(&known)];
+        epitaph()
+            .env("WORKSPACE", &checkout)
+            .args(["group", "--format", format])
+            .args(baselines)
+            .arg(&two)
+            .run()
+            .code(0)
+    };
+    let sarif = told("sarif").json();
+    let mut states: Vec<&Value> = sarif["runs"][0]["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| &result["baselineState"])
+        .collect();
+    states.sort_by_key(|state| state.to_string());
+    assert_eq!(states, ["absent", "new", "unchanged"]);
+    let findings = told("gitlab").json();
+    let severities: Vec<&Value> = findings.as_array().unwrap().iter().map(|it| &it["severity"]).collect();
+    assert_eq!(severities, ["blocker", "major"]);
+    assert_eq!(findings[0]["location"]["path"], "testdata/programs/divide.c", "{findings:#}");
+    told("junit").says(&[
+        "tests=\"3\" skipped=\"0\" failures=\"0\" errors=\"2\"",
+        "message=\"new: ",
+        "gone: only the baseline",
+    ]);
+    told("html").says(&[
+        "1 new, 1 known, 1 gone",
+        "Only in the baseline: 1 signature",
+        "data-status=\"new\"",
+    ]);
+    told("github").says(&["::error title=", "::warning title="]);
+    told("azure").says(&["##vso[task.logissue type=error", "##vso[task.logissue type=warning"]);
+}

@@ -160,3 +160,85 @@ fn what_cannot_be_read_does_not_hide_the_others() {
     assert_eq!(elements(answer.stdout()).iter().filter(|name| *name == "testcase").count(), 3);
     answer.tells(&[&format!("error: {}: no such file", text(&missing))]);
 }
+
+/// A job's own report, in which the third crash's test is.
+const OF_THE_JOB: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites tests="2" errors="0"><testsuite name="Cart" tests="2" errors="0" failures="0">
+  <testcase classname="Cart" name="Empty"/>   
+  <testcase classname="Cart" name="Full"/></testsuite></testsuites>
+"#;
+
+/// Summaries of two crashes, one of them in a test.
+fn summaries(folder: &Path) -> std::path::PathBuf {
+    let list = folder.join("crashes.jsonl");
+    let one = r#"{"schema":"epitaph-crash/1","tool":{"name":"epitaph","version":"0"},"id":"2026-1","signal":{"number":11,"name":"SIGSEGV"},"test":{"name":"Cart.Full","framework":"gtest"},"process":{"pid":7,"executable":"/ci/shop-tests"}}"#;
+    let other = one.replace("2026-1", "2026-2").replace("Cart.Full", "Cart.Gone");
+    fs::write(&list, format!("{one}\n{other}\n")).unwrap();
+    list
+}
+
+#[test]
+fn crashes_are_merged_into_the_jobs_own_report() {
+    let job = folder();
+    let (list, junit) = (summaries(job.path()), job.path().join("junit.xml"));
+    fs::write(&junit, OF_THE_JOB).unwrap();
+    let merge = || epitaph().arg("report").arg("--merge").arg(&junit);
+    let answer = merge().arg(&list).run().code(0);
+    let answer = answer.tells(&["1 in the test cases that died, 1 in cases of their own"]);
+    let names = elements(answer.stdout());
+    let count = |name: &str| names.iter().filter(|element| *element == name).count();
+    assert_eq!((count("testcase"), count("error")), (3, 2), "{answer}");
+    assert!(answer.stdout().contains("\n<testsuites tests=\"3\" errors=\"2\">"), "{answer}");
+    assert!(answer.stdout().contains("<testcase classname=\"Cart\" name=\"Empty\"/>   \n"));
+    assert_eq!(fs::read_to_string(&junit).unwrap(), OF_THE_JOB, "what goes to stdout changes no file");
+
+    // In its place, and again without a change.
+    for _ in 0..2 {
+        merge().arg("-o").arg(&junit).arg(&list).run().code(0);
+        assert_eq!(fs::read_to_string(&junit).unwrap(), answer.stdout());
+    }
+    assert_eq!(fs::read_dir(job.path()).unwrap().count(), 2, "nothing is left beside it");
+}
+
+#[test]
+fn a_report_that_cannot_be_merged_into_stays() {
+    let job = folder();
+    let (list, junit) = (summaries(job.path()), job.path().join("junit.xml"));
+    for (broken, why) in [
+        (&OF_THE_JOB[..130], "was cut"),
+        ("<!DOCTYPE x [<!ENTITY a 'a'>]><testsuite name='&a;'/>", "document type"),
+        ("<html/>", "no JUnit report"),
+    ] {
+        fs::write(&junit, broken).unwrap();
+        let merge = epitaph().arg("report").arg("--merge").arg(&junit).arg("-o").arg(&junit).arg(&list);
+        merge.run().code(1).tells(&["cannot be merged into: ", why, "hint: "]);
+        assert_eq!(fs::read_to_string(&junit).unwrap(), broken);
+    }
+    let missing = job.path().join("missing.xml");
+    let merge = epitaph().arg("report").arg("--merge").arg(&missing).arg(&list);
+    merge.run().code(1).tells(&["cannot read ", "missing.xml"]);
+}
+
+#[test]
+fn every_format_for_ci_systems_tells_what_is_new() {
+    let out = three_crashes();
+    let (_, known) = sealed(out.path()).into_iter().next().unwrap();
+    let baseline = out.path().join("known.json");
+    fs::write(&baseline, known.to_string()).unwrap();
+    let against = |format: &str| {
+        epitaph().args(["report", "--format", format, "--baseline"]).arg(&baseline).arg(out.path()).run()
+    };
+    // Crashes without names are told apart by their places, so that one is known and two are not.
+    let sarif = against("sarif").code(0).json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let states = |state: &str| results.iter().filter(|result| result["baselineState"] == state).count();
+    assert!(states("unchanged") == 1 && states("new") + states("updated") == 2, "{sarif:#}");
+    assert!(against("html").code(0).stdout().contains("against a baseline of 1 crash"));
+    assert!(against("junit").code(0).stdout().contains("message=\"known: "));
+    assert!(against("github").code(0).stdout().contains("::warning title="));
+    assert!(against("azure").code(0).stdout().contains("##vso[task.logissue type=warning"));
+    let findings = against("gitlab").code(0).json();
+    let severities: Vec<&Value> = findings.as_array().unwrap().iter().map(|it| &it["severity"]).collect();
+    assert!(severities.contains(&&Value::from("major")), "{findings:#}");
+    against("text").code(1).tells(&["hint: `epitaph group --baseline`"]);
+}

@@ -25,7 +25,7 @@ libraries=(
 # measures some of them.
 if [ -n "${EPITAPH_TEST_ALL:-}" ]; then
     needed+=(
-        npm=npm radosgw=radosgw radosgw-admin=radosgw ceph=ceph-common ceph-mon=ceph-mon ceph-osd=ceph-osd
+        npm=npm jq=jq radosgw=radosgw radosgw-admin=radosgw ceph=ceph-common ceph-mon=ceph-mon ceph-osd=ceph-osd
         mold=mold lldb=lldb gdb-multiarch=gdb-multiarch qemu-aarch64=qemu-user
         aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu,libc6-dev-arm64-cross arm-linux-gnueabihf-gcc=gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross
         i686-linux-gnu-gcc=gcc-i686-linux-gnu,libc6-dev-i386-cross powerpc64le-linux-gnu-gcc=gcc-powerpc64le-linux-gnu,libc6-dev-ppc64el-cross

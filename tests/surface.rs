@@ -54,7 +54,18 @@ const COMMANDS: [(&str, &[&str]); 15] = [
     ),
     ("doctor", &["EPITAPH_JSON", "EPITAPH_FIX"]),
     ("group", &["EPITAPH_BASELINE", "EPITAPH_THRESHOLD", "EPITAPH_FAIL_ON_NEW", "EPITAPH_GROUP_FORMAT"]),
-    ("report", &["EPITAPH_IDENTITY", "EPITAPH_FORMAT", "EPITAPH_OUTPUT", "EPITAPH_THREADS", "EPITAPH_EXE"]),
+    (
+        "report",
+        &[
+            "EPITAPH_IDENTITY",
+            "EPITAPH_FORMAT",
+            "EPITAPH_OUTPUT",
+            "EPITAPH_THREADS",
+            "EPITAPH_BASELINE",
+            "EPITAPH_MERGE",
+            "EPITAPH_EXE",
+        ],
+    ),
     (
         "push",
         &[

@@ -23,7 +23,7 @@ fn collected(out: &Path) -> PathBuf {
 }
 
 /// Renders summaries as a page in a folder.
-fn page_of(summaries: &[Value], folder: &Path) -> PathBuf {
+pub(crate) fn page_of(summaries: &[Value], folder: &Path) -> PathBuf {
     let (lines, page) = (folder.join("crashes.jsonl"), folder.join("index.html"));
     // A file of summaries is known by the schema at its start.
     let line = |summary: &Value| format!("{{\"schema\":\"epitaph-crash/1\",{}\n", &summary.to_string()[1..]);
@@ -34,7 +34,7 @@ fn page_of(summaries: &[Value], folder: &Path) -> PathBuf {
 }
 
 /// A summary with all that a page shows, of a kind of its own.
-fn summary(number: usize) -> Value {
+pub(crate) fn summary(number: usize) -> Value {
     let frame = |name: &str, line: usize| {
         let source: Vec<Value> = (line - 2..line + 3)
             .map(|line| json!({ "line": line, "text": format!("    step({line});") }))
@@ -164,7 +164,7 @@ fn hostile_text_is_shown_and_does_nothing() {
 }
 
 /// Replaces the texts that a process chooses.
-fn spoil(value: &mut Value, text: &str) {
+pub(crate) fn spoil(value: &mut Value, text: &str) {
     const CHOSEN: [&str; 10] = [
         "function",
         "file",

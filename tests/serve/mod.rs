@@ -2,6 +2,7 @@
 //! `epitaph pull`.
 
 mod debuggers;
+mod desk;
 mod hostile;
 mod load;
 mod pages;

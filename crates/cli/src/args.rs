@@ -53,7 +53,7 @@ pub(crate) enum Command {
     Slim(Late<SlimArgs>),
     /// Tell which crashes are the same, which are alike, and which are new since a baseline
     Group(Late<GroupArgs>),
-    /// Render crashes as text, JSON, Markdown, JUnit, a page for browsers, or annotations of GitHub and Azure
+    /// Render crashes as text, JSON, Markdown, JUnit, SARIF, a page for browsers, or findings of GitHub, GitLab and Azure
     Report(Late<ReportArgs>),
     /// Copy any files and folders into a store, as artifacts of this job
     Push(Late<PushArgs>),
@@ -390,6 +390,14 @@ pub(crate) struct ReportArgs {
     /// Which threads to render
     #[arg(long, value_enum, default_value = "all", env = "EPITAPH_THREADS")]
     pub(crate) threads: Threads,
+    /// Crashes that are known, as `group` takes them: tell which of the others are new, known, or gone (html, junit, sarif,
+    /// github, gitlab and azure; of the other formats `group` tells it)
+    #[arg(long, value_name = "PATH|URL", env = "EPITAPH_BASELINE")]
+    pub(crate) baseline: Vec<PathBuf>,
+    /// Put the crashes into the test cases of the job's own JUnit file that died, and write that file; with -o and the
+    /// same name, in its place
+    #[arg(long, value_name = "JUNIT", conflicts_with = "baseline", env = "EPITAPH_MERGE")]
+    pub(crate) merge: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     #[command(flatten)]
@@ -413,9 +421,13 @@ pub(crate) enum ReportFormat {
     Junit,
     /// One self-contained page, for browsers; its links lead to the output folder that it lies in
     Html,
+    /// SARIF 2.1.0, for code scanning: a result for each kind of crash
+    Sarif,
     /// Errors of GitHub Actions, one for each kind of crash: workflow commands, to be printed by a step
     Github,
-    /// The same for Azure Pipelines
+    /// GitLab's Code Quality report: a finding for each kind of crash
+    Gitlab,
+    /// The same as github, for Azure Pipelines
     Azure,
 }
 
@@ -461,6 +473,18 @@ pub(crate) enum GroupFormat {
     Jsonl,
     /// For job summaries and pull requests
     Markdown,
+    /// JUnit XML: a test case for each signature, which passes where only the baseline has it
+    Junit,
+    /// One self-contained page, for browsers
+    Html,
+    /// SARIF 2.1.0: a result for each signature, with its state against the baseline
+    Sarif,
+    /// Errors of GitHub Actions for what is new, and warnings: workflow commands, to be printed by a step
+    Github,
+    /// GitLab's Code Quality report
+    Gitlab,
+    /// The same as github, for Azure Pipelines
+    Azure,
 }
 
 #[derive(Debug, clap::Args)]

@@ -14,6 +14,7 @@ use epitaph_summary::{Core, CoreContent, CrashSummary, Warning};
 use epitaph_triage::{ModuleFile, Triaged};
 
 use crate::args::{KeepArgs, KeepCore, Scrub};
+use crate::checkout::repository;
 use crate::ci::may_publish;
 use crate::error::{Error, message};
 use crate::kept::Kept;
@@ -145,11 +146,12 @@ pub(crate) fn refresh(folder: &OutputFolder) -> Result<(), Error> {
             ("index.html", Format::Html),
         ];
         let not_kept = folder.not_kept();
+        let options = Options { repository: repository(None), ..Options::default() };
         reports
             .into_iter()
             .filter_map(|(name, format)| {
                 let mut bytes = Vec::new();
-                render_kept(summaries, &not_kept, format, &Options::default(), &mut bytes).ok()?;
+                render_kept(summaries, &not_kept, format, &options, &mut bytes).ok()?;
                 Some((name.to_owned(), bytes))
             })
             .collect()

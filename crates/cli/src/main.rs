@@ -5,7 +5,9 @@
 
 mod announce;
 mod args;
+mod browser;
 mod canary;
+mod checkout;
 mod ci;
 mod circleci_token;
 mod collection;
@@ -13,7 +15,9 @@ mod collectors;
 mod commands;
 mod config;
 mod coreless;
+mod crashes;
 mod debuginfod;
+mod desk;
 mod earlier;
 mod environment;
 mod error;
@@ -26,6 +30,7 @@ mod keys;
 mod leaving;
 mod oidc;
 mod order;
+mod output;
 mod output_tail;
 mod progress;
 mod reduce;

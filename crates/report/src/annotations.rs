@@ -5,24 +5,19 @@
 //! `azure-pipelines-task-lib`) on the page of the run. This is the one place that writes commands on purpose: every
 //! character of a crash that could end one, or begin another, is encoded.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
-use std::path::{Component, Path};
+use std::path::Path;
 
-use epitaph_summary::{CrashSummary, Frame};
+use epitaph_summary::CrashSummary;
+use epitaph_summary::group::{GroupReport, Status};
 
-use crate::escape::{brief, clean};
-use crate::headline::Headline;
-use crate::place::{Place, blamed_frame, main_thread};
+use crate::finding::{self, Finding};
+use crate::kinds;
 use crate::quantity::plural;
 
 /// GitHub shows the first ten errors of a step.
 const MOST: usize = 10;
-
-/// The most characters of a title and of a message.
-const TITLE: usize = 120;
-const MESSAGE: usize = 600;
 
 /// Who reads the commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,50 +37,59 @@ pub fn render(
     repository: Option<&Path>,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let kinds = kinds(summaries);
-    let shown = if kinds.len() > MOST { MOST - 1 } else { kinds.len() };
-    for kind in kinds.iter().take(shown) {
-        writeln!(out, "{}", Error::of(kind, repository).command(reader))?;
+    render_against(summaries, &kinds::grouped(summaries), reader, repository, out)
+}
+
+/// Writes what [`render`] does; what a baseline has, or is on purpose, as `groups` says, is no error but a warning.
+pub fn render_against(
+    summaries: &[CrashSummary],
+    groups: &GroupReport,
+    reader: Reader,
+    repository: Option<&Path>,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    commands(&finding::of_summaries(summaries, groups), reader, repository, out)
+}
+
+/// Writes the same of groups.
+pub fn render_groups(
+    groups: &GroupReport,
+    reader: Reader,
+    repository: Option<&Path>,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    commands(&finding::of_groups(groups), reader, repository, out)
+}
+
+fn commands(
+    findings: &[Finding<'_>],
+    reader: Reader,
+    repository: Option<&Path>,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let shown = if findings.len() > MOST { MOST - 1 } else { findings.len() };
+    for finding in findings.iter().take(shown) {
+        writeln!(out, "{}", Command::of(finding, repository).text(reader))?;
     }
-    if kinds.len() > shown {
-        let rest = kinds.iter().skip(shown).map(|kind| kind.count).sum::<u64>();
+    if findings.len() > shown {
+        let rest = findings.iter().skip(shown).map(|finding| finding.count).sum::<u64>();
         let message = format!("{} of other kinds: the report has them all", plural(rest, "more crash"));
-        let more = Error { title: "More crashes".to_owned(), message, place: None };
-        writeln!(out, "{}", more.command(reader))?;
+        let more = Command { level: Level::Error, title: "More crashes".to_owned(), message, place: None };
+        writeln!(out, "{}", more.text(reader))?;
     }
     Ok(())
 }
 
-/// Crashes that are the same: the first of them, and how many there are.
-struct Kind<'a> {
-    first: &'a CrashSummary,
-    count: u64,
-}
-
-/// Puts together what has the same signature; a crash without one is a kind of its own.
-fn kinds(summaries: &[CrashSummary]) -> Vec<Kind<'_>> {
-    let mut kinds: Vec<Kind<'_>> = Vec::new();
-    let mut known: HashMap<&str, usize> = HashMap::new();
-    for summary in summaries {
-        let signature = summary
-            .signature
-            .as_ref()
-            .and_then(|signature| signature.strict.as_deref().or(signature.exact.as_deref()));
-        let before = signature.and_then(|signature| known.get(signature).copied());
-        if let Some(kind) = before.and_then(|index| kinds.get_mut(index)) {
-            kind.count += 1;
-            continue;
-        }
-        if let Some(signature) = signature {
-            known.insert(signature, kinds.len());
-        }
-        kinds.push(Kind { first: summary, count: 1 });
-    }
-    kinds
+/// How loudly it is told.
+#[derive(Clone, Copy)]
+enum Level {
+    Error,
+    Warning,
 }
 
 /// What is said of a kind of crash. All texts are clean.
-struct Error {
+struct Command {
+    level: Level,
     title: String,
     message: String,
     place: Option<SourcePlace>,
@@ -98,26 +102,31 @@ struct SourcePlace {
     column: Option<u32>,
 }
 
-impl Error {
-    fn of(kind: &Kind<'_>, repository: Option<&Path>) -> Error {
-        let summary = kind.first;
-        let headline = Headline::of(summary);
-        let place = Place::of(summary).map(|place| format!(", {}", place.whole_phrase())).unwrap_or_default();
-        let times = if kind.count > 1 { format!(" ({} times)", kind.count) } else { String::new() };
-        let subject = headline.subject.as_deref().unwrap_or("A process");
-        Error {
-            title: brief(&format!("{subject} {}", headline.fate), TITLE),
-            message: brief(&format!("{}{place}{times}", headline.sentence()), MESSAGE),
-            place: blamed(summary).and_then(|frame| SourcePlace::of(frame, repository)),
+impl Command {
+    fn of(finding: &Finding<'_>, repository: Option<&Path>) -> Command {
+        let is_news = finding.ignored.is_none() && matches!(finding.status, None | Some(Status::New));
+        Command {
+            level: if is_news { Level::Error } else { Level::Warning },
+            title: finding.title.clone(),
+            message: finding.message.clone(),
+            place: finding.in_repository(repository).map(|file| SourcePlace {
+                file,
+                line: finding.line,
+                column: finding.column,
+            }),
         }
     }
 
-    fn command(&self, reader: Reader) -> String {
+    fn text(&self, reader: Reader) -> String {
         let place = self.place.as_ref();
         let line = place.and_then(|place| place.line).map(|line| line.to_string());
         let column = place.and_then(|place| place.column).map(|column| column.to_string());
         let file = place.map(|place| place.file.as_str());
         let values = [file, line.as_deref(), column.as_deref()];
+        let level = match self.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+        };
         match reader {
             Reader::GitHub => {
                 let title = github_property(&self.title);
@@ -125,10 +134,10 @@ impl Error {
                 for (name, value) in ["file", "line", "col"].into_iter().zip(values) {
                     let _ = value.map(|value| write!(properties, ",{name}={}", github_property(value)));
                 }
-                format!("::error {properties}::{}", github_data(&self.message))
+                format!("::{level} {properties}::{}", github_data(&self.message))
             }
             Reader::Azure => {
-                let mut properties = "type=error".to_owned();
+                let mut properties = format!("type={level}");
                 for (name, value) in ["sourcepath", "linenumber", "columnnumber"].into_iter().zip(values) {
                     let _ = value.map(|value| write!(properties, ";{name}={}", azure_property(value)));
                 }
@@ -136,26 +145,6 @@ impl Error {
             }
         }
     }
-}
-
-impl SourcePlace {
-    /// Returns where a frame is, if that is in the repository.
-    fn of(frame: &Frame, repository: Option<&Path>) -> Option<SourcePlace> {
-        let file = Path::new(frame.file.as_deref().filter(|file| !file.is_empty())?);
-        let inside = if file.is_absolute() { file.strip_prefix(repository?).ok()? } else { file };
-        let is_plain =
-            inside.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        let file = inside.to_str().filter(|_| is_plain)?;
-        let line = frame.line.filter(|line| *line > 0);
-        let column = frame.column.filter(|column| *column > 0 && line.is_some());
-        Some(SourcePlace { file: clean(file).into_owned(), line, column })
-    }
-}
-
-/// The frame that the crash is blamed on.
-fn blamed(summary: &CrashSummary) -> Option<&Frame> {
-    let (_, thread) = main_thread(summary)?;
-    thread.frames.get(blamed_frame(summary, thread)?)
 }
 
 /// The command that has the agent of Azure Pipelines upload a file or a folder, by its absolute path, as a part of an artifact
@@ -183,7 +172,7 @@ fn azure_property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::{Process, Signal, Signature, Thread};
+    use epitaph_summary::{Frame, Process, Signal, Signature, Thread};
 
     use super::*;
 
@@ -244,7 +233,10 @@ mod tests {
             "{}",
             commands[9]
         );
-        assert_eq!(super::kinds(&[CrashSummary::new("0"), CrashSummary::new("0")]).len(), 2);
+        assert_eq!(
+            super::tests::commands(&[CrashSummary::new("0"), CrashSummary::new("0")], Reader::GitHub).len(),
+            2
+        );
     }
 
     #[test]

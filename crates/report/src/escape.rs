@@ -7,6 +7,18 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What is encoded in a part of a path: all that could end it, or mean something to a browser.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Returns a path as it stands in an address (RFC 3986, 3.3).
+pub(crate) fn uri_path(path: &str) -> String {
+    let parts: Vec<String> =
+        path.split('/').map(|part| utf8_percent_encode(part, PART).to_string()).collect();
+    parts.join("/")
+}
+
 /// Returns `text` as one inert line.
 ///
 /// Control characters, line separators and characters that are invisible or turn the writing direction become

@@ -19,12 +19,25 @@ pub enum Format {
     Junit,
     /// One self-contained page.
     Html,
+    /// SARIF 2.1.0: a result for each kind of crash.
+    Sarif,
+    /// GitLab's Code Quality report: a finding for each kind of crash.
+    Gitlab,
 }
 
 impl Format {
     /// Returns every format.
     pub fn all() -> &'static [Format] {
-        &[Format::Text, Format::Json, Format::Jsonl, Format::Markdown, Format::Junit, Format::Html]
+        &[
+            Format::Text,
+            Format::Json,
+            Format::Jsonl,
+            Format::Markdown,
+            Format::Junit,
+            Format::Html,
+            Format::Sarif,
+            Format::Gitlab,
+        ]
     }
 
     /// Returns the format's name, as users type it.
@@ -36,6 +49,8 @@ impl Format {
             Format::Markdown => "markdown",
             Format::Junit => "junit",
             Format::Html => "html",
+            Format::Sarif => "sarif",
+            Format::Gitlab => "gitlab",
         }
     }
 }
@@ -86,6 +101,9 @@ mod tests {
     fn an_unknown_name_is_refused_with_the_known_ones() {
         let error = "pdf".parse::<Format>().unwrap_err();
         assert_eq!(error.to_string(), "unknown report format \"pdf\"");
-        assert_eq!(error.hint().unwrap(), "use one of: text, json, jsonl, markdown, junit, html");
+        assert_eq!(
+            error.hint().unwrap(),
+            "use one of: text, json, jsonl, markdown, junit, html, sarif, gitlab"
+        );
     }
 }

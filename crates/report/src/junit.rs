@@ -8,12 +8,15 @@ use std::collections::HashMap;
 use std::io;
 
 use epitaph_summary::CrashSummary;
+use epitaph_summary::group::GroupReport;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::escape::{brief, clean, shortened};
 use crate::facts::facts;
 use crate::frames;
+use crate::groups;
 use crate::headline::{Headline, UNKNOWN_SIGNAL, program, signal_name, test_name};
+use crate::kinds;
 use crate::line::Line;
 use crate::modules;
 use crate::options::Options;
@@ -31,14 +34,26 @@ const CLASS_LIMIT: usize = 60;
 /// Writes one suite with a case per summary.
 pub(crate) fn render(
     summaries: &[CrashSummary],
+    groups: &GroupReport,
     options: &Options,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
+    let standings = kinds::standings(summaries, groups);
     let mut suite = TestSuite::new("epitaph");
     let mut taken = HashMap::new();
-    for summary in summaries {
-        suite.add_test_case(case(summary, options, &mut taken));
+    for (summary, standing) in summaries.iter().zip(standings) {
+        suite.add_test_case(case(summary, standing, options, &mut taken));
     }
+    for gone in &groups.gone {
+        let (class, name) = groups::junit::names(gone);
+        let name = unique(&class, &name, &mut taken);
+        suite.add_test_case(groups::junit::gone(&class, &name));
+    }
+    write(suite, out)
+}
+
+/// Writes a report of one suite.
+pub(crate) fn write(suite: TestSuite, out: &mut dyn io::Write) -> io::Result<()> {
     let mut report = Report::new("epitaph");
     report.add_test_suite(suite);
     // Not straight into `out`: the serializer's error would hide the kind of an I/O error, as of a broken pipe.
@@ -47,32 +62,65 @@ pub(crate) fn render(
 }
 
 /// How often each class and name was asked for.
-type Taken = HashMap<(String, String), u64>;
+pub(crate) type Taken = HashMap<(String, String), u64>;
 
-/// Makes the case of one summary; `taken` holds the classes and names that are in use.
-fn case(summary: &CrashSummary, options: &Options, taken: &mut Taken) -> TestCase {
-    let headline = Headline::of(summary).sentence();
-    let place = Place::of(summary).map(|place| place.whole_phrase());
+/// Makes the case of one summary, of which a baseline says its `standing`; `taken` holds the classes and names that are in
+/// use.
+fn case(summary: &CrashSummary, standing: Option<&str>, options: &Options, taken: &mut Taken) -> TestCase {
+    let told = Told::of(summary, standing, options);
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    let message = [Some(headline), place].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let why = class(summary);
-    status.set_type(inert(why.as_deref().unwrap_or("crash")));
-    status.set_message(inert(&message));
-    let story = text::quoted(summary, options);
-    if !story.is_empty() {
-        status.set_description(inert(&format!("\n{}\n", story.join("\n"))));
+    status.set_type(told.kind);
+    status.set_message(told.message);
+    if !told.story.is_empty() {
+        status.set_description(format!("\n{}\n", told.story));
     }
+    let why = class(summary);
     let subject = inert(&subject(summary).unwrap_or_else(|| "epitaph".to_owned()));
     let name = test_name(summary).or_else(|| title(summary));
     let name = name.unwrap_or_else(|| case_name(summary, why.as_deref()));
     let name = unique(&subject, &inert(&name), taken);
     let mut case = TestCase::new(name, status);
     case.set_classname(subject);
-    let output = output(summary, options);
-    if !output.is_empty() {
-        case.set_system_out(format!("\n{}\n", output.join("\n")));
+    if !told.output.is_empty() {
+        case.set_system_out(format!("\n{}\n", told.output));
     }
     case
+}
+
+/// What a case tells of a crash. All texts are clean, and inert in a case.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Why it died, in a word.
+    pub(crate) kind: String,
+    /// What died of what, where.
+    pub(crate) message: String,
+    /// The crashing stack, and why; in lines.
+    pub(crate) story: String,
+    /// Everything else, in lines.
+    pub(crate) output: String,
+}
+
+impl Told {
+    pub(crate) fn of(summary: &CrashSummary, standing: Option<&str>, options: &Options) -> Told {
+        let headline = Headline::of(summary).sentence();
+        let headline =
+            standing.map_or_else(|| headline.clone(), |standing| format!("{standing}: {headline}"));
+        let place = Place::of(summary).map(|place| place.whole_phrase());
+        let message = [Some(headline), place].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        Told {
+            kind: inert(class(summary).as_deref().unwrap_or("crash")),
+            message: inert(&message),
+            story: inert(&text::quoted(summary, options).join("\n")),
+            output: output(summary, options).join("\n"),
+        }
+    }
+}
+
+/// Returns the class and the name of a crash of which no test is known, clean and inert in a case.
+pub(crate) fn names(summary: &CrashSummary) -> (String, String) {
+    let subject = inert(&subject(summary).unwrap_or_else(|| "epitaph".to_owned()));
+    let name = title(summary).unwrap_or_else(|| case_name(summary, class(summary).as_deref()));
+    (subject, inert(&name))
 }
 
 /// What died, without what differs from build to build where that is known.
@@ -110,7 +158,7 @@ fn case_name(summary: &CrashSummary, class: Option<&str>) -> String {
 }
 
 /// Returns `name`, or `name #2`, `name #3`, … where it is taken.
-fn unique(class: &str, name: &str, taken: &mut Taken) -> String {
+pub(crate) fn unique(class: &str, name: &str, taken: &mut Taken) -> String {
     let key = |name: &str| (class.to_owned(), name.to_owned());
     let mut repeat = taken.get(&key(name)).copied().unwrap_or(0) + 1;
     let mut candidate = if repeat == 1 { name.to_owned() } else { format!("{name} #{repeat}") };
@@ -162,7 +210,7 @@ fn attachment(file: &str) -> Option<String> {
 }
 
 /// Takes the meaning out of attachment signs in crash text: a plugin of Jenkins publishes the files that they name.
-fn inert(text: &str) -> String {
+pub(crate) fn inert(text: &str) -> String {
     text.replace("[[ATTACHMENT", "[\\x5bATTACHMENT")
 }
 
@@ -192,7 +240,7 @@ mod tests {
     #[test]
     fn a_case_is_named_by_its_test_or_by_what_equal_crashes_share() {
         let mut summary = crate::fixtures::assertion();
-        let named = |summary: &CrashSummary| case(summary, &Options::default(), &mut Taken::new());
+        let named = |summary: &CrashSummary| case(summary, None, &Options::default(), &mut Taken::new());
         let name = |summary: &CrashSummary| named(summary).name.to_string();
         assert_eq!(name(&summary), "QueueTest.PopEmpty");
         summary.test = None;

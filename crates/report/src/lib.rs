@@ -2,7 +2,8 @@
 //!
 //! [`render`] writes any number of [`CrashSummary`]s as [text](Format::Text) for a job's log, [JSON](Format::Json),
 //! [JSON Lines](Format::Jsonl), [Markdown](Format::Markdown) for job summaries and pull requests,
-//! [JUnit XML](Format::Junit) for test tabs, or one [page](Format::Html) for browsers. It is a function of the summaries alone: it opens no file, reads no
+//! [JUnit XML](Format::Junit) for test tabs, [SARIF](Format::Sarif) and [GitLab's findings](Format::Gitlab) beside the
+//! lines of a change, or one [page](Format::Html) for browsers. It is a function of the summaries alone: it opens no file, reads no
 //! core or environment, knows no time, and gives the same bytes for the same summaries. It is *not* the place
 //! where a crash is explained: the cause, the blame and the masks are in the summary already.
 //!
@@ -48,23 +49,28 @@ mod brief;
 mod entries;
 mod escape;
 mod facts;
+mod finding;
 mod fold;
 mod format;
 mod frames;
+mod gitlab;
 mod groups;
 mod headline;
 mod html;
 mod json;
 mod junit;
+mod kinds;
 mod line;
 mod machinery;
 mod markdown;
 mod memory_map;
+pub mod merge;
 mod modules;
 pub mod not_kept;
 mod options;
 mod place;
 mod quantity;
+mod sarif;
 mod source;
 mod stack;
 pub mod text;
@@ -80,6 +86,7 @@ mod properties;
 use std::io;
 
 use epitaph_summary::CrashSummary;
+use epitaph_summary::group::GroupReport;
 
 pub use brief::{Brief, inert};
 pub use format::{Format, UnknownFormat};
@@ -101,8 +108,31 @@ pub fn render(
         Format::Json => json::render(summaries, out),
         Format::Jsonl => json::render_lines(summaries, out),
         Format::Markdown => markdown::render(summaries, options, out),
-        Format::Junit => junit::render(summaries, options, out),
-        Format::Html => html::render(summaries, &[], options, out),
+        Format::Junit | Format::Html | Format::Sarif | Format::Gitlab => {
+            render_against(summaries, &kinds::grouped(summaries), format, options, out)
+        }
+    }
+}
+
+/// Writes what [`render`] does, and which crashes are the same, alike, new or known as `groups` says, the report of a
+/// grouping of these crashes; what only its baseline has is told too. Text, JSON and Markdown of that are
+/// [`render_groups`]'s: here they are the stories alone.
+pub fn render_against(
+    summaries: &[CrashSummary],
+    groups: &GroupReport,
+    format: Format,
+    options: &Options,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let repository = options.repository.as_deref();
+    match format {
+        Format::Html => html::render(summaries, &[], groups, options, out),
+        Format::Junit => junit::render(summaries, groups, options, out),
+        Format::Sarif => sarif::render(summaries, groups, repository, out),
+        Format::Gitlab => gitlab::render(summaries, groups, repository, out),
+        Format::Text | Format::Json | Format::Jsonl | Format::Markdown => {
+            render(summaries, format, options, out)
+        }
     }
 }
 
@@ -116,7 +146,7 @@ pub fn render_kept(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     match format {
-        Format::Html => html::render(summaries, not_kept, options, out),
+        Format::Html => html::render(summaries, not_kept, &kinds::grouped(summaries), options, out),
         Format::Markdown => {
             markdown::render(summaries, options, out)?;
             not_kept::markdown(not_kept, out)

@@ -1,5 +1,7 @@
 //! What a caller can choose about the rendering.
 
+use std::path::PathBuf;
+
 use crate::line::Line;
 
 /// The size that Markdown is kept below unless the caller says otherwise.
@@ -28,6 +30,9 @@ pub struct Options {
     pub fold: bool,
     /// The most bytes that Markdown may have; `None` is no bound.
     pub max_bytes: Option<usize>,
+    /// The folder of the job's checkout: files beneath it are named as the repository does, where findings stand beside
+    /// lines.
+    pub repository: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -38,6 +43,7 @@ impl Default for Options {
             threads: Threads::All,
             fold: true,
             max_bytes: Some(MARKDOWN_BUDGET),
+            repository: None,
         }
     }
 }

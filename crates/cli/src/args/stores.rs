@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use epitaph_store::{Network, Selection, Spool};
 
-use super::CiArgs;
 use super::keys::{EncryptArgs, IdentityArgs, OidcArgs};
 use super::parse::{parse_age, parse_span, parse_transfers};
+use super::{CiArgs, ConfigArgs, SearchArgs};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -159,9 +159,9 @@ pub(crate) struct LsArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// The store (a folder, s3://…, gs://…, az://…, https://…), a job as `pull` takes it, or a folder that `collect` or `pull`
-    /// has written
-    #[arg(value_name = "URL")]
+    /// The store (a folder, s3://…, gs://…, az://…, https://…), a job as `pull` takes it, a folder that `collect` or `pull`
+    /// has written, or a core, or a heap of downloaded files
+    #[arg(value_name = "URL|PATH")]
     pub(crate) url: String,
     /// The address to listen on; port 0 takes a free one. One that other machines reach needs a token
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "EPITAPH_LISTEN")]
@@ -178,9 +178,15 @@ pub(crate) struct ServeArgs {
     /// lists of artifacts say it (what the proxy says by X-Forwarded-* is not believed)
     #[arg(long, value_name = "URL", env = "EPITAPH_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
-    /// Open the first page in a browser
+    /// Open the page of crashes in a browser: the first command of $BROWSER, or else xdg-open
     #[arg(long, env = "EPITAPH_OPEN")]
     pub(crate) open: bool,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 #[derive(Debug, clap::Args)]

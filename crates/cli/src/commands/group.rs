@@ -1,18 +1,19 @@
 //! `epitaph group`: which crashes are the same, which are alike, and which are new.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use epitaph_bundle::Problems;
+use epitaph_report::annotations::{self, Reader};
 use epitaph_report::{GroupFormat, Options, render_groups};
-use epitaph_summary::group::Grouping;
+use epitaph_summary::group::{GroupReport, Grouping};
 
 use crate::args::{self, GroupArgs};
+use crate::checkout::repository;
 use crate::config::rules;
 use crate::error::{Error, message};
 use crate::exit::Exit;
 use crate::summaries::gather;
-use crate::terminal;
+use crate::{output, terminal};
 
 /// Groups the crashes at the given paths and compares them with those of the baseline.
 pub(crate) fn run(args: &GroupArgs) -> Result<Exit, Error> {
@@ -48,19 +49,11 @@ pub(crate) fn run(args: &GroupArgs) -> Result<Exit, Error> {
     let options = Options {
         color: args.output.is_none(),
         width: if args.output.is_none() { terminal::width() } else { None },
+        repository: repository(None),
         ..Options::default()
     };
-    let mut document = Vec::new();
-    render_groups(&report, format(args), &options, &mut document)?;
-    match &args.output {
-        Some(path) => std::fs::write(path, &document)
-            .map_err(|error| Error::from(error).context(format!("cannot write {}", path.display())))?,
-        None => {
-            let mut out = terminal::stdout();
-            out.write_all(&document)?;
-            out.flush()?;
-        }
-    }
+    let document = document(args, &report, &options)?;
+    output::write(args.output.as_deref(), &document)?;
     let new = report.baseline.is_some_and(|counts| counts.new > 0);
     Ok(match () {
         () if args.fail_on_new && new => Exit::Crashes,
@@ -69,12 +62,25 @@ pub(crate) fn run(args: &GroupArgs) -> Result<Exit, Error> {
     })
 }
 
-fn format(args: &GroupArgs) -> GroupFormat {
-    match args.format {
+fn document(args: &GroupArgs, report: &GroupReport, options: &Options) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let format = match args.format {
         _ if args.json => GroupFormat::Json,
         args::GroupFormat::Text => GroupFormat::Text,
         args::GroupFormat::Json => GroupFormat::Json,
         args::GroupFormat::Jsonl => GroupFormat::Jsonl,
         args::GroupFormat::Markdown => GroupFormat::Markdown,
-    }
+        args::GroupFormat::Junit => GroupFormat::Junit,
+        args::GroupFormat::Html => GroupFormat::Html,
+        args::GroupFormat::Sarif => GroupFormat::Sarif,
+        args::GroupFormat::Gitlab => GroupFormat::Gitlab,
+        args::GroupFormat::Github | args::GroupFormat::Azure => {
+            let is_github = args.format == args::GroupFormat::Github;
+            let reader = if is_github { Reader::GitHub } else { Reader::Azure };
+            annotations::render_groups(report, reader, options.repository.as_deref(), &mut out)?;
+            return Ok(out);
+        }
+    };
+    render_groups(report, format, options, &mut out)?;
+    Ok(out)
 }

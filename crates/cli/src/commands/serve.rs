@@ -1,7 +1,6 @@
-//! `epitaph serve`: show a store or a folder in a browser, to scripts and to debuggers.
+//! `epitaph serve`: show a store, a folder or cores in a browser, to scripts and to debuggers.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
 
 use epitaph_serve::{AccessToken, Options, ServeError, Server, Source};
 
@@ -9,7 +8,7 @@ use crate::args::{OidcArgs, ServeArgs};
 use crate::environment::{store_options, variable};
 use crate::error::{Error, with_causes};
 use crate::exit::Exit;
-use crate::terminal;
+use crate::{browser, desk, terminal};
 
 /// The variable with the token that clients must send.
 const TOKEN: &str = "EPITAPH_SERVE_TOKEN";
@@ -23,24 +22,28 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, Error> {
         public_url: args.public_url.clone(),
         ..Options::default()
     };
-    let source = Source::open(&args.url, &store_options(&args.url, None, OidcArgs::default())?)?;
-    let shown = source.url().to_owned();
+    // Kept until the server ends.
+    let desk = desk::prepare(&args.url, args)?;
+    let location = desk.as_ref().map_or(args.url.as_str(), |desk| desk.location());
+    let source = Source::open(location, &store_options(location, None, OidcArgs::default())?)?;
+    let shown = if desk.is_some() { args.url.clone() } else { source.url().to_owned() };
+    let start = source.start().to_owned();
     let server = Server::bind(source, &options, |problem: &ServeError| {
         terminal::warning(&terminal::clean(&with_causes(problem)));
     })?;
     let url = server.url();
-    server.run(|| tell(&url, &shown, args.open))?;
+    server.run(|| tell(&url, &start, &shown, args.open))?;
     Ok(Exit::Done)
 }
 
 /// Says where it is: to programs on stdout, to people on stderr, and to a browser.
-fn tell(url: &str, source: &str, in_browser: bool) {
+fn tell(url: &str, start: &str, source: &str, in_browser: bool) {
     let mut out = terminal::stdout();
     // Who doesn't read it may know the address.
     let _ = writeln!(out, "{url}").and_then(|()| out.flush());
     terminal::note(&format!("{source} is shown at {url}, until Ctrl-C"));
     if in_browser {
-        open(url);
+        browser::open(&format!("{url}{start}"));
     }
 }
 
@@ -58,21 +61,4 @@ fn token(args: &ServeArgs) -> Result<Option<AccessToken>, Error> {
     };
     let token = AccessToken::new(&text);
     Ok(Some(token.map_err(|error| Error::from(error).context(format!("the token in {place}")))?))
-}
-
-/// Starts the user's browser, and lets it be.
-fn open(url: &str) {
-    let started = Command::new("xdg-open")
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    match started {
-        // Waited for, so that it leaves no zombie while this goes on.
-        Ok(mut browser) => drop(std::thread::spawn(move || browser.wait())),
-        Err(error) => {
-            terminal::warning(&format!("no browser could be started (xdg-open: {error}): open {url} in one"));
-        }
-    }
 }

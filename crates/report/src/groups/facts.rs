@@ -12,7 +12,7 @@ const NAME: usize = 80;
 const NAMED: usize = 3;
 
 /// How many crashes there are, and what they make.
-pub(super) fn totals(report: &GroupReport) -> String {
+pub(crate) fn totals(report: &GroupReport) -> String {
     let mut text = plural(report.crashes, "crash");
     if report.signatures > 0 {
         let groups = plural(report.groups.len() as u64, "group");
@@ -28,7 +28,7 @@ pub(super) fn totals(report: &GroupReport) -> String {
 }
 
 /// How they compare with the baseline, if there is one.
-pub(super) fn comparison(report: &GroupReport) -> Option<String> {
+pub(crate) fn comparison(report: &GroupReport) -> Option<String> {
     let counts = report.baseline?;
     let parts = [
         (counts.new, "new"),
@@ -45,7 +45,7 @@ pub(super) fn comparison(report: &GroupReport) -> Option<String> {
 }
 
 /// A status in a word.
-pub(super) fn status(status: Option<Status>) -> &'static str {
+pub(crate) fn status(status: Option<Status>) -> &'static str {
     match status {
         Some(Status::New) => "new",
         Some(Status::Similar) => "similar",
@@ -55,15 +55,23 @@ pub(super) fn status(status: Option<Status>) -> &'static str {
     }
 }
 
+/// A status in a word, or that a rule says that these crashes are on purpose; none without a baseline.
+pub(crate) fn standing(bucket: &Bucket) -> Option<&'static str> {
+    if bucket.ignored.is_some() {
+        return Some("on purpose");
+    }
+    Some(status(bucket.status)).filter(|word| !word.is_empty())
+}
+
 /// The crash in one line.
-pub(super) fn title(bucket: &Bucket) -> String {
+pub(crate) fn title(bucket: &Bucket) -> String {
     let cause = || bucket.cause.as_deref().or(bucket.class.as_deref());
     let title = bucket.title.as_deref().or_else(cause).unwrap_or("nothing is known of why");
     shortened(&clean(title), TITLE)
 }
 
 /// What died.
-pub(super) fn subject(bucket: &Bucket) -> Option<String> {
+pub(crate) fn subject(bucket: &Bucket) -> Option<String> {
     bucket
         .subject
         .as_deref()
@@ -72,7 +80,7 @@ pub(super) fn subject(bucket: &Bucket) -> Option<String> {
 }
 
 /// When it was seen: a time, or the first and the last day, or times of one day.
-pub(super) fn seen(first: Option<&str>, last: Option<&str>) -> Option<String> {
+pub(crate) fn seen(first: Option<&str>, last: Option<&str>) -> Option<String> {
     let (first, last) = (moment(first?), moment(last?));
     if first == last {
         return Some(first);
@@ -91,12 +99,12 @@ fn moment(time: &str) -> String {
 }
 
 /// Which jobs: `3 jobs: 12, 13, 14`.
-pub(super) fn jobs(bucket: &Bucket) -> Option<String> {
+pub(crate) fn jobs(bucket: &Bucket) -> Option<String> {
     some("job", &bucket.jobs, bucket.job_count)
 }
 
 /// Which tests: `test Parser.Empty`.
-pub(super) fn tests(bucket: &Bucket) -> Option<String> {
+pub(crate) fn tests(bucket: &Bucket) -> Option<String> {
     some("test", &bucket.tests, bucket.test_count)
 }
 
@@ -112,7 +120,7 @@ fn some(noun: &str, names: &[String], count: u64) -> Option<String> {
 }
 
 /// What it is like in the baseline.
-pub(super) fn likeness(bucket: &Bucket) -> Option<String> {
+pub(crate) fn likeness(bucket: &Bucket) -> Option<String> {
     let similar = bucket.similar.as_ref()?;
     let other = similar.title.as_deref().or(similar.signature.as_deref()).unwrap_or("one of the baseline");
     let other = shortened(&clean(other), TITLE);
@@ -134,7 +142,7 @@ pub(super) fn likeness(bucket: &Bucket) -> Option<String> {
 }
 
 /// Where one of the crashes is, and what there is of it.
-pub(super) fn example(bucket: &Bucket) -> Option<String> {
+pub(crate) fn example(bucket: &Bucket) -> Option<String> {
     let example = &bucket.example;
     let kept = match (example.core, example.program) {
         (true, true) => " (with core and program)",
@@ -145,7 +153,7 @@ pub(super) fn example(bucket: &Bucket) -> Option<String> {
 }
 
 /// By which signature it is known.
-pub(super) fn signature(bucket: &Bucket) -> Option<String> {
+pub(crate) fn signature(bucket: &Bucket) -> Option<String> {
     let hash = bucket.exact.as_deref().or(bucket.signature.as_deref())?;
     Some(format!("signature {}", shortened(&clean(hash), NAME)))
 }

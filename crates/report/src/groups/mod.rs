@@ -1,6 +1,7 @@
 //! Renders what grouping found: which crashes are the same, which are alike, and which are new.
 
-mod facts;
+pub(crate) mod facts;
+pub(crate) mod junit;
 mod markdown;
 mod text;
 
@@ -23,6 +24,14 @@ pub enum GroupFormat {
     Jsonl,
     /// GitHub-flavoured Markdown, for job summaries and comments; bounded in size.
     Markdown,
+    /// One self-contained page.
+    Html,
+    /// JUnit XML: a test case for each signature, which passes where only the baseline has it.
+    Junit,
+    /// SARIF 2.1.0: a result for each signature, with its baseline state.
+    Sarif,
+    /// GitLab's Code Quality report: a finding for each signature.
+    Gitlab,
 }
 
 /// Writes a report of groups to `out` in `format`. The only errors are those of `out`.
@@ -40,6 +49,10 @@ pub fn render_groups(
             .iter()
             .try_for_each(|group| writeln!(out, "{}", escape::json(&serde_json::to_string(group)?))),
         GroupFormat::Markdown => markdown::render(report, options, out),
+        GroupFormat::Html => crate::html::render_groups(report, out),
+        GroupFormat::Junit => junit::render(report, out),
+        GroupFormat::Sarif => crate::sarif::render_groups(report, options.repository.as_deref(), out),
+        GroupFormat::Gitlab => crate::gitlab::render_groups(report, options.repository.as_deref(), out),
     }
 }
 

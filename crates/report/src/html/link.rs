@@ -1,15 +1,14 @@
 //! Addresses within the page and beside it.
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use epitaph_summary::{CrashSummary, Module};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use epitaph_summary::{CrashSummary, Frame, Module};
 
 use super::text::plain;
+use crate::escape::uri_path;
+use crate::finding::inside;
 use crate::frames::basename;
-
-/// What is encoded in a part of a path: all that could end it, or mean something to a browser.
-const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The longest path that is linked to, in bytes: longer ones are no files.
 const LONGEST: usize = 1024;
@@ -59,6 +58,25 @@ pub(super) fn module(module: &Module) -> Option<String> {
     relative(file_of(module)?)
 }
 
+/// Returns where a frame's line is on the web: at the commit that the job has built, where the forge is the job's own.
+pub(super) fn source(summary: &CrashSummary, frame: &Frame, repository: Option<&Path>) -> Option<String> {
+    let job = summary.collection.as_ref()?.ci.as_ref()?;
+    let page = job.page()?;
+    let commit = job
+        .sha
+        .as_deref()
+        .filter(|sha| (7..=64).contains(&sha.len()) && sha.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let file = inside(frame.file.as_deref()?, repository).filter(|file| file.len() <= LONGEST)?;
+    // Paths of their own: `OWNER/REPO/actions/…`, `GROUP/PROJECT/-/…`.
+    let base = match job.provider.as_deref()? {
+        "github" => format!("{}/blob", page.split_once("/actions/")?.0),
+        "gitlab" => format!("{}/-/blob", page.split_once("/-/")?.0),
+        _ => return None,
+    };
+    let line = frame.line.filter(|line| *line > 0).map(|line| format!("#L{line}")).unwrap_or_default();
+    Some(format!("{base}/{commit}/{}{line}", uri_path(file)))
+}
+
 fn file_of(module: &Module) -> Option<&str> {
     module.file.as_deref()
 }
@@ -69,9 +87,7 @@ fn relative(path: &str) -> Option<String> {
     if path.len() > LONGEST || !path.split('/').all(leads_on) {
         return None;
     }
-    let parts: Vec<String> =
-        path.split('/').map(|part| utf8_percent_encode(part, PART).to_string()).collect();
-    Some(parts.join("/"))
+    Some(uri_path(path))
 }
 
 /// Tells whether a text may name a crash's place in the page: one that `epitaph` makes. It begins with a digit, so that it
@@ -102,7 +118,7 @@ impl Anchors {
 
 #[cfg(test)]
 mod tests {
-    use epitaph_summary::{Core, CoreEncryption};
+    use epitaph_summary::{CiJob, Collection, Core, CoreEncryption};
 
     use super::*;
 
@@ -131,6 +147,37 @@ mod tests {
         assert_eq!(names, [("Core", "core.zst".to_owned()), ("Summary", "summary.json".to_owned())]);
         summary.core.as_mut().unwrap().encryption = Some(CoreEncryption::Age);
         assert_eq!(files(&summary)[0].what, "Core, encrypted: needs the key");
+    }
+
+    #[test]
+    fn sources_are_linked_at_the_commit_where_the_forge_is_known() {
+        let mut summary = CrashSummary::new("0");
+        let frame = |file: &str| Frame { file: Some(file.into()), line: Some(7), ..Frame::default() };
+        let job = |provider: &str, url: &str, sha: &str| CiJob {
+            provider: Some(provider.into()),
+            url: Some(url.into()),
+            sha: Some(sha.into()),
+            ..CiJob::default()
+        };
+        let mut link = |job: CiJob, file: &str| {
+            summary.collection = Some(Collection { ci: Some(job), ..Collection::default() });
+            source(&summary, &frame(file), Some(Path::new("/ci/app")))
+        };
+        let github = || job("github", "https://github.com/acme/app/actions/runs/7", "0123abc");
+        assert_eq!(
+            link(github(), "/ci/app/src/a b.c").unwrap(),
+            "https://github.com/acme/app/blob/0123abc/src/a%20b.c#L7"
+        );
+        let gitlab = job("gitlab", "https://git.example/g/app/-/jobs/7", "0123abc");
+        assert_eq!(link(gitlab, "src/x.c").unwrap(), "https://git.example/g/app/-/blob/0123abc/src/x.c#L7");
+        assert_eq!(link(github(), "/usr/include/x.h"), None);
+        for (url, sha) in [
+            ("javascript:x/actions/", "0123abc"),
+            ("https://h/a/actions/", "../../x"),
+            ("https://h/a", "0123abc"),
+        ] {
+            assert_eq!(link(job("github", url, sha), "a.c"), None, "{url}");
+        }
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use epitaph_summary::CrashSummary;
+use epitaph_summary::group::Bucket;
 
 use super::crash;
 use super::link::{self, Anchors};
-use super::order::Kind;
 use super::text::{SHORT, moment, plain, shown_to};
+use crate::groups::facts::{likeness, standing};
 use crate::headline::{program, signal_name, test_name};
+use crate::kinds::Kind;
 use crate::options::Options;
 use crate::quantity::{grouped, plural};
 
@@ -39,9 +41,12 @@ const MOST_ROWS: usize = 2000;
 /// The most values of a filter.
 const MOST_VALUES: usize = 8;
 
+/// What tells whether a kind is new.
+const STATUS: &str = "status";
+
 /// What a filter is called, and its values with the crashes that have them, the most frequent first.
 pub(super) struct Facet {
-    /// `signal` or `program`.
+    /// `status`, `signal` or `program`.
     pub(super) label: &'static str,
     /// The values.
     pub(super) values: Vec<(String, u64)>,
@@ -49,21 +54,24 @@ pub(super) struct Facet {
 
 /// Returns the filters that tell crashes apart.
 pub(super) fn facets(kinds: &[Kind<'_>]) -> Vec<Facet> {
-    let of = |label, value: fn(&CrashSummary) -> Option<String>| {
+    let of = |label: &'static str, value: fn(&Kind<'_>) -> Option<String>| {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for kind in kinds {
-            if let Some(value) = value(kind.newest) {
+            if let Some(value) = value(kind) {
                 *counts.entry(value).or_default() += kind.count();
             }
         }
         let mut values: Vec<(String, u64)> = counts.into_iter().collect();
         // One that every crash has, or each has of its own, chooses nothing that the list doesn't.
-        let useful = values.len() > 1 && values.len() < kinds.len();
+        let useful = values.len() > 1 && (values.len() < kinds.len() || label == STATUS);
         values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         values.truncate(MOST_VALUES);
         useful.then_some(Facet { label, values })
     };
-    [of("signal", signal), of("program", subject)].into_iter().flatten().collect()
+    let known = of(STATUS, |kind| kind.bucket.and_then(standing).map(str::to_owned));
+    let (signal, program) =
+        (of("signal", |kind| signal(kind.newest)), of("program", |kind| subject(kind.newest)));
+    [known, signal, program].into_iter().flatten().collect()
 }
 
 fn signal(summary: &CrashSummary) -> Option<String> {
@@ -89,9 +97,16 @@ struct Story {
     later: bool,
 }
 
+/// A kind in the list.
+struct Row<'a> {
+    crashes: Vec<Told<'a>>,
+    bucket: Option<&'a Bucket>,
+    alike: usize,
+}
+
 /// The kinds with what is told of each.
 pub(super) struct List<'a> {
-    kinds: Vec<Vec<Told<'a>>>,
+    kinds: Vec<Row<'a>>,
     left_out: usize,
 }
 
@@ -100,16 +115,17 @@ impl<'a> List<'a> {
     pub(super) fn of(kinds: &[Kind<'a>], options: &Options, room: Room) -> List<'a> {
         let mut anchors = Anchors::default();
         let mut told = |summary| Told { summary, anchor: anchors.of(summary), story: None };
-        let mut list: Vec<Vec<Told<'a>>> = kinds
+        let mut list: Vec<Row<'a>> = kinds
             .iter()
             .take(MOST_KINDS)
             .map(|kind| {
-                std::iter::once(kind.newest).chain(kind.others.iter().copied()).map(&mut told).collect()
+                let crashes = kind.all().map(&mut told).collect();
+                Row { crashes, bucket: kind.bucket, alike: kind.alike }
             })
             .collect();
         let mut taken = 0;
         for place in 0..MOST_TOLD {
-            for told in list.iter_mut().filter_map(|kind| kind.get_mut(place)) {
+            for told in list.iter_mut().filter_map(|kind| kind.crashes.get_mut(place)) {
                 let story = crash::story(told.summary, &told.anchor, options);
                 let later = taken > room.at_once;
                 taken += story.0.len();
@@ -126,7 +142,7 @@ impl<'a> List<'a> {
     pub(super) fn render(&self) -> Markup {
         html! {
             @for (index, kind) in self.kinds.iter().enumerate() {
-                @if let Some((newest, others)) = kind.split_first() { (rendered(newest, others, index == 0)) }
+                (kind.render(index == 0))
             }
             @if self.left_out > 0 {
                 p.none { "And " (plural(self.left_out as u64, "more kind")) ", in crashes.jsonl." }
@@ -135,24 +151,54 @@ impl<'a> List<'a> {
     }
 }
 
-fn rendered(newest: &Told<'_>, others: &[Told<'_>], open: bool) -> Markup {
-    let summary = newest.summary;
-    html! {
-        details.kind open[open] data-signal=[signal(summary)] data-program=[subject(summary)] {
-            summary {
-                h2 { (crash::sentence(summary)) }
-                (crash::place(summary))
-                span.when {
-                    @if !others.is_empty() { span.count { (grouped(others.len() as u64 + 1)) " crashes, the newest " } }
-                    @if let Some(time) = &summary.time { (moment(time)) }
+impl Row<'_> {
+    fn render(&self, open: bool) -> Markup {
+        let Some((newest, others)) = self.crashes.split_first() else { return html! {} };
+        let summary = newest.summary;
+        let standing = self.bucket.and_then(standing);
+        html! {
+            details.kind.like[self.alike > 0] open[open] data-status=[standing] data-signal=[signal(summary)] data-program=[subject(summary)] {
+                summary {
+                    h2 {
+                        @if let Some(standing) = standing { span.standing.new[standing == "new"] { (standing) } " " }
+                        (crash::sentence(summary))
+                    }
+                    (crash::place(summary))
+                    @if let Some(bucket) = self.bucket { (known_as(bucket)) }
+                    span.when {
+                        @if self.alike > 0 { span.faint { "its stack is like that of the one above; " } }
+                        (seen(summary, others))
+                    }
                 }
+                @match &newest.story {
+                    Some(story) => (placed(story, &newest.anchor)),
+                    None => (without_story(newest)),
+                }
+                @if !others.is_empty() { (alike(others)) }
             }
-            @match &newest.story {
-                Some(story) => (placed(story, &newest.anchor)),
-                None => (without_story(newest)),
-            }
-            @if !others.is_empty() { (alike(others)) }
         }
+    }
+}
+
+/// What a kind is like in the baseline, or why it is on purpose.
+fn known_as(bucket: &Bucket) -> Markup {
+    let told = bucket.ignored.clone().or_else(|| likeness(bucket));
+    html! { @if let Some(told) = told { span.known-as { (shown_to(&told, SHORT * 2)) } } }
+}
+
+/// How many there are, and when the first and the newest were.
+fn seen(newest: &CrashSummary, others: &[Told<'_>]) -> Markup {
+    let first = others.iter().filter_map(|told| told.summary.time.as_deref()).min();
+    html! {
+        @if !others.is_empty() {
+            span.count { (grouped(others.len() as u64 + 1)) " crashes, " }
+            @match first {
+                Some(first) if newest.time.as_deref() != Some(first) => { "the first " (moment(first)) ", " },
+                _ => {},
+            }
+            "the newest "
+        }
+        @if let Some(time) = &newest.time { (moment(time)) }
     }
 }
 
@@ -215,7 +261,7 @@ fn links(summary: &CrashSummary) -> Markup {
 mod tests {
     use super::*;
     use crate::fixtures;
-    use crate::html::order;
+    use crate::kinds::{grouped, kinds};
 
     /// A page of ten kinds; a story takes some kilobytes.
     fn rendered(room: Room) -> String {
@@ -226,7 +272,7 @@ mod tests {
             summary
         };
         let crashes: Vec<CrashSummary> = (0..10).map(crash).collect();
-        List::of(&order::kinds(&crashes), &Options::default(), room).render().into_string()
+        List::of(&kinds(&crashes, &grouped(&crashes)), &Options::default(), room).render().into_string()
     }
 
     #[test]

@@ -8,16 +8,18 @@
 //! is room, and what there is no room for is a row with links.
 
 mod crash;
+mod groups;
 mod link;
 mod list;
 mod map;
-mod order;
 mod registers;
 mod sections;
 mod stack;
 #[cfg(test)]
 mod tests;
 mod text;
+
+pub(crate) use groups::render as render_groups;
 
 use std::io;
 
@@ -27,9 +29,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use epitaph_summary::CrashSummary;
+use epitaph_summary::group::GroupReport;
 
 use crate::escape::brief;
+use crate::groups::facts;
 use crate::headline::Headline;
+use crate::kinds::{Kind, kinds};
 use crate::not_kept::{self, MOST_KINDS};
 use crate::options::Options;
 use crate::quantity::{grouped, plural};
@@ -38,20 +43,44 @@ use list::{List, Room, facets};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Writes the page; `not_kept` are the crashes of which no more is left than these summaries.
+/// Writes the page: what is the same, alike and new is as `groups` has it, and `not_kept` are the crashes of which no more
+/// is left than these summaries.
 pub(crate) fn render(
     summaries: &[CrashSummary],
     not_kept: &[CrashSummary],
+    groups: &GroupReport,
     options: &Options,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    out.write_all(page(summaries, not_kept, options).into_string().as_bytes())?;
+    out.write_all(page(summaries, not_kept, groups, options).into_string().as_bytes())?;
     out.write_all(b"\n")
 }
 
-fn page(summaries: &[CrashSummary], not_kept: &[CrashSummary], options: &Options) -> Markup {
-    let kinds = order::kinds(summaries);
+fn page(
+    summaries: &[CrashSummary],
+    not_kept: &[CrashSummary],
+    groups: &GroupReport,
+    options: &Options,
+) -> Markup {
+    let kinds = kinds(summaries, groups);
     let list = List::of(&kinds, options, Room::OF_PAGE);
+    let head = html! {
+        h1 { (counted(summaries.len(), kinds.len())) }
+        @if let Some(comparison) = facts::comparison(groups) { p.comparison { (text::shown(&comparison)) } }
+        (span(&kinds))
+        (tools(&kinds))
+    };
+    let body = html! {
+        @if kinds.is_empty() { p.none { "No crashes." } }
+        (list.render())
+        (groups::gone(groups))
+        (left_out(not_kept))
+    };
+    shell(&title(&kinds), &head, &body)
+}
+
+/// The page around what it tells.
+fn shell(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -62,23 +91,15 @@ fn page(summaries: &[CrashSummary], not_kept: &[CrashSummary], options: &Options
                 meta name="referrer" content="no-referrer";
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content=(format!("epitaph {}", env!("CARGO_PKG_VERSION")));
-                title { (title(&kinds)) }
+                title { (title) }
                 // No browser asks for one then.
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 a.skip href="#crashes" { "Skip to the crashes" }
-                header.page {
-                    h1 { (counted(summaries.len(), kinds.len())) }
-                    (span(&kinds))
-                    (tools(&kinds))
-                }
-                main #crashes {
-                    @if kinds.is_empty() { p.none { "No crashes." } }
-                    (list.render())
-                    (left_out(not_kept))
-                }
+                header.page { (head) }
+                main #crashes { (body) }
                 footer.page {
                     p { "Written by epitaph " (env!("CARGO_PKG_VERSION")) ". Text of a crash is shown as it was, but for control characters, which are spelled out." }
                 }
@@ -99,7 +120,7 @@ fn policy() -> String {
 }
 
 /// The window's title: the crash if there is one, or else how many.
-fn title(kinds: &[order::Kind<'_>]) -> String {
+fn title(kinds: &[Kind<'_>]) -> String {
     match kinds {
         [] => "No crashes".to_owned(),
         [only] => brief(&Headline::of(only.newest).sentence(), text::SHORT),
@@ -118,10 +139,9 @@ fn counted(crashes: usize, kinds: usize) -> String {
 }
 
 /// From when to when.
-fn span(kinds: &[order::Kind<'_>]) -> Markup {
+fn span(kinds: &[Kind<'_>]) -> Markup {
     let times = || {
-        let all =
-            kinds.iter().flat_map(|kind| std::iter::once(kind.newest).chain(kind.others.iter().copied()));
+        let all = kinds.iter().flat_map(Kind::all);
         all.filter_map(|summary| summary.time.as_deref())
     };
     html! {
@@ -133,7 +153,7 @@ fn span(kinds: &[order::Kind<'_>]) -> Markup {
 }
 
 /// Search and filters, which the script shows: without it they would do nothing.
-fn tools(kinds: &[order::Kind<'_>]) -> Markup {
+fn tools(kinds: &[Kind<'_>]) -> Markup {
     html! {
         div.tools role="search" hidden {
             @if kinds.len() > 1 {

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use epitaph_summary::{CrashSummary, Frame, Thread};
 
+use super::link;
 use super::text::{SHORT, path, shown, shown_to};
 use crate::entries::{self, Entry};
 use crate::frames::{self, Location};
@@ -39,7 +40,7 @@ pub(super) fn story(summary: &CrashSummary, thread: &Thread, options: &Options) 
                         li class=(class(frame)) {
                             details open[Some(*index) == blamed && has_source(frame)] {
                                 summary { (row(summary, *number, frame)) }
-                                (beneath(summary, frame))
+                                (beneath(summary, frame, options))
                             }
                         }
                     },
@@ -137,7 +138,8 @@ fn row(summary: &CrashSummary, number: u64, frame: &Frame) -> Markup {
 }
 
 /// What a frame shows when it is opened.
-fn beneath(summary: &CrashSummary, frame: &Frame) -> Markup {
+fn beneath(summary: &CrashSummary, frame: &Frame, options: &Options) -> Markup {
+    let link = link::source(summary, frame, options.repository.as_deref());
     let module =
         summary.module_of(frame).and_then(|module| module.path.as_deref().or(module.name.as_deref()));
     html! {
@@ -146,6 +148,7 @@ fn beneath(summary: &CrashSummary, frame: &Frame) -> Markup {
             @if let Some(pc) = frame.pc { "pc " code { (pc) } }
             @if let Some(offset) = frame.offset { " is " code { (offset) } }
             @if let Some(module) = module { " of " code { (shown_to(module, SHORT)) } }
+            @if let Some(link) = link { " " a href=(link) rel="noopener noreferrer" { "source at this commit" } }
             @if frame.inlined { "; inlined, so it shares the machine frame of the function that called it" }
         }
     }

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 
-use epitaph_summary::{Frame, Signature, SourceLine, Thread};
+use epitaph_summary::group::{Digest, Grouping, Source};
+use epitaph_summary::{Basis, Frame, Signature, SourceLine, Thread};
 
 use super::*;
 use crate::fixtures;
 
 fn rendered(summaries: &[CrashSummary]) -> String {
-    page(summaries, &[], &Options::default()).into_string()
+    page(summaries, &[], &crate::kinds::grouped(summaries), &Options::default()).into_string()
 }
 
 /// What stands between the page's style and its script.
@@ -256,7 +257,7 @@ fn crashes_of_a_kind_stand_together_and_each_has_its_place() {
     for number in 0..100 {
         assert_eq!(page.matches(&format!("id=\"2026{number:04}-x\"")).count(), 1, "{number}");
     }
-    assert!(page.contains("<h1>100 crashes of 4 kinds</h1>") && page.contains("25 crashes, the newest "));
+    assert!(page.contains("<h1>100 crashes of 4 kinds</h1>") && page.contains("25 crashes, "));
     assert_eq!(page.matches("<details class=\"kind\" open").count(), 1);
 }
 
@@ -264,7 +265,7 @@ fn crashes_of_a_kind_stand_together_and_each_has_its_place() {
 fn what_was_not_kept_is_told() {
     let mut crash = fixtures::abort();
     crash.warnings = vec![epitaph_summary::Warning::new("quota", "the folder is <full>")];
-    let page = page(&[], &[crash], &Options::default()).into_string();
+    let page = page(&[], &[crash], &GroupReport::default(), &Options::default()).into_string();
     assert!(page.contains("No crashes.") && page.contains("1 more crash was not kept"));
     assert!(page.contains("the folder is &lt;full&gt;"));
 }
@@ -277,4 +278,43 @@ fn links_lead_beneath_the_page_alone() {
     let page = rendered(&[summary]);
     assert!(page.contains("href=\"crashes/a%20b/core.zst\" download"));
     assert!(!page.contains("href=\"../") && !page.contains("etc/passwd\""));
+}
+
+#[test]
+fn what_is_new_known_and_gone_stands_with_each_kind() {
+    let crash = |id: &str, strict: &str| {
+        let mut summary = fixtures::null_deref();
+        let signature =
+            Signature { strict: Some(strict.into()), basis: Some(Basis::Dwarf), ..Signature::default() };
+        (summary.id, summary.signature) = (Some(id.into()), Some(signature));
+        summary
+    };
+    let digest = |summary: &CrashSummary| Digest::of(summary).unwrap();
+    let (known, gone) = (crash("1-x", "a"), crash("2-x", "b"));
+    let new = fixtures::cpp_exception();
+    let (mut now, mut before) = (Grouping::default(), Grouping::default());
+    for summary in [&new, &known] {
+        now.add(digest(summary), &Source::default());
+    }
+    let mut gone = digest(&gone);
+    (gone.title, gone.phys, gone.exact) = (Some("it <never> came again".into()), None, None);
+    gone.trace = Digest::of(&CrashSummary::new("0")).unwrap().trace;
+    for digest in [digest(&known), gone] {
+        before.add(digest, &Source::default());
+    }
+    let groups = now.report(Some(&before), 0.0, "0");
+    let summaries = [known, new];
+    let page = page(&summaries, &[], &groups, &Options::default()).into_string();
+    let mut rest = page.as_str();
+    for told in [
+        "against a baseline of 2 crashes: 1 new, 1 known, 1 gone",
+        "data-status=\"new\"",
+        "<span class=\"standing new\">new</span>",
+        "data-status=\"known\"",
+        "Only in the baseline: 1 signature",
+        "it &lt;never&gt; came again",
+    ] {
+        let (_, after) = rest.split_once(told).unwrap_or_else(|| panic!("{told} is missing: {page}"));
+        rest = after;
+    }
 }

@@ -10,7 +10,10 @@ use epitaph_store::{Artifact, DebuginfodFile, Listing, Opened, Selection, Store,
 
 use self::folder::Folder;
 use self::stored::Stored;
-use crate::ServeError;
+use crate::{ServeError, link};
+
+/// The page that an output folder has of its crashes.
+const PAGE: &str = "index.html";
 
 /// What identifies a version of a file, and how long that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub(crate) trait Files: Send + Sync {
 pub struct Source {
     pub(crate) files: Box<dyn Files>,
     url: String,
+    start: String,
 }
 
 impl Source {
@@ -65,8 +69,15 @@ impl Source {
             let url = store.url();
             (Box::new(Stored(store)), url)
         };
-        files.newest(&Selection::default(), 1)?;
-        Ok(Self { files, url })
+        let listing = files.newest(&Selection::default(), 1)?;
+        let start = if files.is_one_job() { start(&listing) } else { None };
+        Ok(Self { files, url, start: start.unwrap_or_default() })
+    }
+
+    /// What to look at first, relative to a server's address: of a folder that is shown as one job its own page of
+    /// crashes, or else the job's page; of a store the jobs, which is no more than the address.
+    pub fn start(&self) -> &str {
+        &self.start
     }
 
     /// Where it is, as a person may see it: never with what may have stood in the URL besides, such as a token.
@@ -79,6 +90,17 @@ impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Source(…)")
     }
+}
+
+/// The page of the only job.
+fn start(listing: &Listing) -> Option<String> {
+    let run = listing.runs.first()?;
+    let page = run.artifacts.iter().find(|artifact| artifact.path == PAGE);
+    let path = match page {
+        Some(page) => link::artifact(&run.provider, &run.repo, &run.job, page),
+        None => link::job(&run.provider, &run.repo, &run.job),
+    };
+    Some(path.trim_start_matches('/').to_owned())
 }
 
 /// Tells whether a folder is laid out as a store, or may become one with its first push.
@@ -101,7 +123,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(!open(dir.path()).unwrap().files.is_one_job(), "it may become a store");
         std::fs::write(dir.path().join("core"), "x").unwrap();
-        assert!(open(dir.path()).unwrap().files.is_one_job());
+        let source = open(dir.path()).unwrap();
+        assert!(source.files.is_one_job() && source.start().starts_with("jobs/local/local/"));
+        std::fs::write(dir.path().join("index.html"), "x").unwrap();
+        assert!(open(dir.path()).unwrap().start().ends_with("/0/index.html"));
         std::fs::create_dir_all(dir.path().join("runs")).unwrap();
         assert!(!open(dir.path()).unwrap().files.is_one_job());
         for missing in [dir.path().join("missing"), dir.path().join("core")] {

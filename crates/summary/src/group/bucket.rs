@@ -3,13 +3,13 @@
 use super::digest::Digest;
 use super::few::Few;
 use super::grouping::Source;
-use super::report::{self, Example};
+use super::report::{Bucket, CrashPlace, Example};
 use super::trace::Trace;
 use crate::signature::Basis;
 
-/// What crashes of one bucket have in common.
+/// What crashes of one bucket have in common, and no others have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key {
+pub struct Key {
     /// Crashes on purpose are counted apart, even those of a signature that others have too.
     pub(super) ignored: bool,
     pub(super) subject: Option<String>,
@@ -22,7 +22,8 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn of(digest: &Digest) -> Key {
+    /// Returns the key of a crash.
+    pub fn of(digest: &Digest) -> Key {
         let nameless = digest.strict.is_none() || digest.basis == Some(Basis::Address);
         Key {
             ignored: digest.ignored.is_some(),
@@ -32,6 +33,35 @@ impl Key {
             exact: digest.exact.clone().filter(|_| nameless),
             class: digest.class.clone().filter(|_| digest.strict.is_none()),
         }
+    }
+
+    /// Returns the key of the crashes that a bucket counts.
+    pub fn of_bucket(bucket: &Bucket) -> Key {
+        Key {
+            ignored: bucket.ignored.is_some(),
+            subject: bucket.subject.clone(),
+            basis: bucket.basis,
+            strict: bucket.signature.clone(),
+            exact: bucket.exact.clone(),
+            class: bucket.class.clone().filter(|_| bucket.signature.is_none()),
+        }
+    }
+
+    /// Returns the key of the same crashes where a rule says that they are on purpose.
+    #[must_use]
+    pub fn on_purpose(self) -> Key {
+        Key { ignored: true, ..self }
+    }
+
+    /// Returns what names it to people and other programs, without what may change while the crashes stay the same: the
+    /// hashes, or else the class, and the subject.
+    pub fn parts(&self) -> [Option<&str>; 4] {
+        [&self.strict, &self.exact, &self.class, &self.subject].map(Option::as_deref)
+    }
+
+    /// Tells whether the crashes have a signature; those that have none have little in common.
+    pub fn is_signed(&self) -> bool {
+        self.strict.is_some() || self.exact.is_some()
     }
 }
 
@@ -52,6 +82,7 @@ pub(super) struct Tally {
     jobs: Few,
     tests: Few,
     with_core: u64,
+    place: Option<CrashPlace>,
     example: Example,
 }
 
@@ -73,6 +104,7 @@ impl Tally {
             jobs: Few::default(),
             tests: Few::default(),
             with_core: 0,
+            place: digest.place.clone(),
             example: Example::default(),
         }
     }
@@ -103,8 +135,8 @@ impl Tally {
         }
     }
 
-    pub(super) fn to_bucket(&self, key: &Key) -> report::Bucket {
-        report::Bucket {
+    pub(super) fn to_bucket(&self, key: &Key) -> Bucket {
+        Bucket {
             status: None,
             similar: None,
             ignored: self.ignored.clone(),
@@ -124,6 +156,7 @@ impl Tally {
             test_count: self.tests.count(),
             tests: self.tests.kept().to_vec(),
             with_core: self.with_core,
+            place: self.place.clone(),
             example: self.example.clone(),
         }
     }

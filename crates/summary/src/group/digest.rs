@@ -4,8 +4,9 @@ use serde::de::{Deserialize, Deserializer};
 
 use super::few::fingerprint;
 use super::raw::Raw;
+use super::report::CrashPlace;
 use super::text::{LastPart, Lines, Text};
-use super::trace::{Trace, trace};
+use super::trace::{Trace, symbol, trace};
 use crate::cause::Cause;
 use crate::model::{CrashSummary, SCHEMA};
 use crate::rules::{Place, Rules};
@@ -43,6 +44,8 @@ pub struct Digest {
     pub lines: Vec<String>,
     /// The crashing thread's frames, as far as they count.
     pub trace: Trace,
+    /// Where it is blamed on.
+    pub place: Option<CrashPlace>,
     /// Whether its core was kept.
     pub core: bool,
     /// Whether its program was kept.
@@ -135,6 +138,10 @@ impl From<Raw> for Digest {
         let time = text(raw.time).filter(|time| sorts_as_text(time));
         let executable = raw.process.executable.map(|LastPart(name)| name);
         let process = (raw.process.pid, &executable, &time, raw.threads.place);
+        // The frame that the signature begins with, or else the first of the user's own.
+        let first = lines.get(1).map(|name| symbol(name));
+        let at = raw.threads.own.iter().position(|(symbol, _)| Some(*symbol) == first).unwrap_or(0);
+        let place = raw.threads.own.into_iter().nth(at).map(|(_, place)| place);
         let (class, cause) = raw.cause.map_or((None, None), |cause| (Some(cause.class), cause.summary));
         Digest {
             process: fingerprint(&process),
@@ -152,6 +159,7 @@ impl From<Raw> for Digest {
             rules: text(raw.signature.rules),
             trace: trace(&raw.threads.frames, lines.get(1..).unwrap_or_default()),
             lines,
+            place,
             core: raw.core.is_some_and(|core| core.file.is_some()),
             program: raw.modules.0,
             ignored: None,

@@ -6,15 +6,21 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::few::fingerprint;
-use super::text::{Taking, bounded};
+use super::report::CrashPlace;
+use super::text::{Taking, Text, bounded};
 use super::trace::{TraceFrame, UNKNOWN, symbol};
 use crate::names::normalize;
 use crate::thread::{FrameRule, Trust};
 
 /// How many frames are looked at: those that signatures are made of, with their inlined calls.
 const MOST: usize = 1024;
+/// How many of the user's own frames may be the one that a crash is blamed on.
+const MOST_OWN: usize = 32;
 /// How much of a function's name is looked at, in bytes.
 const LONGEST_NAME: usize = 64 << 10;
+/// How much of a name and of a path is kept of the frame that the crash is blamed on, in bytes.
+const KEPT_NAME: usize = 200;
+const KEPT_PATH: usize = 400;
 
 /// What is kept of the thread that crashed, or of the first one where none did.
 #[derive(Debug, Default)]
@@ -23,6 +29,8 @@ pub(super) struct CrashingThread {
     pub(super) frames: Vec<TraceFrame>,
     /// Stands for the addresses of its frames.
     pub(super) place: u64,
+    /// Where its own frames are, as many as may be blamed, each with its symbol.
+    pub(super) own: Vec<(u64, CrashPlace)>,
 }
 
 impl<'de> Deserialize<'de> for CrashingThread {
@@ -45,8 +53,8 @@ impl<'de> Deserialize<'de> for CrashingThread {
                         thread = next;
                     }
                 }
-                let Frames { frames, place } = thread.frames;
-                Ok(CrashingThread { frames, place })
+                let Stack { frames, place, own } = thread.frames;
+                Ok(CrashingThread { frames, place, own })
             }
         }
 
@@ -63,7 +71,7 @@ struct Thread {
 #[derive(Default)]
 struct ThreadRead {
     crashed: bool,
-    frames: Frames,
+    frames: Stack,
 }
 
 impl<'de> DeserializeSeed<'de> for Thread {
@@ -111,29 +119,34 @@ enum Field {
 }
 
 #[derive(Default)]
-struct Frames {
+struct Stack {
     frames: Vec<TraceFrame>,
     place: u64,
+    own: Vec<(u64, CrashPlace)>,
 }
 
-impl<'de> Deserialize<'de> for Frames {
+impl<'de> Deserialize<'de> for Stack {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct List;
 
         impl<'de> Visitor<'de> for List {
-            type Value = Frames;
+            type Value = Stack;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of frames")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Frames, A::Error> {
-                let mut frames = Frames::default();
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Stack, A::Error> {
+                let mut frames = Stack::default();
                 while let Some(frame) = items.next_element::<RawFrame>()? {
                     let address = [frame.pc, frame.cfa].map(|text| text.map(|Address(address)| address));
                     frames.place = fingerprint(&(frames.place, address));
                     if frames.frames.len() < MOST {
-                        frames.frames.push(frame.into());
+                        let seen = TraceFrame::from(&frame);
+                        if seen.in_app && frames.own.len() < MOST_OWN {
+                            frames.own.push((seen.symbol, frame.place()));
+                        }
+                        frames.frames.push(seen);
                     }
                 }
                 Ok(frames)
@@ -152,25 +165,44 @@ struct RawFrame {
     trust: Option<Trust>,
     pc: Option<Address>,
     cfa: Option<Address>,
+    file: Option<Text<KEPT_PATH>>,
+    line: Option<u32>,
+    column: Option<u32>,
 }
 
-impl From<RawFrame> for TraceFrame {
-    fn from(frame: RawFrame) -> TraceFrame {
+impl RawFrame {
+    fn place(self) -> CrashPlace {
+        CrashPlace {
+            function: self.function.map(|function| function.name),
+            file: self.file.map(|file| file.0),
+            line: self.line,
+            column: self.column,
+        }
+    }
+}
+
+impl From<&RawFrame> for TraceFrame {
+    fn from(frame: &RawFrame) -> TraceFrame {
         TraceFrame {
-            symbol: frame.function.map_or(UNKNOWN, |Function(symbol)| symbol),
+            symbol: frame.function.as_ref().map_or(UNKNOWN, |function| function.symbol),
             in_app: frame.in_app == Some(true) && frame.trust != Some(Trust::Scan),
             rule: frame.rule,
         }
     }
 }
 
-/// The symbol of a function's name.
-struct Function(u64);
+/// A function's name, as much as is kept of it, and its symbol.
+struct Function {
+    symbol: u64,
+    name: String,
+}
 
 impl<'de> Deserialize<'de> for Function {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_str(Taking(|name: &str| Function(symbol(&normalize(bounded(name, LONGEST_NAME))))))
+        deserializer.deserialize_str(Taking(|name: &str| Function {
+            symbol: symbol(&normalize(bounded(name, LONGEST_NAME))),
+            name: bounded(name, KEPT_NAME).to_owned(),
+        }))
     }
 }
 

@@ -28,10 +28,11 @@ mod tests;
 mod text;
 mod trace;
 
+pub use bucket::Key as BucketKey;
 pub use digest::{Digest, Entry};
 pub use grouping::{Grouping, Source};
 pub use report::{
-    BaselineCounts, Bucket, Example, GROUP_SCHEMA, Group, GroupReport, Similar, SimilarBy, Status,
+    BaselineCounts, Bucket, CrashPlace, Example, GROUP_SCHEMA, Group, GroupReport, Similar, SimilarBy, Status,
 };
 pub use trace::Trace;
 

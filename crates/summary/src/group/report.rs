@@ -150,12 +150,32 @@ pub struct Bucket {
     /// How many tests.
     #[serde(default)]
     pub test_count: u64,
+    /// Where one of them is blamed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<CrashPlace>,
     /// How many of the crashes have their core with them.
     #[serde(default)]
     pub with_core: u64,
     /// One of them: with its core and program if any has, and the last such one.
     #[serde(default)]
     pub example: Example,
+}
+
+/// The function that a crash is blamed on, and where that is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CrashPlace {
+    /// The function's name, demangled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// Source file, as the debug information names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Column, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
 }
 
 /// One crash of many.
