@@ -6,7 +6,9 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use epitaph_bundle::{Identities, OpenLimits, OpenedCore, open_core_as, open_core_file, open_core_pipe};
+use epitaph_bundle::{
+    Identities, OpenError, OpenLimits, OpenedCore, open_core_as, open_core_file_as, open_core_pipe,
+};
 
 use crate::error::{Error, message};
 
@@ -68,10 +70,25 @@ pub(crate) fn open(
         let name = Path::new(STANDARD_INPUT_NAME);
         // A file that was redirected can be read at random.
         let is_file = file.metadata().map_err(unreadable)?.is_file();
-        return Ok(if is_file { open_core_file(name, file)? } else { open_core_pipe(name, file, limits)? });
+        return Ok(if is_file {
+            open_core_file_as(name, file, limits, identities)?
+        } else {
+            open_pipe(name, file, limits)?
+        });
     }
     if is_stream(path) {
-        return Ok(open_core_pipe(path, File::open(path).map_err(unreadable)?, limits)?);
+        return open_pipe(path, File::open(path).map_err(unreadable)?, limits);
     }
     Ok(open_core_as(path, limits, identities)?)
+}
+
+/// Opens a core that is read once, from its start to its end. An encrypted one is read at random, by the end of it first.
+fn open_pipe(name: &Path, pipe: File, limits: &OpenLimits) -> Result<OpenedCore, Error> {
+    open_core_pipe(name, pipe, limits).map_err(|error| match error {
+        OpenError::Encrypted { .. } => {
+            let hint = "decrypt it on its way: age -d -i KEYFILE core.zst.age | epitaph show -";
+            message(format!("{error}, and comes through a pipe"), Some(hint))
+        }
+        error => error.into(),
+    })
 }
