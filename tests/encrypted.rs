@@ -195,7 +195,7 @@ fn what_no_pull_wrote_is_neither_replaced_nor_decrypted() {
         epitaph().args(["pull", "--identity", &key]).arg(store.path()).arg(desk.path()).run()
     };
     for name in ["Makefile", "core"] {
-        let taken = format!("something else is there as {}", text(&at(name)));
+        let taken = format!("something else is there as {}", text(at(name)));
         pull().code(1).tells(&[&taken, "1 cores were decrypted"]).hides(&["mine", "theirs"]);
     }
     assert_eq!(fs::read_to_string(at("Makefile")).unwrap(), "all:\n");

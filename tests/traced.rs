@@ -368,7 +368,7 @@ int main(int argc, char **argv) {
 ";
     let Some(job) = job_with_source(SOURCE) else { return };
     for first in ["waits", "ends"] {
-        let exe = text(&job.exe());
+        let exe = text(job.exe());
         let words: &[&str] = if first == "ends" { &[&exe, first] } else { &[&exe] };
         let answer = job.traced().arg("--").args(words).run().code(139);
         assert_eq!(job.dumped().len(), 0, "the first thread {first}: {answer}");

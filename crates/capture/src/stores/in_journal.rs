@@ -95,7 +95,7 @@ fn take_out_within(
             }
             // Alone it would have had room.
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge && bytes < bounds.bytes => {
-                taken.left += 1
+                taken.left += 1;
             }
             Err(source) => taken.failed.push(InJournalError::TakeOut { pid: core.pid, source }),
         }
@@ -265,10 +265,11 @@ mod tests {
             export.extend(&core);
             export.extend(b"\n\n");
             std::fs::write(self.root.path().join(cursor), export).unwrap();
-            self.log += &format!(
+            let entry = format!(
                 "{{\"__CURSOR\":\"{cursor}\",\"_PID\":\"1\",\"COREDUMP_PID\":\"{pid}\",\"COREDUMP_UID\":\"0\",\
                  \"COREDUMP\":null,\"MESSAGE\":\"dumped core\"}}\n"
             );
+            self.log.push_str(&entry);
             std::fs::write(self.root.path().join("json"), &self.log).unwrap();
             core
         }
