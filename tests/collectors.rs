@@ -152,7 +152,7 @@ fn a_core_that_systemd_keeps_in_the_journal_is_taken_out_of_it() {
     fs::write(served.folder.path().join("coredump.conf"), "[Coredump]\nStorage=journal\n").unwrap();
     crate::fixtures::place_core(&served.folder.path().join("fixture"), 1);
     let script = r#""$0" run --capture file --out "$1" -- "$2"; status=$?; "$0" collect --out "$1" >&2
-        mkdir own && cd own && cp ../fixture core.other && "$0" collect --out "$1.second" >&2
+        mkdir own && cd own && cp ../fixture core.other && "$0" collect --remove --out "$1.second" >&2
         "$0" run --capture file --out "$1.third" -- sh -c 'cp ../fixture core.another; "$0"' "$2" >&2
         ls /tmp >"$1.left"; exit $status"#;
     let Some(output) = served.run(script) else { return };
@@ -169,6 +169,9 @@ fn a_core_that_systemd_keeps_in_the_journal_is_taken_out_of_it() {
         assert_eq!(summary["process"]["executable"], text(&served.exe), "{told}");
         assert_eq!(summary["collection"]["collector"], "systemd-coredump");
         assert_eq!(summary["collection"]["source"], "store");
+        assert!(!told.contains("No such file"), "{told}");
+        // Not the file that it lay in for a moment.
+        assert!(summary["core"]["path"].as_str().unwrap().starts_with("journal:/core.exe."), "{told}");
         assert_consistent(&out);
     }
     assert!(told.contains("0 new, 1 known, 0 failed") && !told.contains("store_in_journal"), "{told}");

@@ -25,6 +25,8 @@ struct Bounds {
 
 /// systemd itself keeps cores of up to 767 MiB there (`JournalSizeMax=`); where they go to may be memory.
 const BOUNDS: Bounds = Bounds { cores: 16, bytes: 1 << 30, time: Duration::from_secs(60) };
+/// What stands for the journal in a path.
+const PLACE: &str = "journal:";
 /// The fields that are asked for: the others hold the environment of the process.
 const FIELDS: &str = "--output-fields=COREDUMP,COREDUMP_PID,COREDUMP_UID,COREDUMP_COMM,COREDUMP_TIMESTAMP";
 /// Digits of a boot's id.
@@ -65,8 +67,8 @@ pub fn in_journal(host: &Host, dead: &[u32], users: &[u32], since: SystemTime) -
     journal::in_journal(&ask::journal(host, since).unwrap_or_default(), dead, users)
 }
 
-/// Takes these cores out of the journal, into files in `folder`, which nobody else writes to. They are named as
-/// systemd-coredump names its own. There is room for 16 cores, 1 GiB and a minute; the last ones come first, since the
+/// Takes these cores out of the journal, into files in `folder`, which nobody else writes to. Their paths are where they
+/// came from: `journal:`, and the name that systemd-coredump would have given a file; theirs are soon gone. There is room for 16 cores, 1 GiB and a minute; the last ones come first, since the
 /// older one is, the less likely it is of this job.
 pub fn take_out_of_journal(host: &Host, cores: &[InJournal], since: SystemTime, folder: &Path) -> TakenOut {
     take_out_within(BOUNDS, host, cores, since, folder)
@@ -102,6 +104,10 @@ fn take_out_within(
     }
     let limits = SearchLimits { settle: Duration::ZERO, ..SearchLimits::default() };
     taken.cores = Search::new(host).folder(folder, 0).limits(limits).run().candidates;
+    for core in &mut taken.cores {
+        let name = core.path.file_name().unwrap_or_default().to_owned();
+        core.path = Path::new(PLACE).join(name);
+    }
     taken
 }
 
@@ -192,6 +198,7 @@ fn escaped(comm: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::os::unix::fs::PermissionsExt as _;
 
     use epitaph_summary::CoreSource;
@@ -287,6 +294,12 @@ mod tests {
         }
     }
 
+    fn bytes(core: &Candidate) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        (&core.file).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
     #[test]
     fn a_core_is_taken_out_of_what_journalctl_prints() {
         let _one_at_a_time = crate::run::tests::alone();
@@ -304,7 +317,8 @@ mod tests {
         let [error] = &taken.failed[..] else { panic!("{taken:?}") };
         assert_eq!(error.to_string(), "the core of process 12 cannot be taken out of the journal");
         let [only] = &taken.cores[..] else { panic!("{taken:?}") };
-        assert_eq!(std::fs::read(&only.path).unwrap(), core);
+        assert_eq!(bytes(only), core);
+        assert!(only.path.starts_with("journal:") && !only.path.exists(), "{only:?}");
         assert_eq!((only.source, only.verified, taken.left), (CoreSource::Store, true, 0));
         assert_eq!(only.modified, SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half taken is left");
@@ -316,7 +330,7 @@ mod tests {
         let mut journal = Journal::new();
         let expected = [journal.add("s=0;i=1", 7, 1_000_000, 1), journal.add("s=0;i=2", 7, 2_000_000, 2)];
         let (taken, _folder) = journal.take_out(BOUNDS);
-        let had: Vec<Vec<u8>> = taken.cores.iter().map(|core| std::fs::read(&core.path).unwrap()).collect();
+        let had: Vec<Vec<u8>> = taken.cores.iter().map(bytes).collect();
         assert_eq!((had, taken.failed.len()), (expected.to_vec(), 0));
     }
 
