@@ -13,7 +13,7 @@ use epitaph_testkit::skip::skipped;
 use epitaph_testkit::tools;
 use tempfile::TempDir;
 
-use crate::fixtures::{assert_chain, assert_consistent, functions, only_sealed};
+use crate::fixtures::{assert_chain, assert_consistent, functions, only_sealed, sealed};
 use crate::support::{
     alone_by, epitaph, folder, is_root, plain_environment, program as epitaph_program, text,
 };
@@ -150,21 +150,34 @@ fn a_core_that_systemd_keeps_in_the_journal_is_taken_out_of_it() {
     }
     let Some(served) = Served::new() else { return };
     fs::write(served.folder.path().join("coredump.conf"), "[Coredump]\nStorage=journal\n").unwrap();
+    crate::fixtures::place_core(&served.folder.path().join("fixture"), 1);
     let script = r#""$0" run --capture file --out "$1" -- "$2"; status=$?; "$0" collect --out "$1" >&2
-        "$0" collect --out "$1.second" >&2; exit $status"#;
+        mkdir own && cd own && cp ../fixture core.other && "$0" collect --remove --out "$1.second" >&2
+        "$0" run --capture file --out "$1.third" -- sh -c 'cp ../fixture core.another; "$0"' "$2" >&2
+        ls /tmp >"$1.left"; exit $status"#;
     let Some(output) = served.run(script) else { return };
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(139), "{told}");
-    for out in [served.out(), served.folder.path().join("out.second")] {
-        let (_, summary) = only_sealed(&out);
+    // A core file of somebody else's is no reason to leave those in the journal where they are.
+    for (name, all) in [("out", 1), ("out.second", 2), ("out.third", 2)] {
+        let out = served.folder.path().join(name);
+        let crashes = sealed(&out);
+        assert_eq!(crashes.len(), all, "{name}: {told}");
+        let mut kept = crashes.into_values().filter(|crash| crash["collection"]["source"] == "store");
+        let (Some(summary), None) = (kept.next(), kept.next()) else { panic!("{name}: {told}") };
         assert_chain(&functions(&summary), &["quantity_of", "price_of", "main"]);
         assert_eq!(summary["process"]["executable"], text(&served.exe), "{told}");
         assert_eq!(summary["collection"]["collector"], "systemd-coredump");
         assert_eq!(summary["collection"]["source"], "store");
+        assert!(!told.contains("No such file"), "{told}");
+        // Not the file that it lay in for a moment.
+        assert!(summary["core"]["path"].as_str().unwrap().starts_with("journal:/core.exe."), "{told}");
         assert_consistent(&out);
     }
     assert!(told.contains("0 new, 1 known, 0 failed") && !told.contains("store_in_journal"), "{told}");
-    assert!(!told.contains("cores that were not kept are left"), "{told}");
+    // The journal keeps what was taken out of it: nobody else has to.
+    let left = fs::read_to_string(served.folder.path().join("out.left")).unwrap();
+    assert!(!left.contains("epitaph-") && !told.contains("are left in"), "{left}{told}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use epitaph_testkit::crash::{Crash, program};
 use epitaph_testkit::skip::skipped;
@@ -89,6 +89,22 @@ fn a_collected_core_is_read_by_its_recipients_alone() {
     let identity = ["--identity", key.as_str()];
     shown(&alone, &identity).code(0).says(&["died of SIGSEGV", "price_of"]).hides(&["encrypted"]);
     shown(out.path(), &identity).code(0).hides(&["encrypted"]);
+    // A file may come by redirection. A pipe can't be read at random, and what to do then is told.
+    let from_file = fs::File::open(&core).unwrap();
+    let answer = epitaph().arg("show").args(identity).arg("-").stdin(from_file).run().code(0);
+    answer.says(&["died of SIGSEGV", "price_of"]);
+    let mut cat = Command::new("cat").arg(&core).stdout(Stdio::piped()).spawn().unwrap();
+    let piped = epitaph().arg("show").args(identity).arg("-").stdin(cat.stdout.take().unwrap()).run();
+    piped.code(1).tells(&["it is encrypted, and comes through a pipe", "age -d"]).hides(&["--identity"]);
+    cat.wait().unwrap();
+    // Where all files lie in one folder, a core that was decrypted by hand is still that of its summary.
+    let heap = desk.path().join("heap");
+    fs::create_dir(&heap).unwrap();
+    fs::copy(place.join("summary.json"), heap.join("summary.json")).unwrap();
+    fs::copy(&core, heap.join("core.zst.age")).unwrap();
+    decrypt(&keys, &core, &heap.join("core.zst"));
+    let answer = epitaph().args(["show", "--json"]).arg(&heap).run().code(0);
+    assert_eq!(answer.stdout().lines().count(), 1, "{answer}");
     let slim = desk.path().join("slim");
     epitaph().arg("slim").args(identity).arg(&alone).arg("-o").arg(&slim).run().code(0);
     shown(&slim, &[]).code(0).says(&["died of SIGSEGV", "price_of"]);
@@ -122,6 +138,27 @@ fn a_pushed_core_leaves_encrypted_and_comes_back() {
     let place = crash_in(&desk.path().join("up"));
     let loose = desk.path().join("up").join(crash.core.file_name().unwrap());
     assert!(place.join("core.zst.age").is_file() && !place.join("core.zst").exists() && !loose.exists());
+    // What is beside it speaks of what was sent.
+    let json = |path: PathBuf| serde_json::from_slice::<serde_json::Value>(&fs::read(path).unwrap()).unwrap();
+    let core = json(place.join("summary.json"))["core"].clone();
+    let size = |path: &Path| path.metadata().unwrap().len();
+    assert!(core["file"].as_str().unwrap().ends_with("/core.zst.age"), "{core:#}");
+    assert_eq!(
+        (&core["stored_size"], &core["encryption"]),
+        (&size(&place.join("core.zst.age")).into(), &"age".into())
+    );
+    let list = fs::read_to_string(desk.path().join("up/crashes.jsonl")).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&list).unwrap()["core"], core);
+    let manifest = json(desk.path().join("up/manifest.json"));
+    for file in manifest["files"].as_array().unwrap() {
+        let path = desk.path().join("up").join(file["path"].as_str().unwrap());
+        let sum = tool("sha256sum", &[&text(&path)]);
+        assert_eq!(
+            (&file["size"], file["sha256"].as_str()),
+            (&size(&path).into(), sum.split(' ').next()),
+            "{file}"
+        );
+    }
     shown(&desk.path().join("up"), &[]).tells(&["core.zst.age: it is encrypted"]).says(&["SIGSEGV"]);
     for _ in 0..2 {
         let answer = pull(&["--identity", &text(&keys.file)]).code(0);
@@ -131,6 +168,49 @@ fn a_pushed_core_leaves_encrypted_and_comes_back() {
     let kept = crash_in(out.path()).join("core.zst");
     assert!(fs::read(place.join("core.zst")).unwrap() == fs::read(kept).unwrap());
     shown(&desk.path().join("up"), &[]).code(0).hides(&["encrypted"]);
+}
+
+#[test]
+fn what_no_pull_wrote_is_neither_replaced_nor_decrypted() {
+    let (Some(keys), Some(others)) = (keys(), keys()) else { return };
+    let Some(crash) = Crash::of_or_skip(program("null_deref")) else { return };
+    let (source, store, state, desk) = (folder(), folder(), folder(), folder());
+    let seal = |keys: &Keys, from: &Path, to: &Path| {
+        tool("age", &["-r", &keys.public, "-o", &text(to), &text(from)]);
+    };
+    for name in ["Makefile.age", "core.age", "fine.age"] {
+        seal(&keys, &crash.core, &source.path().join(name));
+    }
+    fs::write(source.path().join("plain"), "secret: 1").unwrap();
+    seal(&others, &source.path().join("plain"), &source.path().join("secrets.yaml.age"));
+    let push = epitaph().args(["push", "--destination", "."]).arg("--state").arg(state.path());
+    push.arg(source.path()).arg(format!("file://{}", text(store.path()))).run().code(0);
+
+    // A checkout: nothing in it is a pull's, whatever a job's artifacts are called.
+    let at = |name: &str| desk.path().join(name);
+    fs::write(at("Makefile"), "all:\n").unwrap();
+    fs::write(at("core"), vec![b'x'; usize::try_from(crash.core.metadata().unwrap().len()).unwrap()])
+        .unwrap();
+    seal(&keys, &crash.core, &at("mine.age"));
+    seal(&others, &crash.core, &at("core.theirs.age"));
+    let mine = fs::read(at("core")).unwrap();
+    let pull = || {
+        let key = text(&keys.file);
+        epitaph().args(["pull", "--identity", &key]).arg(store.path()).arg(desk.path()).run()
+    };
+    for name in ["Makefile", "core"] {
+        let taken = format!("something else is there as {}", text(at(name)));
+        pull().code(1).tells(&[&taken, "1 cores were decrypted"]).hides(&["mine", "theirs"]);
+    }
+    assert_eq!(fs::read_to_string(at("Makefile")).unwrap(), "all:\n");
+    assert!(fs::read(at("core")).unwrap() == mine);
+    assert!(fs::read(at("fine")).unwrap() == fs::read(&crash.core).unwrap());
+    assert!(!at("mine").exists());
+    fs::remove_file(at("Makefile")).unwrap();
+    fs::remove_file(at("core")).unwrap();
+    // What is for others and no core, as far as is known, is no failure.
+    pull().code(0).tells(&["secrets.yaml.age: none of the given keys", "3 cores were decrypted"]);
+    assert!(fs::read(at("Makefile")).unwrap() == fs::read(&crash.core).unwrap());
 }
 
 #[test]

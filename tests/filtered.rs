@@ -37,6 +37,17 @@ fn a_thread_that_a_filter_kills_alone_ends_nothing() {
     assert_eq!(job.dumped().len(), 0, "{answer}");
 }
 
+/// The thread that waits for the child of its vfork doesn't stop meanwhile, so that nothing tells by that who lives.
+#[test]
+fn a_thread_that_a_filter_kills_beside_a_busy_one_is_not_its_process() {
+    let Some(job) = Job::with("filtered") else { return };
+    let answer = job.traced().arg("--").arg(job.exe()).arg("busy").run().code(139);
+    let dumped = job.dumped();
+    assert_eq!(dumped.len(), 1, "{answer}");
+    assert_eq!(dumped[0]["signal"]["name"], "SIGSEGV", "{answer}");
+    assert_chain(&functions(&dumped[0]), &["raise", "main"]);
+}
+
 /// Runs `epitaph run` where ptrace is refused with "operation not permitted", as by a container's filter, or by Yama.
 fn run_where_ptrace_is_refused(job: &Job, options: &[&str], script: &str) -> (Option<i32>, String) {
     let mut command = Command::new(job.exe());

@@ -367,6 +367,48 @@ fn a_process_that_turned_its_dumps_off_is_left_alone_and_told() {
     answer.tells(&["is not to be dumped: it asked for that, or changed its user"]);
 }
 
+/// Of a server's worker it is another thread than the first that dies, and that one may have ended.
+#[test]
+fn a_process_that_turned_its_dumps_off_is_left_alone_whichever_thread_dies() {
+    const SOURCE: &str = "#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+static void *crash(void *x) { usleep(50000); raise(SIGSEGV); return x; }
+int main(int argc, char **argv) {
+    pthread_t t;
+    prctl(PR_SET_DUMPABLE, 0);
+    pthread_create(&t, 0, crash, 0);
+    if (argc > 1)
+        pthread_exit(0);
+    pthread_join(t, 0);
+}
+";
+    let Some(job) = job_with_source(SOURCE) else { return };
+    for first in ["waits", "ends"] {
+        let exe = text(job.exe());
+        let words: &[&str] = if first == "ends" { &[&exe, first] } else { &[&exe] };
+        let answer = job.traced().arg("--").args(words).run().code(139);
+        assert_eq!(job.dumped().len(), 0, "the first thread {first}: {answer}");
+        answer.tells(&["is not to be dumped: it asked for that, or changed its user"]);
+    }
+}
+
+/// As a server does that root started: the kernel writes no core of it (fs.suid_dumpable is 0).
+#[test]
+fn a_process_that_changed_its_user_is_left_alone_and_told() {
+    if !rustix::process::geteuid().is_root() {
+        skipped("only root changes its user");
+        return;
+    }
+    let source = "#include <signal.h>\n#include <unistd.h>\n\
+                  int main(void) { return setgid(65534) || setuid(65534) || raise(SIGSEGV); }\n";
+    let Some(job) = job_with_source(source) else { return };
+    let answer = job.traced().arg("--").arg(job.exe()).run().code(139);
+    assert_eq!(job.dumped().len(), 0, "{answer}");
+    answer.tells(&["is not to be dumped: it asked for that, or changed its user"]);
+}
+
 /// The memory is then to be had by the others alone.
 #[test]
 fn a_process_whose_first_thread_has_ended_is_dumped() {

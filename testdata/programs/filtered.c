@@ -2,6 +2,7 @@
    Usage: filtered process     the process is killed for getppid
           filtered threads     so it is, by the third of four threads
           filtered thread      a thread is killed, and the process goes on: it ends with 7
+          filtered busy        a thread is killed while the first waits for a child's exec (vfork); then that crashes
           filtered ptrace PROGRAM ARGUMENT...
                                the program is executed where ptrace is refused */
 #define _GNU_SOURCE
@@ -9,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +47,12 @@ static void *work(void *asks) {
     return asks;
 }
 
+static void *ask(void *unused) {
+    usleep(100000);
+    ask_parent();
+    return unused;
+}
+
 /* So many threads, of which one asks. */
 static void start(int count, int asking, pthread_t *threads) {
     pthread_barrier_init(&ready, NULL, count + 1);
@@ -62,9 +70,20 @@ int main(int argc, char **argv) {
         perror(argv[2]);
         return 99;
     }
-    refuse(SYS_getppid, strcmp(mode, "thread") ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_KILL_THREAD);
+    int alone = !strcmp(mode, "thread") || !strcmp(mode, "busy");
+    refuse(SYS_getppid, alone ? SECCOMP_RET_KILL_THREAD : SECCOMP_RET_KILL_PROCESS);
     if (!strcmp(mode, "process"))
         return ask_parent() == 0;
+    if (!strcmp(mode, "busy")) {
+        pthread_create(&threads[0], NULL, ask, NULL);
+        if (vfork() == 0) {
+            /* For longer than a thread is waited for that doesn't stop. */
+            sleep(2);
+            _exit(0);
+        }
+        pthread_join(threads[0], NULL);
+        return raise(SIGSEGV);
+    }
     if (!strcmp(mode, "thread")) {
         start(2, 1, threads);
         pthread_join(threads[1], NULL);

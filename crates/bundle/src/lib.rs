@@ -60,7 +60,7 @@ mod testing;
 
 pub use binaries::Binaries;
 pub use cipher::{
-    CipherError, DecryptedTree, ENCRYPTED_SUFFIX, Identities, Recipients, decrypt_cores, encrypt_file,
+    CipherError, DecryptedCores, ENCRYPTED_SUFFIX, Identities, Recipients, decrypt_cores, encrypt_file,
 };
 pub use digests::{OpenSource, Problem, Problems, SummaryFile, SummarySource, read_digests, summary_files};
 pub use folder::{
@@ -70,7 +70,8 @@ pub use folder::{
 pub use id::{Identity, crash_id, fingerprint_of};
 pub use open::{
     CoreInTree, CoresInTree, FileStamp, FramesRead, OpenError, OpenLimits, OpenedCore, StoreFacts, StoreName,
-    find_cores, holds_core, open_core, open_core_as, open_core_file, open_core_pipe, open_core_within,
+    find_cores, holds_core, open_core, open_core_as, open_core_file, open_core_file_as, open_core_pipe,
+    open_core_within,
 };
 pub use save::{SaveError, compress_stream, save_core, spool_core, write_core};
 pub use summaries::{Crashes, read_summaries};

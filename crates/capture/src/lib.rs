@@ -73,8 +73,8 @@ pub use run::{
 };
 pub use search::{Beyond, Candidate, Found, Limit, Reason, Rejected, Search, SearchLimits};
 pub use stores::{
-    Collector, InJournalError, Patience, Waited, in_journal, sends_to_one_place, take_out_of_journal,
-    wait_for_dumps, why_not_kept,
+    Collector, InJournal, InJournalError, Patience, TakenOut, Waited, in_journal, sends_to_one_place,
+    take_out_of_journal, wait_for_dumps, why_not_kept,
 };
 pub use trace::{Dumped, Dumps, start_stopped, why_untraced};
 pub use why::{

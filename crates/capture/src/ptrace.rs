@@ -2,7 +2,8 @@
 //!
 //! The wrappers that there are know neither real-time signals, which have to be passed on like any other, nor sets of
 //! registers whose size only the kernel knows. Every request but `seize` is for a thread that stands still and is
-//! traced by the thread that asks; the kernel refuses others.
+//! traced by the thread that asks; the kernel refuses others. Besides, there is the question whether it would let us
+//! look at a thread at all.
 #![expect(
     unsafe_code,
     reason = "ptrace has no safe interface that passes on every signal and reads every register"
@@ -93,4 +94,17 @@ pub(crate) fn registers(thread: Pid, set: u32) -> io::Result<Vec<u8>> {
     unsafe { ask(libc::PTRACE_GETREGSET, thread, set as usize, (&raw mut vector).cast())? };
     buffer.truncate(vector.iov_len);
     Ok(buffer)
+}
+
+/// Asks whether the caller may look into a thread: `EPERM` says no (ptrace(2), "Ptrace access mode checking", with
+/// `PTRACE_MODE_READ_REALCREDS`). Nothing else is done; the thread need not be traced, nor stand still.
+pub(crate) fn may_read(thread: Pid) -> io::Result<()> {
+    let mut head: *mut c_void = std::ptr::null_mut();
+    let mut length: usize = 0;
+    // SAFETY: get_robust_list(2) takes a thread's id and writes a pointer and a size, which these are. The pointer is one
+    // of that thread's, and is not followed.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_get_robust_list, thread.as_raw_pid(), &raw mut head, &raw mut length)
+    };
+    if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use epitaph_capture::{Candidate, Host, Patience, in_journal, take_out_of_journal, wait_for_dumps};
+use tempfile::TempDir;
 
 use crate::environment::variable;
-use crate::error::with_causes;
-use crate::spool::Spool;
+use crate::error::{Error, with_causes};
+use crate::spool;
 use crate::terminal;
 
 /// A wait that is shorter is not worth a word.
@@ -33,27 +34,43 @@ pub(crate) fn our_users() -> impl Iterator<Item = u32> {
     [rustix::process::geteuid().as_raw()].into_iter().chain(caller)
 }
 
-/// Cores that were taken out of the journal, and the folder that they lie in.
-pub(crate) type TakenOut = (Vec<Candidate>, Option<Spool>);
+/// What was taken out of the journal.
+#[derive(Default)]
+pub(crate) struct FromJournal {
+    pub(crate) cores: Vec<Candidate>,
+    /// Where they lie. They are whole and have their secrets, and the journal still has them: they go with this.
+    pub(crate) folder: Option<TempDir>,
+    /// How many could not be had.
+    pub(crate) failed: usize,
+}
 
 /// Takes the cores out of the journal that systemd-coredump keeps there of the processes `dead` or, without any, of our
-/// users' that died after `since`. They lie near `out` until the folder is closed.
-pub(crate) fn from_journal(host: &Host, dead: &[u32], since: SystemTime, out: &Path) -> TakenOut {
+/// users' that died after `since`, into a folder near `out`.
+pub(crate) fn from_journal(host: &Host, dead: &[u32], since: SystemTime, out: &Path) -> FromJournal {
     let users: Vec<u32> = our_users().collect();
-    let processes = in_journal(host, dead, &users, since);
-    if processes.is_empty() {
-        return TakenOut::default();
+    let cores = in_journal(host, dead, &users, since);
+    if cores.is_empty() {
+        return FromJournal::default();
     }
-    let spool = match Spool::new(out) {
-        Ok(spool) => spool,
+    let folder = match spool::temporary_folder("epitaph-journal-", out) {
+        Ok(folder) => folder,
         Err(error) => {
-            error.print_as_warning();
-            return TakenOut::default();
+            let what = "there is no temporary folder for cores, so none is taken out of the journal";
+            Error::from(error).context(what).print_as_warning();
+            return FromJournal { failed: cores.len(), ..FromJournal::default() };
         }
     };
-    let (cores, failed) = take_out_of_journal(host, &processes, since, spool.path());
-    for error in failed {
+    let taken = take_out_of_journal(host, &cores, since, folder.path());
+    let failed = taken.failed.len() + taken.left;
+    for error in taken.failed {
         terminal::warning(&with_causes(&error));
     }
-    (cores, Some(spool))
+    if taken.left > 0 {
+        terminal::warning(&format!(
+            "{} more cores are in the journal and were not taken out: they are too many, too large, or it took too long",
+            taken.left
+        ));
+        terminal::hint("coredumpctl dump PID -o core.PID takes one out, epitaph collect core.PID keeps it");
+    }
+    FromJournal { cores: taken.cores, folder: Some(folder), failed }
 }

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use epitaph_bundle::{
-    CoreInTree, Identities, OpenLimits, OpenedCore, find_cores, open_core_as, open_core_file, open_core_pipe,
+    CoreInTree, Identities, OpenError, OpenLimits, OpenedCore, find_cores, open_core_as, open_core_file_as,
+    open_core_pipe,
 };
 
 use crate::error::{Error, message};
@@ -71,10 +72,14 @@ pub(crate) fn open(
         let name = Path::new(STANDARD_INPUT_NAME);
         // A file that was redirected can be read at random.
         let is_file = file.metadata().map_err(unreadable)?.is_file();
-        return Ok(if is_file { open_core_file(name, file)? } else { open_core_pipe(name, file, limits)? });
+        return Ok(if is_file {
+            open_core_file_as(name, file, limits, identities)?
+        } else {
+            open_pipe(name, file, limits)?
+        });
     }
     if is_stream(path) {
-        return Ok(open_core_pipe(path, File::open(path).map_err(unreadable)?, limits)?);
+        return open_pipe(path, File::open(path).map_err(unreadable)?, limits);
     }
     Ok(open_core_as(path, limits, identities)?)
 }
@@ -102,4 +107,15 @@ pub(crate) fn crashes_at(path: &Path) -> Result<Vec<CoreInTree>, Error> {
 /// Returns what a core at this path came in, if it is a folder.
 pub(crate) fn tree(path: &Path) -> Option<&Path> {
     path.is_dir().then_some(path)
+}
+
+/// Opens a core that is read once, from its start to its end. An encrypted one is read at random, by the end of it first.
+fn open_pipe(name: &Path, pipe: File, limits: &OpenLimits) -> Result<OpenedCore, Error> {
+    open_core_pipe(name, pipe, limits).map_err(|error| match error {
+        OpenError::Encrypted { .. } => {
+            let hint = "decrypt it on its way: age -d -i KEYFILE core.zst.age | epitaph show -";
+            message(format!("{error}, and comes through a pipe"), Some(hint))
+        }
+        error => error.into(),
+    })
 }

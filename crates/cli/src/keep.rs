@@ -91,7 +91,8 @@ pub(crate) fn keep(folder: &OutputFolder, told: Vec<Told>, keeping: &Keeping<'_>
                 if let Some(link) = link_to_core(&sealed) {
                     terminal::note(&format!("once it is stored, it is at {link}"));
                 }
-                if remove {
+                // What came out of the journal is no file to remove.
+                if remove && path.try_exists().unwrap_or(true) {
                     remove_original(&path, &sealed);
                 }
             }

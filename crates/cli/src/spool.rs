@@ -1,8 +1,10 @@
-//! The folder for cores that are written here, until they are kept: of traced processes, and out of the journal.
+//! The folder for cores that are written here, of traced processes, until they are kept.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use epitaph_capture::{Candidate, Dumps};
+use tempfile::TempDir;
 
 use crate::error::{Error, message, with_causes};
 use crate::terminal;
@@ -18,14 +20,7 @@ pub(crate) struct Spool {
 impl Spool {
     /// Makes the folder; beside `out`, where the system's temporary files can't be had.
     pub(crate) fn new(out: &Path) -> Result<Spool, Error> {
-        let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix("epitaph-run-");
-        let beside = || {
-            let out = std::path::absolute(out).ok()?;
-            builder.tempdir_in(out.parent()?).ok()
-        };
-        let folder = builder.tempdir().or_else(|error| beside().ok_or(error));
-        let folder = folder.map_err(|error| {
+        let folder = temporary_folder("epitaph-run-", out).map_err(|error| {
             Error::from(error).context("there is no temporary folder for cores, so epitaph writes none here")
         })?;
         Ok(Spool { folder: folder.keep() })
@@ -46,6 +41,18 @@ impl Spool {
             terminal::note(&format!("cores that were not kept are left in {}", folder.display()));
         }
     }
+}
+
+/// Makes a folder that only this user can enter, among the system's temporary files or, where they can't be had, beside
+/// `out`.
+pub(crate) fn temporary_folder(prefix: &str, out: &Path) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(prefix);
+    let beside = || {
+        let out = std::path::absolute(out).ok()?;
+        builder.tempdir_in(out.parent()?).ok()
+    };
+    builder.tempdir().or_else(|error| beside().ok_or(error))
 }
 
 /// Opens the cores that were written, and tells which could not be.

@@ -79,5 +79,6 @@ pub use outcome::{Collected, Failed, Pulled, Pushed, Skipped};
 pub use progress::{NoProgress, Progress};
 pub use spool::{Spool, Spooled};
 pub use store::Store;
+pub use target::pulled_files;
 pub use token::Token;
 pub use warning::Warning;

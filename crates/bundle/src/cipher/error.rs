@@ -57,6 +57,14 @@ pub enum CipherError {
         /// What the system said.
         source: io::Error,
     },
+    /// Something else has the name that a decrypted file would get.
+    #[error("{}: not decrypted: something else is there as {}", path.display(), target.display())]
+    Taken {
+        /// The encrypted file.
+        path: PathBuf,
+        /// What has its name.
+        target: PathBuf,
+    },
     /// A file can't be written.
     #[error("{}: cannot be written", path.display())]
     Write {
@@ -87,6 +95,9 @@ impl CipherError {
                 "name the file with the private key of one that it was encrypted for"
             }
             CipherError::Damaged { .. } => "fetch or copy the file again",
+            CipherError::Taken { .. } => {
+                "move it away, and run the same command again; or let `epitaph show --identity FILE` read the encrypted file"
+            }
             CipherError::Read { .. } | CipherError::Write { .. } => return None,
         };
         Some(hint.to_owned())

@@ -4,7 +4,7 @@
 //! - [`Recipients`] are who may read, by their public keys; [`Identities`] are the private keys of who reads.
 //! - [`Decrypted`] is random access to what such a file holds: 64 KiB are decrypted at a time, where they are read, and
 //!   nothing of it is written to a disk.
-//! - [`encrypt_file`] makes an encrypted file of another; [`decrypt_cores`] makes cores of all those in a folder.
+//! - [`encrypt_file`] makes an encrypted file of another; [`decrypt_cores`] makes cores of encrypted ones.
 
 mod copy;
 mod decrypted;
@@ -17,7 +17,7 @@ pub use copy::encrypt_file;
 pub(crate) use decrypted::Decrypted;
 pub use error::CipherError;
 pub use keys::{Identities, Recipients};
-pub use tree::{DecryptedTree, decrypt_cores};
+pub use tree::{DecryptedCores, decrypt_cores};
 
 /// First bytes of an age file (age-encryption.org/v1, "Version line").
 pub(crate) const MAGIC: &[u8] = b"age-encryption.org/v1\n";

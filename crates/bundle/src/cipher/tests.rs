@@ -130,7 +130,7 @@ fn keys_are_told_apart_and_never_printed() {
 }
 
 #[test]
-fn only_cores_of_a_folder_are_decrypted() {
+fn only_cores_are_decrypted_and_nothing_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (recipients, identities) = keys(folder.path());
     let place = folder.path().join("crashes/x");
@@ -140,10 +140,45 @@ fn only_cores_of_a_folder_are_decrypted() {
         std::fs::rename(sealed(folder.path(), bytes, &recipients), place.join(name)).unwrap();
     }
     std::fs::write(place.join("garbage.age"), "no age file").unwrap();
+    let files = ["core.age", "diary.age", "garbage.age", "a core"].map(|name| place.join(name));
+    std::fs::write(&files[3], "not for this").unwrap();
+    let decrypt = || {
+        let done = decrypt_cores(&files, &identities);
+        (done.cores, done.failed, done.for_others.len())
+    };
     for _ in 0..2 {
-        let tree = decrypt_cores(folder.path(), &identities);
-        assert_eq!((tree.cores, tree.failed.len()), (1, 0), "{tree:?}");
+        let (cores, failed, for_others) = decrypt();
+        assert_eq!((cores, failed.len(), for_others), (1, 0, 0), "{failed:?}");
     }
     assert_eq!(std::fs::read(place.join("core")).unwrap(), core);
     assert!(!place.join("diary").exists() && !place.join("garbage").exists());
+
+    // Something else of the same name, be it as large as the core.
+    for others in [vec![b'x'; core.len()], b"mine".to_vec()] {
+        std::fs::write(place.join("core"), &others).unwrap();
+        let (cores, failed, _) = decrypt();
+        assert!(cores == 0 && matches!(failed[..], [CipherError::Taken { .. }]), "{failed:?}");
+        assert_eq!(std::fs::read(place.join("core")).unwrap(), others);
+    }
+    std::fs::remove_file(place.join("core")).unwrap();
+    std::os::unix::fs::symlink("nowhere", place.join("core")).unwrap();
+    assert!(matches!(decrypt().1[..], [CipherError::Taken { .. }]));
+    assert_eq!(std::fs::read_dir(&place).unwrap().count(), 5, "nothing unfinished is left");
+}
+
+#[test]
+fn what_is_for_others_is_a_failure_only_where_it_is_named_like_a_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, identities) = keys(folder.path());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (others, _) = keys(elsewhere.path());
+    let files = ["core.4711.age", "secrets.yaml.age"].map(|name| {
+        let path = folder.path().join(name);
+        std::fs::rename(sealed(folder.path(), &core(1, 5000), &others), &path).unwrap();
+        path
+    });
+    let done = decrypt_cores(&files, &identities);
+    let is_about = |error: &CipherError, path: &Path| matches!(error, CipherError::ForOthers { path: about } if about == path);
+    assert!(matches!(&done.failed[..], [error] if is_about(error, &files[0])), "{done:?}");
+    assert!(matches!(&done.for_others[..], [error] if is_about(error, &files[1])), "{done:?}");
 }

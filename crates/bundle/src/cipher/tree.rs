@@ -1,48 +1,53 @@
-//! Decrypting the cores that lie in a folder.
+//! Decrypting cores, each to a file beside it.
 
 use std::path::{Path, PathBuf};
 
-use epitaph_elf::ReadAt;
-use walkdir::WalkDir;
-
 use super::copy::{is_encrypted, write_decrypted};
 use super::{CipherError, Decrypted, ENCRYPTED_SUFFIX, Identities};
-use crate::open::{UNFINISHED, is_core};
+use crate::open::is_core;
 use crate::regular::{Links, open_regular};
 
-/// How deep a tree is searched.
-const DEEPEST: usize = 64;
+/// What the names of cores begin with: the kernel's own (core(5)), and ours.
+const CORE_PREFIX: &str = "core";
 
-/// What became of the encrypted files in a folder.
+/// What became of encrypted files.
 #[derive(Debug, Default)]
-pub struct DecryptedTree {
+pub struct DecryptedCores {
     /// Cores that were decrypted, by this call or an earlier one.
     pub cores: usize,
-    /// Files that can't be decrypted.
+    /// Cores that can't be decrypted.
     pub failed: Vec<CipherError>,
+    /// Files for others of which nobody knows what is in them: their names are not those of cores.
+    pub for_others: Vec<CipherError>,
 }
 
-/// Decrypts every core that age encrypted in a folder, at any depth, to a file beside it, without the `.age` at the end of
-/// its name. One that is there already and of the right size stays; what is no core stays as it is. Symbolic links are not
-/// followed.
-pub fn decrypt_cores(folder: &Path, identities: &Identities) -> DecryptedTree {
-    let mut tree = DecryptedTree::default();
-    let walk = WalkDir::new(folder).max_depth(DEEPEST).same_file_system(true).sort_by_file_name();
-    for entry in walk.into_iter().filter_entry(|entry| entry.file_name() != UNFINISHED).flatten() {
-        let target = entry.file_type().is_file().then(|| target_of(entry.path())).flatten();
-        match target.map(|target| decrypt_core(entry.path(), &target, identities)) {
+/// Decrypts those of `files` that age encrypted and that are cores, each to a file beside it, without the `.age` at the end
+/// of its name. What has that name stays: it is the core already, or else an error. What is no core stays as it is. Symbolic
+/// links are not followed.
+pub fn decrypt_cores(files: &[PathBuf], identities: &Identities) -> DecryptedCores {
+    let mut decrypted = DecryptedCores::default();
+    for path in files {
+        let target = target_of(path);
+        match target.as_ref().map(|target| decrypt_core(path, target, identities)) {
             None | Some(Ok(false)) => {}
-            Some(Ok(true)) => tree.cores += 1,
-            Some(Err(error)) => tree.failed.push(error),
+            Some(Ok(true)) => decrypted.cores += 1,
+            Some(Err(error @ CipherError::ForOthers { .. })) if !is_named_like_a_core(path) => {
+                decrypted.for_others.push(error);
+            }
+            Some(Err(error)) => decrypted.failed.push(error),
         }
     }
-    tree
+    decrypted
 }
 
 /// Returns where a file lies once it is decrypted; `None` for one whose name isn't that of an encrypted one.
 fn target_of(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?.strip_suffix(ENCRYPTED_SUFFIX).filter(|name| !name.is_empty())?;
     Some(path.with_file_name(name))
+}
+
+fn is_named_like_a_core(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(CORE_PREFIX.as_bytes()))
 }
 
 /// Decrypts a file, if it is an encrypted core; tells whether it is.
@@ -56,10 +61,6 @@ fn decrypt_core(path: &Path, target: &Path, identities: &Identities) -> Result<b
     if !is_core(&inside).map_err(unreadable)? {
         return Ok(false);
     }
-    let size = inside.size().map_err(unreadable)?;
-    let there = target.symlink_metadata();
-    if !there.is_ok_and(|there| there.is_file() && there.len() == size) {
-        write_decrypted(path, &inside, target)?;
-    }
+    write_decrypted(path, &inside, target)?;
     Ok(true)
 }

@@ -35,8 +35,11 @@ impl Reserve {
     /// look costs next to nothing, to hold and give back what most file systems write a journal for.
     pub fn where_scarce(folder: &Path) -> Option<Reserve> {
         let there = existing(folder)?;
-        let space = Space::of(&there).ok()?;
-        space.is_scarce().then(|| Reserve { held: Mutex::new(hold(&there)) })
+        Reserve::if_scarce(&there, Space::of(&there).ok()?)
+    }
+
+    fn if_scarce(folder: &Path, space: Space) -> Option<Reserve> {
+        space.is_scarce().then(|| Reserve { held: Mutex::new(hold(folder)) })
     }
 
     /// Gives the space back; returns whether there was any.
@@ -95,7 +98,8 @@ mod tests {
     #[test]
     fn a_disk_with_plenty_of_space_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let is_scarce = Space::of(dir.path()).unwrap().is_scarce();
-        assert_eq!(Reserve::where_scarce(dir.path()).is_some(), is_scarce);
+        let with = |bytes| Reserve::if_scarce(dir.path(), Space { bytes, files: None });
+        assert!(with(u64::MAX).is_none());
+        assert!(with(1 << 20).is_some_and(|reserve| reserve.release()), "something is held");
     }
 }

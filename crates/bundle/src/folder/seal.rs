@@ -1,5 +1,6 @@
 //! Sealing a crash: the core, the binaries, and last the summary.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -212,6 +213,9 @@ impl OutputFolder {
         }
         if claim.lock.excludes_others() {
             sweep(&claim.folder);
+            if core.is_some() {
+                remove_unsealed_cores(&claim.folder)?;
+            }
         } else {
             summary.warnings.push(not_locked(&self.path));
         }
@@ -295,6 +299,21 @@ impl OutputFolder {
             }
         }
     }
+}
+
+/// Removes what a writer that was killed has left of a core: no summary speaks of it, and it may be readable where the next
+/// one is to be encrypted.
+fn remove_unsealed_cores(folder: &Path) -> Result<(), BundleError> {
+    for name in [CORE, ENCRYPTED_CORE] {
+        let path = folder.join(name);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(BundleError::Write { path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Warns of a file system that can't keep writers apart.

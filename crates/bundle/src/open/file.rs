@@ -169,8 +169,18 @@ pub fn open_core_as(
 /// Does what [`open_core`] does with a file that is open already: `path`, where it was found, may have come to mean
 /// another one.
 pub fn open_core_file(path: &Path, file: File) -> Result<OpenedCore, OpenError> {
+    open_core_file_as(path, file, &OpenLimits::default(), &Identities::default())
+}
+
+/// Does what [`open_core_as`] does with a file that is open already.
+pub fn open_core_file_as(
+    path: &Path,
+    file: File,
+    limits: &OpenLimits,
+    identities: &Identities,
+) -> Result<OpenedCore, OpenError> {
     let metadata = file.metadata().map_err(|source| OpenError::Read { path: path.to_owned(), source })?;
-    open_file(path, file, &metadata, &OpenLimits::default(), &Identities::default())
+    open_file(path, file, &metadata, limits, identities)
 }
 
 /// Opens the core that comes through `pipe`, plain or wrapped; `name` is what the pipe is called.

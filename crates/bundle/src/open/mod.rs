@@ -17,7 +17,8 @@ mod xz;
 
 pub use error::OpenError;
 pub use file::{
-    FileStamp, OpenedCore, open_core, open_core_as, open_core_file, open_core_pipe, open_core_within,
+    FileStamp, OpenedCore, open_core, open_core_as, open_core_file, open_core_file_as, open_core_pipe,
+    open_core_within,
 };
 pub use inside::holds_core;
 pub(crate) use inside::is_core;

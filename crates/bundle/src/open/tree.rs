@@ -103,6 +103,8 @@ fn is_regular(path: &Path) -> bool {
 struct Search {
     crashes: Vec<CoreInTree>,
     loose_cores: Vec<PathBuf>,
+    /// Those of them that were decrypted, and the encrypted file beside each.
+    decrypted: Vec<(PathBuf, PathBuf)>,
     loose_summaries: Vec<PathBuf>,
     /// Reports over several crashes; they count only where nothing else is left of those.
     lists: Vec<PathBuf>,
@@ -132,12 +134,14 @@ impl Search {
 
     fn core(&mut self, path: &Path) {
         // The encrypted twin of a core that can be read.
-        let has_twin = decrypted_name(path).is_some_and(|twin| self.loose_cores.contains(&twin));
+        let twin = decrypted_name(path).filter(|twin| self.loose_cores.contains(twin));
         match self.crash_of(path) {
             Some(crash) if crash.core.is_none() => crash.core = Some(path.to_owned()),
             Some(_) => {} // one core a crash
-            None if has_twin => {}
-            None => self.loose_cores.push(path.to_owned()),
+            None => match twin {
+                Some(twin) => self.decrypted.push((twin, path.to_owned())),
+                None => self.loose_cores.push(path.to_owned()),
+            },
         }
     }
 
@@ -169,7 +173,7 @@ impl Search {
             let mut read = Crashes::default();
             read_into(&path, &mut read);
             let summary = read.summaries.first();
-            let core = summary.and_then(|summary| take_core_of(summary, &mut cores));
+            let core = summary.and_then(|summary| take_core_of(summary, &mut cores, &self.decrypted));
             let id = summary.and_then(|summary| summary.id.clone());
             self.crashes.push(CoreInTree { core, summary: Some(path), id });
         }
@@ -206,14 +210,22 @@ fn decrypted_name(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(name))
 }
 
-/// Takes the core that `summary` tells of out of `cores`: by the stored copy's size, then by its sha256.
-fn take_core_of(summary: &CrashSummary, cores: &mut Vec<PathBuf>) -> Option<PathBuf> {
+/// Takes the core that `summary` tells of out of `cores`: by the stored copy's size, then by its sha256. The stored copy of
+/// one that was `decrypted` is the file beside it.
+fn take_core_of(
+    summary: &CrashSummary,
+    cores: &mut Vec<PathBuf>,
+    decrypted: &[(PathBuf, PathBuf)],
+) -> Option<PathBuf> {
     let stored = summary.core.as_ref()?;
     let (size, hash) = (stored.stored_size?, stored.stored_sha256.as_ref()?);
-    let index = cores.iter().position(|path| {
+    let is_stored = |path: &Path| {
         let Ok(file) = File::open(path) else { return false };
         file.metadata().is_ok_and(|metadata| metadata.len() == size)
             && sha256_of(&file).is_ok_and(|(actual, _)| actual == *hash)
-    })?;
+    };
+    let of_twin = |core: &Path| decrypted.iter().any(|(plain, twin)| plain == core && is_stored(twin));
+    let index = cores.iter().position(|core| is_stored(core));
+    let index = index.or_else(|| cores.iter().position(|core| of_twin(core)))?;
     Some(cores.remove(index))
 }

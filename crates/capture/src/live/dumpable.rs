@@ -1,33 +1,33 @@
 //! Whether the kernel would dump a living process: not one that asked for that (`PR_SET_DUMPABLE`), that changed its user,
 //! or whose file may be executed but not read.
 //!
-//! What `/proc` has about such a process belongs to root (proc(5), "/proc/pid"). That tells nothing of root's own
-//! processes. But who has no right to trace others is refused them even so, and that right can be laid down for a moment.
+//! The files that `/proc` has about such a process belong to root (proc(5), "/proc/pid"); only its folder doesn't
+//! (linux/fs/proc/base.c, `task_dump_owner`). That tells nothing of root's own processes. But who has no right to trace
+//! others may not read them even so, and that right can be laid down for a moment.
 
 use std::io;
-use std::os::fd::RawFd;
 use std::os::unix::fs::MetadataExt as _;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use rustix::process::{Pid, getpid};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use super::facts::Status;
+use crate::ptrace::may_read;
 
-/// A file descriptor that no process has.
-const NO_DESCRIPTOR: RawFd = RawFd::MAX;
-
-/// Tells whether the kernel would dump a process to its user, as far as that shows: a thread of it that has its memory.
-pub(super) fn is_dumpable(process: Pid) -> io::Result<bool> {
-    // Not of the folder itself, which is always the user's (linux/fs/proc/base.c, `task_dump_owner`).
-    let owner = std::fs::metadata(format!("/proc/{}/status", process.as_raw_pid()))?.uid();
-    let status = Status::of(process)?;
+/// Tells whether the kernel would dump a process to its user, as far as that shows by a thread that still has its memory.
+pub(super) fn is_dumpable(thread: Pid) -> io::Result<bool> {
+    let owner = std::fs::metadata(format!("/proc/{}/stat", thread.as_raw_pid()))?.uid();
+    let status = Status::of(thread)?;
     if owner != status.effective_user() {
         return Ok(false);
     }
-    let is_like_us =
-        status.has_ids_of(&Status::of(getpid())?) && user_namespace(process) == user_namespace(getpid());
-    Ok(!(owner == 0 && is_like_us && without_rights(|| is_refused(process))))
+    let own = Status::of(getpid())?;
+    // Else it is refused for other reasons.
+    let is_like_us = status.has_ids_of(&own)
+        && status.has_no_more_rights_than(&own)
+        && user_namespace(thread) == user_namespace(getpid());
+    Ok(!(owner == 0 && is_like_us && without_rights(|| is_refused(thread))))
 }
 
 /// Asks something without the right to trace others; false where it can't be asked so.
@@ -45,14 +45,13 @@ fn without_rights(ask: impl FnOnce() -> bool) -> bool {
     answer
 }
 
-/// Tells whether a process's files are refused (pidfd_getfd(2)), though our own are not.
-fn is_refused(process: Pid) -> bool {
-    let refused = |process: Pid| {
-        pidfd_open(process, PidfdFlags::empty())
-            .and_then(|process| pidfd_getfd(process, NO_DESCRIPTOR, PidfdGetfdFlags::empty()))
-            .is_err_and(|error| error == Errno::PERM)
+/// Tells whether a thread may not be read, though our own may. Only reading says it: to trace, Yama may want rights whatever
+/// the process asked for (`kernel.yama.ptrace_scope` 2).
+fn is_refused(thread: Pid) -> bool {
+    let refused = |thread| {
+        may_read(thread).is_err_and(|error| error.raw_os_error() == Some(Errno::PERM.raw_os_error()))
     };
-    refused(process) && !refused(getpid())
+    refused(thread) && !refused(getpid())
 }
 
 fn user_namespace(process: Pid) -> Option<std::path::PathBuf> {
@@ -61,6 +60,8 @@ fn user_namespace(process: Pid) -> Option<std::path::PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::thread::gettid;
+
     use super::*;
 
     /// Processes that turned their dumps off are in the end-to-end tests: it takes a program that does.
@@ -73,6 +74,8 @@ mod tests {
         plain.kill().unwrap();
         plain.wait().unwrap();
         assert!(answer.unwrap());
+        let other = std::thread::scope(|scope| scope.spawn(|| is_dumpable(gettid())).join());
+        assert!(other.unwrap().unwrap(), "by a thread that is not the process's first");
         assert!(is_dumpable(Pid::from_child(&plain)).is_err(), "it is gone");
     }
 

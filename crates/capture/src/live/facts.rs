@@ -123,6 +123,12 @@ impl Status {
         ["Uid", "Gid"].iter().all(|ids| self.value(ids).is_some() && self.value(ids) == other.value(ids))
     }
 
+    /// Tells whether it may do nothing that another one may not (capabilities(7)).
+    pub(super) fn has_no_more_rights_than(&self, other: &Status) -> bool {
+        let permitted = |status: &Status| u64::from_str_radix(status.value("CapPrm")?, 16).ok();
+        permitted(self).zip(permitted(other)).is_some_and(|(own, others)| own & !others == 0)
+    }
+
     /// Returns one of the ids of a user or group, by its place.
     fn id(&self, key: &str, place: usize) -> u32 {
         let id = self.value(key).and_then(|ids| ids.split_whitespace().nth(place));

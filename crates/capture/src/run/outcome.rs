@@ -25,7 +25,8 @@ pub struct RunOutcome {
     /// The session that it was started in (this process's own): 0 where its leader is outside of this PID namespace,
     /// as in many containers. The kernel then puts 0 into cores as well.
     pub session: u32,
-    /// The program's file, if it was found before the start.
+    /// The program's file, where it was found as soon as it was started; a command that removes or replaces its own at once
+    /// has none, or the other one.
     pub executable: Option<PathBuf>,
     /// When it was started: if the clock was set back since, as the clock has it now.
     pub started: SystemTime,

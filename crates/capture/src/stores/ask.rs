@@ -22,16 +22,31 @@ const APPORT_LOG: &str = "/var/log/apport.log";
 /// Returns what the journal has of systemd-coredump since a time, an entry a line (`journalctl --output=json`); `None`
 /// where there is no journal, or it doesn't answer.
 pub(super) fn journal(host: &Host, since: SystemTime) -> Option<String> {
-    answer(journalctl(host, since)?.args(["--output=json", FIELDS]))
+    answer(journalctl(host, Begin::At(since))?.args(["--output=json", FIELDS]))
 }
 
-/// Prepares to ask the journal for what systemd-coredump has logged since a time; `None` where nobody can be asked.
-pub(super) fn journalctl(host: &Host, since: SystemTime) -> Option<Command> {
+/// The first entry that the journal is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Begin<'a> {
+    /// The first one since a time.
+    At(SystemTime),
+    /// This very one.
+    Cursor(&'a str),
+}
+
+/// Prepares to ask the journal for what systemd-coredump has logged; `None` where nobody can be asked.
+pub(super) fn journalctl(host: &Host, begin: Begin<'_>) -> Option<Command> {
     let program = JOURNALCTL.iter().map(|path| host.path(path)).find(|path| path.is_file())?;
-    let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut command = Command::new(program);
     command.args(["--no-pager", "--quiet", "SYSLOG_IDENTIFIER=systemd-coredump"]);
-    command.arg(format!("--since=@{since}"));
+    // journalctl(1) takes one of them.
+    command.arg(match begin {
+        Begin::At(time) => {
+            let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+            format!("--since=@{seconds}")
+        }
+        Begin::Cursor(cursor) => format!("--cursor={cursor}"),
+    });
     Some(command)
 }
 

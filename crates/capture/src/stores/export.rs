@@ -29,11 +29,16 @@ pub(super) fn core_of(
 ) -> io::Result<Option<Texts>> {
     let mut texts = Texts::new();
     let mut has_core = false;
-    for _ in 0..MOST_LINES {
+    let mut lines = 0;
+    while lines < MOST_LINES {
+        lines += 1;
         let Some(line) = line(stream)? else { return Ok(has_core.then_some(texts)) };
         match line.iter().position(|byte| *byte == b'=') {
             _ if line.is_empty() && has_core => return Ok(Some(texts)),
-            _ if line.is_empty() => texts.clear(),
+            _ if line.is_empty() => {
+                texts.clear();
+                lines = 0;
+            }
             Some(end) => {
                 let (name, value) = line.split_at(end);
                 keep(&mut texts, name, value.get(1..).unwrap_or_default());
@@ -143,6 +148,8 @@ mod tests {
         {
             assert_eq!(read(bad, 10).0.unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
+        let entries = b"A=1\n\n".repeat(20_000);
+        assert!(read(&entries, 10).0.unwrap().is_none(), "it is of one entry that there are too many");
         assert!(read(b"", 10).0.unwrap().is_none() && read(b"A=1\n\nB=2\n\n", 10).0.unwrap().is_none());
     }
 }

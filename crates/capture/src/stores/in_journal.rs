@@ -5,21 +5,28 @@ use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::export::{Texts, core_of};
+use super::journal::InJournal;
 use super::{Collector, ask, journal};
 use crate::host::Host;
 use crate::search::{Candidate, Search, SearchLimits};
 
-/// Most cores that are taken out.
-const MOST_CORES: usize = 16;
-/// Most bytes of a core: systemd itself keeps up to 767 MiB there (`JournalSizeMax=`).
-const MOST_BYTES: u64 = 1 << 30;
-/// Longest time for one of them.
-const LONGEST: Duration = Duration::from_secs(60);
+/// Bounds on what is taken out, of all cores together.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    cores: usize,
+    bytes: u64,
+    time: Duration,
+}
+
+/// systemd itself keeps cores of up to 767 MiB there (`JournalSizeMax=`); where they go to may be memory.
+const BOUNDS: Bounds = Bounds { cores: 16, bytes: 1 << 30, time: Duration::from_secs(60) };
+/// What stands for the journal in a path.
+const PLACE: &str = "journal:";
 /// The fields that are asked for: the others hold the environment of the process.
 const FIELDS: &str = "--output-fields=COREDUMP,COREDUMP_PID,COREDUMP_UID,COREDUMP_COMM,COREDUMP_TIMESTAMP";
 /// Digits of a boot's id.
@@ -40,58 +47,103 @@ pub enum InJournalError {
     },
 }
 
-/// Returns the processes, of `dead` or else of these users, whose cores systemd-coredump has put into the journal since a
-/// time: none where the core pattern leads elsewhere.
-pub fn in_journal(host: &Host, dead: &[u32], users: &[u32], since: SystemTime) -> Vec<u32> {
+/// What was taken out of the journal.
+#[derive(Debug, Default)]
+pub struct TakenOut {
+    /// The cores, oldest first.
+    pub cores: Vec<Candidate>,
+    /// Why some others stay there.
+    pub failed: Vec<InJournalError>,
+    /// How many more stay there, because there are too many, or they are too large or take too long.
+    pub left: usize,
+}
+
+/// Returns the cores, of the processes `dead` or else of these users', that systemd-coredump has put into the journal since
+/// a time, oldest first: none where the core pattern leads elsewhere.
+pub fn in_journal(host: &Host, dead: &[u32], users: &[u32], since: SystemTime) -> Vec<InJournal> {
     if Collector::of(host) != Some(Collector::Systemd) {
         return Vec::new();
     }
-    let log = ask::journal(host, since).unwrap_or_default();
-    let mut processes = journal::in_journal(&log, dead, users);
-    processes.truncate(MOST_CORES);
-    processes
+    journal::in_journal(&ask::journal(host, since).unwrap_or_default(), dead, users)
 }
 
-/// Takes the cores of these processes out of the journal, into files in `folder`, which nobody else writes to. They are
-/// named as systemd-coredump names its own.
-pub fn take_out_of_journal(
+/// Takes these cores out of the journal, into files in `folder`, which nobody else writes to. Their paths are where they
+/// came from: `journal:`, and the name that systemd-coredump would have given a file; theirs are soon gone. There is room for 16 cores, 1 GiB and a minute; the last ones come first, since the
+/// older one is, the less likely it is of this job.
+pub fn take_out_of_journal(host: &Host, cores: &[InJournal], since: SystemTime, folder: &Path) -> TakenOut {
+    take_out_within(BOUNDS, host, cores, since, folder)
+}
+
+fn take_out_within(
+    bounds: Bounds,
     host: &Host,
-    processes: &[u32],
+    cores: &[InJournal],
     since: SystemTime,
     folder: &Path,
-) -> (Vec<Candidate>, Vec<InJournalError>) {
-    let failed = processes.iter().filter_map(|pid| {
-        let taken = take_out(host, *pid, since, folder);
-        taken.err().map(|source| InJournalError::TakeOut { pid: *pid, source })
-    });
-    let failed = failed.collect();
+) -> TakenOut {
+    let until = Instant::now() + bounds.time;
+    let mut taken = TakenOut::default();
+    let (mut count, mut bytes) = (0, bounds.bytes);
+    for core in cores.iter().rev() {
+        let time = until.saturating_duration_since(Instant::now());
+        if count == bounds.cores || time.is_zero() {
+            taken.left += 1;
+            continue;
+        }
+        match take_out(host, core, since, folder, Bounds { cores: 1, bytes, time }) {
+            Ok(size) => {
+                count += 1;
+                bytes = bytes.saturating_sub(size);
+            }
+            // Alone it would have had room.
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge && bytes < bounds.bytes => {
+                taken.left += 1;
+            }
+            Err(source) => taken.failed.push(InJournalError::TakeOut { pid: core.pid, source }),
+        }
+    }
     let limits = SearchLimits { settle: Duration::ZERO, ..SearchLimits::default() };
-    (Search::new(host).folder(folder, 0).limits(limits).run().candidates, failed)
+    taken.cores = Search::new(host).folder(folder, 0).limits(limits).run().candidates;
+    for core in &mut taken.cores {
+        let name = core.path.file_name().unwrap_or_default().to_owned();
+        core.path = Path::new(PLACE).join(name);
+    }
+    taken
 }
 
-fn take_out(host: &Host, pid: u32, since: SystemTime, folder: &Path) -> io::Result<()> {
+/// Takes one out; returns how many bytes it has.
+fn take_out(
+    host: &Host,
+    core: &InJournal,
+    since: SystemTime,
+    folder: &Path,
+    bounds: Bounds,
+) -> io::Result<u64> {
     let no_answer = || io::Error::other("journalctl gave none");
-    let mut command = ask::journalctl(host, since).ok_or_else(no_answer)?;
-    command.args(["--output=export", FIELDS]).arg(format!("COREDUMP_PID={pid}"));
+    let begin = core.cursor.as_deref().map_or(ask::Begin::At(since), ask::Begin::Cursor);
+    let mut command = ask::journalctl(host, begin).ok_or_else(no_answer)?;
+    command.args(["--output=export", FIELDS]).arg(format!("COREDUMP_PID={}", core.pid));
     let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
-    let texts = in_time(command, |answer| {
+    let texts = in_time(command, bounds.time, |answer| {
         let mut out = BufWriter::new(file.as_file_mut());
-        let texts = core_of(&mut BufReader::new(answer), MOST_BYTES, &mut out)?;
+        let texts = core_of(&mut BufReader::new(answer), bounds.bytes, &mut out)?;
         out.flush()?;
         Ok(texts)
     })?;
     let texts = texts.ok_or_else(no_answer)?;
+    let size = file.as_file().metadata()?.len();
     if let Some(died) = died(&texts) {
         // A file system that keeps no times loses only a convenience.
         let _ = file.as_file().set_modified(died);
     }
-    file.persist(folder.join(name(&texts, pid))).map_err(|error| error.error)?;
-    Ok(())
+    file.persist_noclobber(folder.join(name(&texts, core.pid))).map_err(|error| error.error)?;
+    Ok(size)
 }
 
 /// Lets a command be read that is killed when it takes too long.
 fn in_time<T>(
     mut command: Command,
+    longest: Duration,
     read: impl FnOnce(std::process::ChildStdout) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -100,7 +152,7 @@ fn in_time<T>(
     let result = std::thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
         scope.spawn(move || {
-            if is_done.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            if is_done.recv_timeout(longest) == Err(RecvTimeoutError::Timeout) {
                 // It is waited for only after this thread, so that its id is still its own.
                 let _ = kill_process(process, Signal::KILL);
             }
@@ -146,6 +198,7 @@ fn escaped(comm: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::os::unix::fs::PermissionsExt as _;
 
     use epitaph_summary::CoreSource;
@@ -182,51 +235,126 @@ mod tests {
         assert_eq!(name(&Texts::new(), 7), "core.7");
     }
 
-    /// A journal whose `journalctl` answers with what a file holds.
+    /// A host with a journal whose `journalctl` answers by cursor with what files hold, and lists those entries.
+    struct Journal {
+        root: tempfile::TempDir,
+        host: Host,
+        log: String,
+    }
+
+    impl Journal {
+        fn new() -> Journal {
+            let (root, host) =
+                fake(&[("kernel/core_pattern", "|/lib/systemd/systemd-coredump %P %u %g %s %t %c %h\n")]);
+            let tool = root.path().join("usr/bin/journalctl");
+            std::fs::create_dir_all(tool.parent().unwrap()).unwrap();
+            let script = format!(
+                "#!/bin/sh\ncd {}\nfor word; do case $word in --cursor=*) at=${{word#*=}};; *=json) exec cat json;; esac; \
+                done\n[ ! -e \"$at.slow\" ] || exec sleep 60\n[ ! -e \"$at\" ] || cat \"$at\"\n",
+                root.path().display()
+            );
+            std::fs::write(&tool, script).unwrap();
+            std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+            Journal { root, host, log: String::new() }
+        }
+
+        /// Adds the core of a crash, with some bytes at its end, as systemd-coredump does.
+        fn add(&mut self, cursor: &str, pid: u32, time: u64, bytes: usize) -> Vec<u8> {
+            let thread = epitaph_testkit::core::Thread::new(pid).signal(11);
+            let mut core = epitaph_testkit::core::CoreBuilder::new().thread(thread).build().to_vec();
+            core.resize(core.len() + bytes, 0);
+            let mut export = format!(
+                "__CURSOR={cursor}\n_BOOT_ID={BOOT}\nCOREDUMP_PID={pid}\nCOREDUMP_UID=0\nCOREDUMP_COMM=my.prog\n\
+                COREDUMP_TIMESTAMP={time}\nCOREDUMP\n"
+            )
+            .into_bytes();
+            export.extend((core.len() as u64).to_le_bytes());
+            export.extend(&core);
+            export.extend(b"\n\n");
+            std::fs::write(self.root.path().join(cursor), export).unwrap();
+            let entry = format!(
+                "{{\"__CURSOR\":\"{cursor}\",\"_PID\":\"1\",\"COREDUMP_PID\":\"{pid}\",\"COREDUMP_UID\":\"0\",\
+                 \"COREDUMP\":null,\"MESSAGE\":\"dumped core\"}}\n"
+            );
+            self.log.push_str(&entry);
+            std::fs::write(self.root.path().join("json"), &self.log).unwrap();
+            core
+        }
+
+        fn cores(&self, dead: &[u32], users: &[u32]) -> Vec<InJournal> {
+            in_journal(&self.host, dead, users, SystemTime::UNIX_EPOCH)
+        }
+
+        /// Takes out what there is of root's; the folder goes with the answer.
+        fn take_out(&self, bounds: Bounds) -> (TakenOut, tempfile::TempDir) {
+            let folder = tempfile::tempdir().unwrap();
+            let cores = self.cores(&[], &[0]);
+            let taken = take_out_within(bounds, &self.host, &cores, SystemTime::UNIX_EPOCH, folder.path());
+            (taken, folder)
+        }
+    }
+
+    fn bytes(core: &Candidate) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        (&core.file).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
     #[test]
     fn a_core_is_taken_out_of_what_journalctl_prints() {
         let _one_at_a_time = crate::run::tests::alone();
-        let (root, host) =
-            fake(&[("kernel/core_pattern", "|/lib/systemd/systemd-coredump %P %u %g %s %t %c %h\n")]);
-        let core = epitaph_testkit::core::CoreBuilder::new()
-            .thread(epitaph_testkit::core::Thread::new(4711).signal(11))
-            .build()
-            .to_vec();
-        let mut export = format!(
-            "_BOOT_ID={BOOT}\nCOREDUMP_PID=4711\nCOREDUMP_UID=0\nCOREDUMP_COMM=my.prog\n\
-            COREDUMP_TIMESTAMP=1700000000123456\nCOREDUMP\n"
-        )
-        .into_bytes();
-        export.extend((core.len() as u64).to_le_bytes());
-        export.extend(&core);
-        export.extend(b"\n\n");
-        std::fs::write(root.path().join("export"), export).unwrap();
-        let log = r#"{"_PID":"1","COREDUMP_PID":"4711","COREDUMP_UID":"0","COREDUMP":null,"MESSAGE":"dumped core"}"#;
-        std::fs::write(root.path().join("json"), log).unwrap();
-        let tool = root.path().join("usr/bin/journalctl");
-        std::fs::create_dir_all(tool.parent().unwrap()).unwrap();
-        let at = root.path().display();
-        let script = format!(
-            "#!/bin/sh\ncase \"$*\" in\n*=export*COREDUMP_PID=4711*) cat {at}/export;;\n\
-            *=json*) cat {at}/json;;\nesac\n"
-        );
-        std::fs::write(&tool, script).unwrap();
-        std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
-
-        let since = SystemTime::UNIX_EPOCH;
-        assert_eq!(in_journal(&host, &[], &[0], since), [4711]);
-        assert_eq!(in_journal(&host, &[4711], &[], since), [4711]);
-        assert!(
-            in_journal(&host, &[1], &[0], since).is_empty() && in_journal(&host, &[], &[1], since).is_empty()
-        );
+        let mut journal = Journal::new();
+        let core = journal.add("s=0;i=1", 4711, 1_700_000_000_123_456, 0);
+        let pids = |dead: &[u32], users: &[u32]| -> Vec<u32> {
+            journal.cores(dead, users).iter().map(|core| core.pid).collect()
+        };
+        assert_eq!((pids(&[], &[0]), pids(&[4711], &[])), (vec![4711], vec![4711]));
+        assert!(pids(&[1], &[0]).is_empty() && pids(&[], &[1]).is_empty());
+        let mut cores = journal.cores(&[], &[0]);
+        cores.push(InJournal { pid: 12, cursor: Some("s=0;i=2".to_owned()) });
         let folder = tempfile::tempdir().unwrap();
-        let (cores, failed) = take_out_of_journal(&host, &[4711, 12], since, folder.path());
-        assert_eq!(failed.len(), 1, "{failed:?}");
-        assert_eq!(failed[0].to_string(), "the core of process 12 cannot be taken out of the journal");
-        let [taken] = &cores[..] else { panic!("{cores:?}") };
-        assert_eq!(std::fs::read(&taken.path).unwrap(), core);
-        assert_eq!((taken.source, taken.verified), (CoreSource::Store, true));
-        assert_eq!(taken.modified, SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456));
+        let taken = take_out_of_journal(&journal.host, &cores, SystemTime::UNIX_EPOCH, folder.path());
+        let [error] = &taken.failed[..] else { panic!("{taken:?}") };
+        assert_eq!(error.to_string(), "the core of process 12 cannot be taken out of the journal");
+        let [only] = &taken.cores[..] else { panic!("{taken:?}") };
+        assert_eq!(bytes(only), core);
+        assert!(only.path.starts_with("journal:") && !only.path.exists(), "{only:?}");
+        assert_eq!((only.source, only.verified, taken.left), (CoreSource::Store, true, 0));
+        assert_eq!(only.modified, SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half taken is left");
+    }
+
+    #[test]
+    fn two_cores_of_one_process_id_are_two() {
+        let _one_at_a_time = crate::run::tests::alone();
+        let mut journal = Journal::new();
+        let expected = [journal.add("s=0;i=1", 7, 1_000_000, 1), journal.add("s=0;i=2", 7, 2_000_000, 2)];
+        let (taken, _folder) = journal.take_out(BOUNDS);
+        let had: Vec<Vec<u8>> = taken.cores.iter().map(bytes).collect();
+        assert_eq!((had, taken.failed.len()), (expected.to_vec(), 0));
+    }
+
+    /// The last ones come first, and how many are left is told.
+    #[test]
+    fn all_cores_together_have_bounds() {
+        let _one_at_a_time = crate::run::tests::alone();
+        let mut journal = Journal::new();
+        let sizes: Vec<u64> = (1..=4)
+            .map(|pid| journal.add(&format!("s=0;i={pid}"), pid, u64::from(pid) * 1_000_000, 0).len() as u64)
+            .collect();
+        let pids = |bounds: Bounds| {
+            let (taken, _folder) = journal.take_out(bounds);
+            let pids: Vec<Option<u32>> = taken.cores.iter().map(Candidate::named_pid).collect();
+            (pids, taken.left, taken.failed.len())
+        };
+        assert_eq!(pids(Bounds { cores: 3, ..BOUNDS }), (vec![Some(2), Some(3), Some(4)], 1, 0));
+        let bytes = sizes[2] + sizes[3] + sizes[1] / 2;
+        assert_eq!(pids(Bounds { bytes, ..BOUNDS }), (vec![Some(3), Some(4)], 2, 0));
+        assert_eq!(pids(Bounds { bytes: 10, ..BOUNDS }), (vec![], 0, 4));
+        std::fs::write(journal.root.path().join("s=0;i=2.slow"), "").unwrap();
+        let started = Instant::now();
+        let time = Duration::from_secs(2);
+        assert_eq!(pids(Bounds { time, ..BOUNDS }), (vec![Some(3), Some(4)], 1, 1));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }

@@ -16,6 +16,15 @@ const MOST_ENTRIES: usize = 10_000;
 /// The longest message that is quoted, in characters.
 const LONGEST_MESSAGE: usize = 200;
 
+/// A core that is in the journal itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InJournal {
+    /// The process that died.
+    pub pid: u32,
+    /// Where its entry is (`__CURSOR` of systemd.journal-fields(7)): process ids come back.
+    pub(super) cursor: Option<String>,
+}
+
 /// What systemd-coredump logged of one crash.
 #[derive(Debug)]
 struct Handled {
@@ -30,6 +39,8 @@ struct Handled {
     file: Option<String>,
     /// Whether it kept the core in the journal itself.
     in_journal: bool,
+    /// Where the entry is that it logs at its end.
+    cursor: Option<String>,
     /// What else it said.
     messages: Vec<String>,
 }
@@ -45,14 +56,14 @@ pub(super) fn why_not_kept(log: &str, dead: &[u32]) -> Option<NoCore> {
     read(log).iter().rev().find(|handled| is_meant(handled)).map(explain)
 }
 
-/// Lists the processes, of `dead` or else of these users, whose cores are in the journal itself.
-pub(super) fn in_journal(log: &str, dead: &[u32], users: &[u32]) -> Vec<u32> {
+/// Lists the cores of processes, of `dead` or else of these users, that are in the journal itself, oldest first.
+pub(super) fn in_journal(log: &str, dead: &[u32], users: &[u32]) -> Vec<InJournal> {
     let is_meant = |handled: &&Handled| match dead {
         [] => handled.user.is_some_and(|user| users.contains(&user)),
         dead => dead.contains(&handled.pid),
     };
-    let handled = read(log);
-    handled.iter().filter(|handled| handled.in_journal).filter(is_meant).map(|handled| handled.pid).collect()
+    let meant = read(log).into_iter().filter(|handled| handled.in_journal && is_meant(&handled));
+    meant.map(|handled| InJournal { pid: handled.pid, cursor: handled.cursor }).collect()
 }
 
 fn read(log: &str) -> Vec<Handled> {
@@ -77,6 +88,7 @@ fn read(log: &str) -> Vec<Handled> {
                     done: false,
                     file: None,
                     in_journal: false,
+                    cursor: None,
                     messages: Vec::new(),
                 };
                 handled.take(&entry, logger, message);
@@ -101,6 +113,7 @@ impl Handled {
             self.file = text(entry, "COREDUMP_FILENAME").map(str::to_owned);
             // Its value is too large for this form, which says null then.
             self.in_journal = entry.contains_key("COREDUMP");
+            self.cursor = text(entry, "__CURSOR").map(str::to_owned);
         } else {
             let first_line = message.lines().next().unwrap_or_default();
             self.messages.push(first_line.chars().take(LONGEST_MESSAGE).collect());

@@ -22,7 +22,8 @@ use crate::host::Host;
 use crate::pattern::{CorePattern, Target};
 use crate::why::NoCore;
 
-pub use in_journal::{InJournalError, in_journal, take_out_of_journal};
+pub use in_journal::{InJournalError, TakenOut, in_journal, take_out_of_journal};
+pub use journal::InJournal;
 pub use wait::{Patience, Waited, wait_for_dumps};
 
 /// Most users of a Windows host whose folders are looked at.

@@ -2,7 +2,6 @@
 
 use rustix::process::Pid;
 
-use crate::live::Ending;
 use crate::live::facts::{Status, flags};
 use crate::ptrace;
 use crate::run::dumps_core;
@@ -11,6 +10,8 @@ use crate::run::dumps_core;
 const SIGNAL: i32 = 0x7f;
 /// `PF_DUMPCORE` (linux/sched.h): the kernel has dumped the process on this thread's behalf, or would have.
 const DUMPED: u64 = 0x200;
+/// `PF_SIGNALED` (linux/sched.h): a signal ended this thread, and with it its process (signal(7)).
+const SIGNALED: u64 = 0x400;
 
 /// Returns the process of a thread, if a signal that the thread is about to take ends it with a core: it neither handles
 /// nor ignores that signal. One that blocked it would not be about to take it.
@@ -35,10 +36,16 @@ pub(super) fn ended_by(thread: Pid) -> Option<(Pid, i32)> {
     Some((Status::of(thread).ok()?.process()?, signal))
 }
 
-/// Finds whose signal it was that ended the process of these threads. They all come to their ends by it, in any order.
-pub(super) fn of_its_cause(ending: Ending, threads: &[Pid]) -> Ending {
-    let has_dumped = |thread: &&Pid| flags(**thread).is_some_and(|flags| flags & DUMPED != 0);
-    Ending { thread: threads.iter().find(has_dumped).copied().unwrap_or(ending.thread), ..ending }
+/// Tells whether a thread that stands at its end ends with its process: a filter of system calls may end it alone
+/// (`SECCOMP_RET_KILL_THREAD`), which takes no signal.
+pub(super) fn ends_with_its_process(thread: Pid) -> bool {
+    flags(thread).is_some_and(|flags| flags & (SIGNALED | DUMPED) != 0)
+}
+
+/// Finds whose signal it was that ended the process of these threads, where that shows. They all come to their ends by it, in
+/// any order.
+pub(super) fn cause_among(threads: &[Pid]) -> Option<Pid> {
+    threads.iter().copied().find(|thread| flags(*thread).is_some_and(|flags| flags & DUMPED != 0))
 }
 
 #[cfg(test)]

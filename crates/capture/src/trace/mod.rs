@@ -14,7 +14,7 @@ mod hang;
 mod start;
 mod tree;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -32,7 +32,7 @@ pub use start::start_stopped;
 pub(crate) use tree::{descendants, signal_tree};
 
 use self::alone::Alone;
-use self::ends::{ended_by, ends_by, of_its_cause};
+use self::ends::{cause_among, ended_by, ends_by, ends_with_its_process};
 use self::halt::{halt, tasks};
 use crate::live::{Ending, LiveCoreError, SaveAs, Standing, core_of, save};
 use crate::ptrace;
@@ -136,16 +136,25 @@ pub(crate) struct Tracer {
     pub(crate) dumps: Dumps,
     /// Processes that were let take a signal that ends them.
     dying: HashSet<Pid>,
+    /// Whose end is awaited of processes that a filter of system calls killed.
+    awaited: HashMap<Pid, Pid>,
     alone: Alone,
 }
 
 impl Tracer {
     pub(crate) fn new(dumper: Dumper) -> Tracer {
-        Tracer { dumper, dumps: Dumps::default(), dying: HashSet::new(), alone: Alone::default() }
+        Tracer {
+            dumper,
+            dumps: Dumps::default(),
+            dying: HashSet::new(),
+            awaited: HashMap::new(),
+            alone: Alone::default(),
+        }
     }
 
     /// Tells, once, whether a process that ended was seen dying of a signal that makes cores.
     pub(crate) fn saw_die(&mut self, process: Pid) -> bool {
+        self.awaited.remove(&process);
         self.dying.remove(&process)
     }
 
@@ -187,15 +196,24 @@ impl Tracer {
         let Some(process) = process.filter(|process| !self.dying.contains(process)) else {
             return Vec::new();
         };
+        let awaited = self.awaited.get(&process).is_some_and(|cause| *cause != ending.thread);
+        if !ending.is_ahead && (awaited || !ends_with_its_process(ending.thread)) {
+            return Vec::new();
+        }
         let others: Vec<Pid> = tasks(process).into_iter().filter(|task| *task != ending.thread).collect();
         let stopped = halt(&others);
-        // A filter of system calls may end a thread alone.
-        if !ending.is_ahead && stopped.iter().any(|(_, stop)| *stop != Stop::Ends) {
-            return stopped;
-        }
-        self.dying.insert(process);
         let threads: Vec<Pid> = stopped.iter().map(|(thread, _)| *thread).chain([ending.thread]).collect();
-        let ending = if ending.is_ahead { ending } else { of_its_cause(ending, &threads) };
+        let ending = match cause_among(&threads).or_else(|| cause_among(&others)) {
+            _ if ending.is_ahead => ending,
+            // Before Linux 5.16 threads stop at their ends before the kernel dumps, and whose signal it was waits for them:
+            // its own end is still to come, and what is known only there is worth more than the others' registers.
+            Some(cause) if !threads.contains(&cause) => {
+                self.awaited.insert(process, cause);
+                return stopped;
+            }
+            cause => Ending { thread: cause.unwrap_or(ending.thread), ..ending },
+        };
+        self.dying.insert(process);
         let standing = Standing { process, threads, ending: Some(ending) };
         self.dumper.dump(&standing, &mut self.dumps);
         stopped

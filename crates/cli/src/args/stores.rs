@@ -71,11 +71,22 @@ impl PushArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PatienceArgs {
     /// How long nothing may move before a request counts as failed, such as `60s`
-    #[arg(long, value_name = "TIME", default_value = "60s", env = "EPITAPH_STALL_TIMEOUT", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", default_value = "60s", env = "EPITAPH_STALL_TIMEOUT", value_parser = parse_stall)]
     stall_timeout: Duration,
     /// How often a request is sent before it is given up
     #[arg(long, value_name = "N", default_value_t = 6, env = "EPITAPH_ATTEMPTS", value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
+}
+
+/// Reads a time that something may take, which is not none at all.
+fn parse_stall(text: &str) -> Result<Duration, String> {
+    match parse_span(text) {
+        Ok(time) if time.is_zero() => {
+            Err("every request would fail at once: give a time, such as 60s, or a long one, such as 1d"
+                .to_owned())
+        }
+        parsed => parsed,
+    }
 }
 
 impl PatienceArgs {
@@ -204,4 +215,15 @@ pub(crate) struct GcArgs {
     pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) oidc: OidcArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_some_time() {
+        assert_eq!(parse_stall("60s"), Ok(Duration::from_secs(60)));
+        assert!(parse_stall("0").is_err() && parse_stall("0s").is_err() && parse_stall("soon").is_err());
+    }
 }

@@ -14,7 +14,7 @@ use crate::announce::Runner;
 use crate::args::CollectArgs;
 use crate::canary;
 use crate::collection;
-use crate::collectors;
+use crate::collectors::{self, FromJournal};
 use crate::coreless;
 use crate::earlier;
 use crate::environment::variable;
@@ -25,7 +25,6 @@ use crate::kept::Kept;
 use crate::keys;
 use crate::order;
 use crate::searched;
-use crate::spool::Spool;
 use crate::terminal;
 use crate::told::tell;
 
@@ -51,7 +50,9 @@ pub(crate) fn run(args: &CollectArgs) -> Exit {
         collectors::wait(&host, &[], oldest.unwrap_or_else(SystemTime::now), Patience::default());
     }
     let mut found = search(&host, args, oldest).run();
-    let journal = take_out_of_journal(&host, args, oldest, &mut found);
+    let journal = take_out_of_journal(&host, args, oldest);
+    found.candidates.extend(journal.cores);
+    kept.failed += journal.failed;
     searched::tell_trouble(&found);
     kept.failed += not_had(&found, args);
     let cores = found.candidates.len() + found.beyond.len() + found.beyond_more;
@@ -106,9 +107,7 @@ pub(crate) fn run(args: &CollectArgs) -> Exit {
         terminal::note(&format!("{kept}; the folder to store is {}", folder.path().display()));
     }
     runner.announce(&kept, &mut terminal::stdout());
-    if let Some(spool) = journal {
-        spool.close(&kept.safe);
-    }
+    drop(journal.folder);
     match () {
         () if args.strict && kept.failed + kept.without_core > 0 => Exit::Failed,
         () if args.keep.fail_on_crash && crashes > 0 => Exit::Crashes,
@@ -139,20 +138,13 @@ fn search(host: &Host, args: &CollectArgs, oldest: Option<SystemTime>) -> Search
     }
 }
 
-/// Takes cores out of the journal where no file of one was found; adds them to `found`. Returns where they lie.
-fn take_out_of_journal(
-    host: &Host,
-    args: &CollectArgs,
-    oldest: Option<SystemTime>,
-    found: &mut Found,
-) -> Option<Spool> {
-    if !(args.paths.is_empty() && found.candidates.is_empty()) {
-        return None;
+/// Takes cores out of the journal, unless the user said where to search; whatever files of cores there are, they may be of
+/// others.
+fn take_out_of_journal(host: &Host, args: &CollectArgs, oldest: Option<SystemTime>) -> FromJournal {
+    if !args.paths.is_empty() {
+        return FromJournal::default();
     }
-    let since = oldest.unwrap_or(SystemTime::UNIX_EPOCH);
-    let (taken, spool) = collectors::from_journal(host, &[], since, &args.keep.out);
-    found.candidates = taken;
-    spool
+    collectors::from_journal(host, &[], oldest.unwrap_or(SystemTime::UNIX_EPOCH), &args.keep.out)
 }
 
 /// Returns the reason why no core was found. Where nothing on the host is one, a canary proves whether a crash in this

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use epitaph_bundle::{Identities, decrypt_cores};
-use epitaph_store::Store;
+use epitaph_store::{Store, pulled_files};
 
 use crate::args::PullArgs;
 use crate::environment::store_options;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
         terminal::bytes(pulled.bytes),
         pulled.present,
     ));
-    let decrypted = decrypt(&args.dir, &identities);
+    let decrypted = decrypt(&args.dir, &identities)?;
     if failed > 0 {
         terminal::hint("run the same command again: what is complete is not copied again");
         return Ok(Exit::Failed);
@@ -52,18 +52,23 @@ pub(crate) fn run(args: &PullArgs) -> Result<Exit, Error> {
     Ok(if decrypted { Exit::Done } else { Exit::Failed })
 }
 
-/// Decrypts the cores in the folder, if there are keys for that; tells whether all could be.
-fn decrypt(dir: &Path, identities: &Identities) -> bool {
+/// Decrypts the cores that pulls wrote into the folder, if there are keys for that; tells whether all could be. What else
+/// is there is none of ours.
+fn decrypt(dir: &Path, identities: &Identities) -> Result<bool, Error> {
     if identities.is_empty() {
-        return true;
+        return Ok(true);
     }
-    let tree = decrypt_cores(dir, identities);
-    let failed = !tree.failed.is_empty();
-    for error in tree.failed {
+    let decrypted = decrypt_cores(&pulled_files(dir)?, identities);
+    let all = decrypted.failed.is_empty();
+    for error in decrypted.failed {
         Error::from(error).print();
     }
-    if tree.cores > 0 {
-        terminal::note(&format!("{} cores were decrypted, each beside its encrypted file", tree.cores));
+    for error in decrypted.for_others {
+        Error::from(error).print_as_warning();
     }
-    !failed
+    if decrypted.cores > 0 {
+        let cores = decrypted.cores;
+        terminal::note(&format!("{cores} cores were decrypted, each beside its encrypted file"));
+    }
+    Ok(all)
 }

@@ -91,6 +91,12 @@ impl Target {
         self.record.add_unpacked(source, files);
     }
 
+    /// The files that pulls wrote and that are still there, in the order of their names.
+    fn files(&self) -> Vec<PathBuf> {
+        let is_ours = |path: &SafePath| self.look(path).is_some_and(|file| self.record.wrote(path, &file));
+        self.record.paths().iter().filter(|path| is_ours(path)).map(|path| self.describe(path)).collect()
+    }
+
     fn look(&self, path: &SafePath) -> Option<Metadata> {
         self.existing(path).and_then(|file| file.metadata().ok())
     }
@@ -151,6 +157,12 @@ impl Target {
     fn error(&self, action: &'static str, path: &Path, error: Errno) -> StoreError {
         StoreError::Io { action, path: self.path.join(path), source: io::Error::from(error) }
     }
+}
+
+/// Returns the files in a folder that pulls wrote, whichever they were, in the order of their names: what else is there is
+/// someone else's.
+pub fn pulled_files(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    Ok(Target::open(folder)?.files())
 }
 
 impl Drop for Target {

@@ -144,6 +144,14 @@ impl Record {
         done.is_some_and(|done| done.is_unchanged(file) || done.inode.is(Inode::of(file)))
     }
 
+    /// The paths of all files that pulls wrote, whatever has become of them, in their order.
+    pub(super) fn paths(&self) -> Vec<SafePath> {
+        let entries = self.entries();
+        let mut paths: Vec<&str> = entries.files.keys().map(String::as_str).collect();
+        paths.sort_unstable();
+        paths.into_iter().filter_map(|path| SafePath::parse(None, path).ok()).collect()
+    }
+
     /// Whether it was a pull that made a folder.
     pub(super) fn made(&self, folder: &str, inode: Inode) -> bool {
         self.entries().folders.get(folder).is_some_and(|made| made.is(inode))

@@ -183,3 +183,18 @@ fn an_archive_is_held_while_all_its_files_are() {
     fs::remove_file(dir.path().join("logs/b")).unwrap();
     assert_eq!(target.holds_unpacked(url), None);
 }
+
+#[test]
+fn only_what_pulls_wrote_is_theirs() {
+    let dir = tempfile::tempdir().unwrap();
+    let put_one = |path: &str, content: &str| put(&Target::open(dir.path()).unwrap(), path, content).unwrap();
+    put_one("b/core.age", "b");
+    put_one("a.age", "a");
+    put_one("gone.age", "gone");
+    put_one("another.age", "pulled");
+    fs::write(dir.path().join("own.age"), "own").unwrap();
+    fs::remove_file(dir.path().join("gone.age")).unwrap();
+    fs::remove_file(dir.path().join("another.age")).unwrap();
+    fs::write(dir.path().join("another.age"), "somebody's").unwrap();
+    assert_eq!(pulled_files(dir.path()).unwrap(), [dir.path().join("a.age"), dir.path().join("b/core.age")]);
+}

@@ -314,3 +314,31 @@ fn a_core_is_sealed_for_its_recipients_alone() {
     remove_sealed_original(&core.path, &Sealed::Stored(Box::new(stored))).unwrap();
     assert!(!core.path.exists());
 }
+
+/// Whoever stores the core first is killed before there is a summary; or finds no room for a core, and another one comes
+/// later.
+#[test]
+fn nothing_readable_is_left_beside_what_is_sealed_for_its_recipients_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, _) = crate::testing::keys(dir.path());
+    for (seed, is_sealed) in [(1, false), (2, true)] {
+        let core = core_file(dir.path(), seed, 5000);
+        let id = id_of(&core);
+        let out = OutputFolder::open(&dir.path().join(format!("out{seed}"))).unwrap();
+        let place = out.path().join("crashes").join(&id);
+        if is_sealed {
+            stored(out.seal(SealRequest::new(&id, summary(&[]))));
+        }
+        put(&place.join("core.zst"), b"readable");
+        let request = SealRequest::new(&id, summary(&[])).with_core(CoreInput::from(&core));
+        stored(out.seal(request.encrypted_for(&recipients)));
+        assert_eq!(
+            files(out.path()),
+            [
+                format!("crashes/{id}/core.zst.age"),
+                format!("crashes/{id}/summary.json"),
+                "manifest.json".to_owned()
+            ]
+        );
+    }
+}

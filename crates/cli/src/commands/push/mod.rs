@@ -7,6 +7,7 @@ mod spooled;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use epitaph_bundle::ENCRYPTED_SUFFIX;
 use epitaph_store::{Encrypt, PushOptions, Pushed, Spool, Store, StoreOptions};
 
 use crate::args::PushArgs;
@@ -94,6 +95,13 @@ fn push(args: &PushArgs, paths: &[PathBuf], url: &str, options: &StoreOptions) -
         Some(folder) => spooled::push(&store, folder, args.spool_quota, paths, &options)?,
         None => store.push(paths, &options, &Transfers::new())?,
     };
+    let has = |end: &str| pushed.artifacts.iter().any(|artifact| artifact.path.ends_with(end));
+    if is_encrypted && has("index.html") && has(&format!("core.zst{ENCRYPTED_SUFFIX}")) {
+        terminal::note(
+            "the page and summary.md name the cores as they were before they were encrypted: `collect` and `run` with \
+             --encrypt make reports that name them as they are stored",
+        );
+    }
     let nothing = pushed.manifest_key.is_none() && pushed.failed.is_empty();
     let exit = tell(pushed, &store, &options);
     if nothing {

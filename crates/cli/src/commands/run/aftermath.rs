@@ -8,6 +8,7 @@ use epitaph_capture::{
     explain, refused_cores_since, risks, why_not_kept,
 };
 use epitaph_summary::Collection;
+use tempfile::TempDir;
 
 use super::search::{Expected, leave_others, search};
 use super::status;
@@ -20,7 +21,7 @@ use crate::error::Error;
 use crate::keep::{Keeping, keep, refresh};
 use crate::kept::Kept;
 use crate::searched::{tell_skipped, tell_trouble};
-use crate::spool::{Spool, candidates};
+use crate::spool::candidates;
 use crate::told::tell;
 use crate::{environment, output_tail, terminal};
 
@@ -61,7 +62,7 @@ pub(super) fn collect(
         Error::from(error).print_as_warning();
     });
     let mut found = found.unwrap_or_else(|| aftermath.find());
-    let journal = aftermath.take_out_of_journal(&mut found);
+    let _journal = aftermath.take_out_of_journal(&mut found, kept);
     let mut candidates = candidates(&outcome.dumps);
     kept.failed += outcome.dumps.cores.len() - candidates.len();
     let cores = found.candidates.len() + found.beyond.len() + candidates.len();
@@ -119,9 +120,6 @@ pub(super) fn collect(
         terminal::note(&kept.to_string());
     }
     runner.announce(kept, out);
-    if let Some(spool) = journal {
-        spool.close(&kept.safe);
-    }
     // What the folder had already may be of an earlier command, where files' times don't tell.
     let crashes = (cores + logged).saturating_sub(kept.passed_over + older.min(kept.known));
     Ok(crashes.max(aftermath.dead.len()))
@@ -172,18 +170,19 @@ impl<'a> Aftermath<'a> {
         search(self.host, self.args, self.outcome, Expected { died: self.died(), traced: self.traced })
     }
 
-    /// Takes the cores of the command out of the journal, where it died and no file was found; adds them to `found`. Returns
-    /// where they lie.
-    fn take_out_of_journal(&self, found: &mut Found) -> Option<Spool> {
+    /// Takes the cores of the command out of the journal, where it died; adds them to `found`, whatever is there already:
+    /// that may be of others. Returns where they lie until that is dropped.
+    fn take_out_of_journal(&self, found: &mut Found, kept: &mut Kept) -> Option<TempDir> {
         let is_wanted = self.mode != CaptureMode::None && !self.traced;
-        if !(is_wanted && self.died() && found.candidates.is_empty()) {
+        if !(is_wanted && self.died()) {
             return None;
         }
         let out = &self.args.keep.out;
-        let (taken, spool) = collectors::from_journal(self.host, &self.dead, self.outcome.started, out);
-        found.candidates = taken;
+        let journal = collectors::from_journal(self.host, &self.dead, self.outcome.started, out);
+        kept.failed += journal.failed;
+        found.candidates.extend(journal.cores);
         leave_others(found, self.outcome);
-        spool
+        journal.folder
     }
 
     /// Whether the command seems to have died, or a process of it was seen to.
