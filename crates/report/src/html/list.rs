@@ -22,11 +22,13 @@ pub(super) struct Room {
     /// Those that are elements of the page from the start. Further ones are text until they are opened, or, where no script
     /// runs, elements after all: a browser takes far longer for elements.
     at_once: usize,
+    /// Rows of crashes that are like another one, of all kinds together.
+    rows: usize,
 }
 
 impl Room {
     /// What a page has.
-    pub(super) const OF_PAGE: Room = Room { most: 12 << 20, at_once: 512 << 10 };
+    pub(super) const OF_PAGE: Room = Room { most: 12 << 20, at_once: 512 << 10, rows: 20_000 };
 }
 
 /// The most crashes of a kind that are told as a whole: their stacks are the same.
@@ -35,6 +37,9 @@ const MOST_TOLD: usize = 3;
 /// The most kinds, and the most rows of a kind.
 const MOST_KINDS: usize = 5000;
 const MOST_ROWS: usize = 2000;
+
+/// How many stories that have no room are passed over for smaller ones: each takes its time to write.
+const MOST_MISSES: usize = 100;
 
 /// The most values of a filter.
 const MOST_VALUES: usize = 8;
@@ -92,6 +97,8 @@ struct Story {
 /// The kinds with what is told of each.
 pub(super) struct List<'a> {
     kinds: Vec<Vec<Told<'a>>>,
+    /// How many rows each has.
+    rows: Vec<usize>,
     left_out: usize,
 }
 
@@ -107,26 +114,37 @@ impl<'a> List<'a> {
                 std::iter::once(kind.newest).chain(kind.others.iter().copied()).map(&mut told).collect()
             })
             .collect();
-        let mut taken = 0;
+        let mut room_for_rows = room.rows;
+        let mut rows = |kind: &Vec<Told<'a>>| {
+            let rows = kind.len().saturating_sub(1).min(MOST_ROWS).min(room_for_rows);
+            room_for_rows -= rows;
+            rows
+        };
+        let rows = list.iter().map(&mut rows).collect();
+        let (mut taken, mut misses) = (0, 0);
         for place in 0..MOST_TOLD {
             for told in list.iter_mut().filter_map(|kind| kind.get_mut(place)) {
                 let story = crash::story(told.summary, &told.anchor, options);
                 let later = taken > room.at_once;
-                taken += story.0.len();
-                if taken > room.most {
-                    break;
+                if taken + story.0.len() > room.most {
+                    misses += 1;
+                    if misses > MOST_MISSES {
+                        break;
+                    }
+                    continue;
                 }
+                taken += story.0.len();
                 told.story = Some(Story { told: story, later });
             }
         }
-        List { kinds: list, left_out: kinds.len().saturating_sub(MOST_KINDS) }
+        List { kinds: list, rows, left_out: kinds.len().saturating_sub(MOST_KINDS) }
     }
 
     /// Renders the list. The first kind is open.
     pub(super) fn render(&self) -> Markup {
         html! {
-            @for (index, kind) in self.kinds.iter().enumerate() {
-                @if let Some((newest, others)) = kind.split_first() { (rendered(newest, others, index == 0)) }
+            @for (index, (kind, rows)) in self.kinds.iter().zip(&self.rows).enumerate() {
+                @if let Some((newest, others)) = kind.split_first() { (rendered(newest, others, *rows, index == 0)) }
             }
             @if self.left_out > 0 {
                 p.none { "And " (plural(self.left_out as u64, "more kind")) ", in crashes.jsonl." }
@@ -135,7 +153,7 @@ impl<'a> List<'a> {
     }
 }
 
-fn rendered(newest: &Told<'_>, others: &[Told<'_>], open: bool) -> Markup {
+fn rendered(newest: &Told<'_>, others: &[Told<'_>], rows: usize, open: bool) -> Markup {
     let summary = newest.summary;
     html! {
         details.kind open[open] data-signal=[signal(summary)] data-program=[subject(summary)] {
@@ -151,7 +169,7 @@ fn rendered(newest: &Told<'_>, others: &[Told<'_>], open: bool) -> Markup {
                 Some(story) => (placed(story, &newest.anchor)),
                 None => (without_story(newest)),
             }
-            @if !others.is_empty() { (alike(others)) }
+            @if !others.is_empty() { (alike(others, rows)) }
         }
     }
 }
@@ -173,13 +191,13 @@ fn without_story(told: &Told<'_>) -> Markup {
 }
 
 /// The other crashes of a kind: some as a whole, the rest as rows.
-fn alike(others: &[Told<'_>]) -> Markup {
-    let more = others.len().saturating_sub(MOST_ROWS) as u64;
+fn alike(others: &[Told<'_>], rows: usize) -> Markup {
+    let more = others.len().saturating_sub(rows) as u64;
     html! {
         section.alike {
             h3 { (grouped(others.len() as u64)) " more of this kind" }
             ol {
-                @for told in others.iter().take(MOST_ROWS) {
+                @for told in others.iter().take(rows) {
                     @match &told.story {
                         Some(story) => li { details.again { summary { (row(told.summary)) } (placed(story, &told.anchor)) } },
                         None => li.row id=(told.anchor) tabindex="-1" { (row(told.summary)) " " (links(told.summary)) },
@@ -213,6 +231,8 @@ fn links(summary: &CrashSummary) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use epitaph_summary::Signature;
+
     use super::*;
     use crate::fixtures;
     use crate::html::order;
@@ -247,5 +267,31 @@ mod tests {
         let bare = page.matches("This page has no room for more stories.").count();
         assert!((4..8).contains(&bare), "{bare}");
         assert_eq!((page.matches("<h2>").count(), page.matches("<article").count()), (10, 10));
+    }
+
+    /// Ten kinds of four crashes each.
+    #[test]
+    fn all_kinds_together_have_so_many_rows() {
+        let crash = |number: usize| {
+            let mut summary = fixtures::cpp_exception();
+            summary.id = Some(format!("2026{number}-x"));
+            let strict = Some(format!("{:016x}", number / 4));
+            summary.signature = Some(Signature { strict, ..Signature::default() });
+            summary
+        };
+        let crashes: Vec<CrashSummary> = (0..40).map(crash).collect();
+        let page = |rows: usize| {
+            let room = Room { most: 0, at_once: 0, rows };
+            List::of(&order::kinds(&crashes), &Options::default(), room).render().into_string()
+        };
+        let rows = |page: &str| page.matches("<li class=\"row\"").count();
+        let (whole, bounded) = (page(1000), page(7));
+        assert_eq!((rows(&whole), rows(&bounded)), (30, 7));
+        assert_eq!(
+            bounded.matches("in crashes.jsonl").count(),
+            8,
+            "of whose rows some, or all, have no room"
+        );
+        assert_eq!(bounded.matches("<h2>").count(), 10);
     }
 }
