@@ -24,11 +24,13 @@ pub(super) struct Room {
     /// Those that are elements of the page from the start. Further ones are text until they are opened, or, where no script
     /// runs, elements after all: a browser takes far longer for elements.
     at_once: usize,
+    /// Rows of crashes that are like another one, of all kinds together.
+    rows: usize,
 }
 
 impl Room {
     /// What a page has.
-    pub(super) const OF_PAGE: Room = Room { most: 12 << 20, at_once: 512 << 10 };
+    pub(super) const OF_PAGE: Room = Room { most: 12 << 20, at_once: 512 << 10, rows: 20_000 };
 }
 
 /// The most crashes of a kind that are told as a whole: their stacks are the same.
@@ -37,6 +39,9 @@ const MOST_TOLD: usize = 3;
 /// The most kinds, and the most rows of a kind.
 const MOST_KINDS: usize = 5000;
 const MOST_ROWS: usize = 2000;
+
+/// How many stories that have no room are passed over for smaller ones: each takes its time to write.
+const MOST_MISSES: usize = 100;
 
 /// The most values of a filter.
 const MOST_VALUES: usize = 8;
@@ -102,6 +107,8 @@ struct Row<'a> {
     crashes: Vec<Told<'a>>,
     bucket: Option<&'a Bucket>,
     alike: usize,
+    /// How many rows the crashes beside the newest have.
+    rows: usize,
 }
 
 /// The kinds with what is told of each.
@@ -115,23 +122,30 @@ impl<'a> List<'a> {
     pub(super) fn of(kinds: &[Kind<'a>], options: &Options, room: Room) -> List<'a> {
         let mut anchors = Anchors::default();
         let mut told = |summary| Told { summary, anchor: anchors.of(summary), story: None };
+        let mut room_for_rows = room.rows;
         let mut list: Vec<Row<'a>> = kinds
             .iter()
             .take(MOST_KINDS)
             .map(|kind| {
                 let crashes = kind.all().map(&mut told).collect();
-                Row { crashes, bucket: kind.bucket, alike: kind.alike }
+                let rows = kind.others.len().min(MOST_ROWS).min(room_for_rows);
+                room_for_rows -= rows;
+                Row { crashes, bucket: kind.bucket, alike: kind.alike, rows }
             })
             .collect();
-        let mut taken = 0;
+        let (mut taken, mut misses) = (0, 0);
         for place in 0..MOST_TOLD {
             for told in list.iter_mut().filter_map(|kind| kind.crashes.get_mut(place)) {
                 let story = crash::story(told.summary, &told.anchor, options);
                 let later = taken > room.at_once;
-                taken += story.0.len();
-                if taken > room.most {
-                    break;
+                if taken + story.0.len() > room.most {
+                    misses += 1;
+                    if misses > MOST_MISSES {
+                        break;
+                    }
+                    continue;
                 }
+                taken += story.0.len();
                 told.story = Some(Story { told: story, later });
             }
         }
@@ -174,7 +188,7 @@ impl Row<'_> {
                     Some(story) => (placed(story, &newest.anchor)),
                     None => (without_story(newest)),
                 }
-                @if !others.is_empty() { (alike(others)) }
+                @if !others.is_empty() { (alike(others, self.rows)) }
             }
         }
     }
@@ -219,13 +233,13 @@ fn without_story(told: &Told<'_>) -> Markup {
 }
 
 /// The other crashes of a kind: some as a whole, the rest as rows.
-fn alike(others: &[Told<'_>]) -> Markup {
-    let more = others.len().saturating_sub(MOST_ROWS) as u64;
+fn alike(others: &[Told<'_>], rows: usize) -> Markup {
+    let more = others.len().saturating_sub(rows) as u64;
     html! {
         section.alike {
             h3 { (grouped(others.len() as u64)) " more of this kind" }
             ol {
-                @for told in others.iter().take(MOST_ROWS) {
+                @for told in others.iter().take(rows) {
                     @match &told.story {
                         Some(story) => li { details.again { summary { (row(told.summary)) } (placed(story, &told.anchor)) } },
                         None => li.row id=(told.anchor) tabindex="-1" { (row(told.summary)) " " (links(told.summary)) },
@@ -259,6 +273,8 @@ fn links(summary: &CrashSummary) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use epitaph_summary::Signature;
+
     use super::*;
     use crate::fixtures;
     use crate::kinds::{grouped, kinds};
@@ -293,5 +309,31 @@ mod tests {
         let bare = page.matches("This page has no room for more stories.").count();
         assert!((4..8).contains(&bare), "{bare}");
         assert_eq!((page.matches("<h2>").count(), page.matches("<article").count()), (10, 10));
+    }
+
+    /// Ten kinds of four crashes each.
+    #[test]
+    fn all_kinds_together_have_so_many_rows() {
+        let crash = |number: usize| {
+            let mut summary = fixtures::cpp_exception();
+            summary.id = Some(format!("2026{number}-x"));
+            let strict = Some(format!("{:016x}", number / 4));
+            summary.signature = Some(Signature { strict, ..Signature::default() });
+            summary
+        };
+        let crashes: Vec<CrashSummary> = (0..40).map(crash).collect();
+        let page = |rows: usize| {
+            let room = Room { most: 0, at_once: 0, rows };
+            List::of(&kinds(&crashes, &grouped(&crashes)), &Options::default(), room).render().into_string()
+        };
+        let rows = |page: &str| page.matches("<li class=\"row\"").count();
+        let (whole, bounded) = (page(1000), page(7));
+        assert_eq!((rows(&whole), rows(&bounded)), (30, 7));
+        assert_eq!(
+            bounded.matches("in crashes.jsonl").count(),
+            8,
+            "of whose rows some, or all, have no room"
+        );
+        assert_eq!(bounded.matches("<h2>").count(), 10);
     }
 }
