@@ -88,7 +88,7 @@ fn a_collected_core_is_read_by_its_recipients_alone() {
     let key = text(&keys.file);
     let identity = ["--identity", key.as_str()];
     shown(&alone, &identity).code(0).says(&["died of SIGSEGV", "price_of"]).hides(&["encrypted"]);
-    shown(out.path(), &identity).code(0).hides(&["encrypted"]);
+    shown(out.path(), &identity).code(0).says(&["encrypted: needs the key"]).hides(&["it is encrypted"]);
     let slim = desk.path().join("slim");
     epitaph().arg("slim").args(identity).arg(&alone).arg("-o").arg(&slim).run().code(0);
     shown(&slim, &[]).code(0).says(&["died of SIGSEGV", "price_of"]);
