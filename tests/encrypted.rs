@@ -88,7 +88,7 @@ fn a_collected_core_is_read_by_its_recipients_alone() {
     let key = text(&keys.file);
     let identity = ["--identity", key.as_str()];
     shown(&alone, &identity).code(0).says(&["died of SIGSEGV", "price_of"]).hides(&["encrypted"]);
-    shown(out.path(), &identity).code(0).hides(&["encrypted"]);
+    shown(out.path(), &identity).code(0).says(&["encrypted: needs the key"]).hides(&["it is encrypted"]);
     // A file may come by redirection. A pipe can't be read at random, and what to do then is told.
     let from_file = fs::File::open(&core).unwrap();
     let answer = epitaph().arg("show").args(identity).arg("-").stdin(from_file).run().code(0);

@@ -272,8 +272,8 @@ mod tests {
     #[test]
     fn an_upload_is_one_command_whatever_the_names() {
         assert_eq!(
-            azure_upload("crashes", None, "/work/epitaph-out"),
-            "##vso[artifact.upload containerfolder=crashes;artifactname=crashes]/work/epitaph-out"
+            azure_upload("crashes", None, "/build/epitaph-out"),
+            "##vso[artifact.upload containerfolder=crashes;artifactname=crashes]/build/epitaph-out"
         );
         assert_eq!(
             azure_upload("a;b]c", Some("x\n"), "/w/100%\n##vso[task.complete]\r"),
