@@ -1,0 +1,90 @@
+//! What a value is asked of: a frame among the frames of its thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use epitaph_elf::{Arch, LoadedModules, Memory, Registers};
+use epitaph_symbols::FunctionsAt;
+
+use crate::die::{Die, Dies};
+use crate::entry_value::CallSite;
+use crate::names::Names;
+use crate::types::Type;
+
+/// A machine frame, as the unwinder left it.
+#[derive(Clone, Debug)]
+pub struct MachineFrame {
+    /// The program counter.
+    pub pc: u64,
+    /// The address to look up: the −1 rule was applied.
+    pub lookup: u64,
+    /// The registers as they were in the frame, those that were recovered.
+    pub registers: Registers,
+    /// The canonical frame address, where it is known.
+    pub cfa: Option<u64>,
+    /// Whether the frame waits for a call to come back, which is known to have led to the frame before it.
+    pub called: bool,
+}
+
+/// A process, and the units of its code.
+pub(crate) struct World<'u> {
+    pub(crate) arch: &'static Arch,
+    pub(crate) memory: &'u dyn Memory,
+    pub(crate) modules: &'u LoadedModules<'u>,
+    pub(crate) dies: Dies<'u>,
+    /// By address, the unit with its functions, and those.
+    pub(crate) functions: HashMap<u64, (usize, &'u FunctionsAt)>,
+    pub(crate) types: RefCell<HashMap<(usize, usize), Rc<Type<'u>>>>,
+    pub(crate) call_sites: RefCell<HashMap<u64, Option<Rc<CallSite<'u>>>>>,
+    pub(crate) names: Names<'u>,
+}
+
+impl<'u> World<'u> {
+    /// Returns the entry of the function whose code is at an address.
+    pub(crate) fn function(&self, lookup: u64) -> Option<Die<'u>> {
+        let (family, functions) = self.functions.get(&lookup)?;
+        self.dies.own(*family, functions.function)
+    }
+
+    /// Returns what is added to the addresses in a unit's entries.
+    pub(crate) fn bias(&self, family: usize) -> u64 {
+        self.dies.family(family).map_or(0, |code| code.bias)
+    }
+
+    /// Bytes of an address.
+    pub(crate) fn word(&self) -> usize {
+        usize::from(self.arch.bits() / 8)
+    }
+}
+
+/// A frame of a thread.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'w, 'u> {
+    pub(crate) world: &'w World<'u>,
+    pub(crate) frames: &'w [MachineFrame],
+    /// Which of the frames.
+    pub(crate) index: usize,
+    pub(crate) thread_pointer: Option<u64>,
+    /// The function that its code is part of.
+    pub(crate) function: &'w Die<'u>,
+    /// How many expressions wait for this one.
+    pub(crate) depth: u8,
+}
+
+impl<'w, 'u> Context<'w, 'u> {
+    pub(crate) fn frame(&self) -> Option<&'w MachineFrame> {
+        self.frames.get(self.index)
+    }
+
+    pub(crate) fn register(&self, number: u16) -> Option<u64> {
+        self.frame()?.registers.get(number)
+    }
+
+    /// The same frame for an expression that this one needs; `None` where too many wait already.
+    pub(crate) fn deeper(&self) -> Option<Context<'w, 'u>> {
+        /// Most expressions that wait for each other: a frame base, and the callers of an argument.
+        const DEEPEST: u8 = 12;
+        (self.depth < DEEPEST).then_some(Context { depth: self.depth + 1, ..*self })
+    }
+}
