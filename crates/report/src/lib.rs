@@ -69,6 +69,7 @@ mod source;
 mod stack;
 pub mod text;
 mod threads;
+mod variables;
 mod waits;
 mod why;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use epitaph_elf::{MemoryError, Thread};
 use epitaph_summary::{self as summary, Hex, VariableState};
 use epitaph_symbols::{CodeUnit, Symbolizer};
-use epitaph_unwind::{CodeAddress, Frame, Trust, Unwound};
+use epitaph_unwind::{CodeAddress, Frame, Unwound};
 use epitaph_variables::{Inspector, MachineFrame, Missing, Scene, Variable, Wanted};
 
 use crate::Variables;
@@ -55,7 +55,7 @@ impl<'s> Stack<'s> {
                 lookup: frame.address.lookup(),
                 registers: *registers,
                 cfa: frame.cfa,
-                called: matches!(frame.address, CodeAddress::Return(_)) && frame.trust != Trust::TailCall,
+                called: matches!(frame.address, CodeAddress::Return(_)),
             };
             if inner.len() < MOST_INNER {
                 inner.push((*frame, machine));

@@ -17,6 +17,8 @@ const PIECE: u64 = 64;
 pub(crate) struct Implicit<'u> {
     /// The entry of what it points to.
     pub(crate) target: Die<'u>,
+    /// Bytes from its start.
+    pub(crate) offset: i64,
 }
 
 /// The bytes of an object, as far as they are known.

@@ -23,7 +23,7 @@ pub struct MachineFrame {
     pub registers: Registers,
     /// The canonical frame address, where it is known.
     pub cfa: Option<u64>,
-    /// Whether the frame waits for a call to come back, which is known to have led to the frame before it.
+    /// Whether the frame waits for a call to come back (or ended in a jump), which led to the frame before it.
     pub called: bool,
 }
 
@@ -68,6 +68,8 @@ pub(crate) struct Context<'w, 'u> {
     pub(crate) thread_pointer: Option<u64>,
     /// The function that its code is part of.
     pub(crate) function: &'w Die<'u>,
+    /// Whether what is asked for is there after the call, too, by what the compiler says.
+    pub(crate) outlasts_call: bool,
     /// How many expressions wait for this one.
     pub(crate) depth: u8,
 }
@@ -77,8 +79,19 @@ impl<'w, 'u> Context<'w, 'u> {
         self.frames.get(self.index)
     }
 
+    /// Returns a register's value in the frame. One that the ABI lets a callee change is unknown there, unless the
+    /// compiler knows its callees (GCC's -fipa-ra) and says that a variable stays in it across the call: then no frame
+    /// further in has changed it.
     pub(crate) fn register(&self, number: u16) -> Option<u64> {
-        self.frame()?.registers.get(number)
+        let known = self.frame()?.registers.get(number);
+        let arch = self.world.arch;
+        let is_saved = number >= 64 || arch.callee_saved >> number & 1 == 1;
+        if known.is_some() || !self.outlasts_call || is_saved || number == arch.pc {
+            return known;
+        }
+        let inner = self.frames.get(..=self.index)?.windows(2).rev();
+        let called = inner.take_while(|pair| matches!(pair, [_, caller] if caller.called));
+        called.filter_map(|pair| pair.first()).find_map(|frame| frame.registers.get(number))
     }
 
     /// The same frame for an expression that this one needs; `None` where too many wait already.

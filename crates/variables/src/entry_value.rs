@@ -60,7 +60,8 @@ fn from_caller<'u>(
     let caller = context.frames.get(index).filter(|caller| caller.called).ok_or(lost)?;
     let function = context.world.function(caller.lookup).ok_or(lost)?;
     let site = call_site(context.world, caller.pc, caller.lookup).ok_or(lost)?;
-    let of_caller = Context { index, function: &function, ..deeper };
+    // What a call passes is told by what the call leaves as it is.
+    let of_caller = Context { index, function: &function, outlasts_call: true, ..deeper };
     if !leads_to(&of_caller, &site.site, context.function) {
         return Err(lost);
     }

@@ -90,8 +90,15 @@ impl<'u> Inspector<'u> {
         let Some(frame) = frames.get(index) else { return Vec::new() };
         let Some((family, functions)) = self.world.functions.get(&frame.lookup) else { return Vec::new() };
         let Some(function) = self.world.dies.own(*family, functions.function) else { return Vec::new() };
-        let context =
-            Context { world: &self.world, frames, index, thread_pointer, function: &function, depth: 0 };
+        let context = Context {
+            world: &self.world,
+            frames,
+            index,
+            thread_pointer,
+            function: &function,
+            outlasts_call: false,
+            depth: 0,
+        };
         let address = frame.lookup.wrapping_sub(self.world.bias(*family));
         let calls = functions.calls.iter().rev().copied();
         let scopes = calls.chain([functions.function]);

@@ -51,8 +51,11 @@ pub(crate) fn content<'u>(context: &Context<'_, 'u>, chain: &[Entry<'u>], size: 
             };
         }
         if let Some(value) = entry.attr(gimli::DW_AT_location) {
-            let pieces = expression(context, &entry.die.unit, value)
-                .and_then(|expression| evaluate(context, &entry.die.unit, expression, None));
+            let unit = &entry.die.unit;
+            let found = expression(context, unit, value);
+            let outlasts_call = found.as_ref().is_ok_and(|found| found.outlasts_call);
+            let context = &Context { outlasts_call, ..*context };
+            let pieces = found.and_then(|found| evaluate(context, unit, found.expression, None));
             return match pieces {
                 Ok(pieces) => assemble(context, pieces, size),
                 Err(why) => Content::missing(size, why),
@@ -95,15 +98,24 @@ fn number_bytes(context: &Context<'_, '_>, number: i128, size: usize) -> Vec<u8>
     }
 }
 
+/// An expression that counts at a frame's address.
+pub(crate) struct Counting<'u> {
+    pub(crate) expression: Expression<Slice<'u>>,
+    /// Whether it counts where the frame's call comes back to, too.
+    outlasts_call: bool,
+}
+
 /// Returns the expression that counts at the frame's address.
 pub(crate) fn expression<'u>(
     context: &Context<'_, 'u>,
     unit: &Rc<Unit<'u>>,
     value: AttributeValue<Slice<'u>>,
-) -> Result<Expression<Slice<'u>>, Missing> {
+) -> Result<Counting<'u>, Missing> {
+    // What has only one place has it across calls.
+    let everywhere = |expression| Ok(Counting { expression, outlasts_call: true });
     match value {
-        AttributeValue::Exprloc(expression) => return Ok(expression),
-        AttributeValue::Block(bytes) => return Ok(Expression(bytes)),
+        AttributeValue::Exprloc(expression) => return everywhere(expression),
+        AttributeValue::Block(bytes) => return everywhere(Expression(bytes)),
         _ => {}
     }
     let lookup = context.frame().ok_or(Missing::Unavailable)?.lookup;
@@ -113,7 +125,8 @@ pub(crate) fn expression<'u>(
     for _ in 0..MOST_RANGES {
         match list.next() {
             Ok(Some(entry)) if entry.range.begin <= address && address < entry.range.end => {
-                return Ok(entry.data);
+                let outlasts_call = entry.range.end - address > 1;
+                return Ok(Counting { expression: entry.data, outlasts_call });
             }
             Ok(Some(_)) => {}
             Ok(None) => return Err(Missing::OptimizedOut),
@@ -197,10 +210,12 @@ pub(crate) fn evaluate<'u>(
             Location::Address { address } => Part::Address(address),
             Location::Value { value } => Part::Bytes(value_bytes(context, value)),
             Location::Bytes { value } => Part::Bytes(value.slice().to_vec()),
-            Location::ImplicitPointer { value, .. } => match world.dies.at(unit.family, Home::Main, value) {
-                Some(target) => Part::Implicit(Implicit { target }),
-                None => Part::Missing(Missing::Unavailable),
-            },
+            Location::ImplicitPointer { value, byte_offset: offset } => {
+                match world.dies.at(unit.family, Home::Main, value) {
+                    Some(target) => Part::Implicit(Implicit { target, offset }),
+                    None => Part::Missing(Missing::Unavailable),
+                }
+            }
         };
         Piece { size: piece.size_in_bits, skip: piece.bit_offset.unwrap_or(0), part }
     });
@@ -256,7 +271,7 @@ fn frame_base(context: &Context<'_, '_>) -> Result<u64, Missing> {
     let entry = context.function.read().ok_or(Missing::Unavailable)?;
     let value = entry.attr(gimli::DW_AT_frame_base).ok_or(Missing::Unavailable)?;
     let unit = &entry.die.unit;
-    single(&context, unit, expression(&context, unit, value)?)
+    single(&context, unit, expression(&context, unit, value)?.expression)
 }
 
 /// Returns the expression of the entry that an expression calls.

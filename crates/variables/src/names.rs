@@ -36,8 +36,8 @@ impl<'u> Names<'u> {
         let symbol = candidates.next()?;
         let raw = String::from_utf8_lossy(symbol.name());
         let plain = raw.split('@').next().unwrap_or_default();
-        let name: String =
-            demangle(plain).unwrap_or_else(|| plain.to_owned()).chars().take(LONGEST).collect();
+        let name = demangle(plain).map_or_else(|| plain.to_owned(), spelled);
+        let name: String = name.chars().take(LONGEST).collect();
         let offset = address - symbol.address;
         Some(if offset == 0 { name } else { format!("{name}+{offset}") })
     }
@@ -55,4 +55,19 @@ fn sorted<'o>(objects: impl Iterator<Item = &'o Object>) -> Rc<[Symbol<'o>]> {
     symbols.retain(|symbol| symbol.size > 0);
     symbols.sort_by_key(|symbol| (symbol.address, std::cmp::Reverse(symbol.binding)));
     symbols.into()
+}
+
+/// Spells the names of what a class has besides its members as every other tool does: `vtable for Item`.
+fn spelled(name: String) -> String {
+    for (mark, word) in [
+        ("{vtable(", "vtable"),
+        ("{vtt(", "VTT"),
+        ("{typeinfo(", "typeinfo"),
+        ("{typeinfo name(", "typeinfo name"),
+    ] {
+        if let Some(class) = name.strip_prefix(mark).and_then(|rest| rest.strip_suffix(")}")) {
+            return format!("{word} for {class}");
+        }
+    }
+    name
 }

@@ -30,7 +30,6 @@ pub(crate) fn find<'u>(dies: &Dies<'u>, scope: &Die<'u>, address: u64, locals: b
                 gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => {
                     let argument = entry.tag() == gimli::DW_TAG_formal_parameter;
                     let chain = dies.chain(entry);
-                    told.extend(chain.iter().map(|entry| entry.die.key()));
                     add(Scoped { argument, chain }, &mut arguments, &mut found);
                 }
                 gimli::DW_TAG_lexical_block if locals && next.is_none() && holds(&entry, address) => {
@@ -42,6 +41,9 @@ pub(crate) fn find<'u>(dies: &Dies<'u>, scope: &Die<'u>, address: u64, locals: b
         // What the compiler kept nowhere may stand in the abstract instance alone.
         let abstract_block =
             block.read().and_then(|entry| dies.follow(&entry.die, entry.attr(gimli::DW_AT_abstract_origin)?));
+        if abstract_block.is_some() {
+            tell(dies, &block, &mut told, DEEPEST);
+        }
         for entry in abstract_block.iter().flat_map(Die::children) {
             let argument = entry.tag() == gimli::DW_TAG_formal_parameter;
             if (argument || entry.tag() == gimli::DW_TAG_variable) && !told.contains(&entry.die.key()) {
@@ -56,6 +58,21 @@ pub(crate) fn find<'u>(dies: &Dies<'u>, scope: &Die<'u>, address: u64, locals: b
     arguments.extend(blocks.into_iter().rev().flatten());
     arguments.truncate(MOST);
     arguments
+}
+
+/// Collects the variables of a block and of those within it, with the entries that they refer to: of an abstract block,
+/// the compiler may have split the concrete one.
+fn tell<'u>(dies: &Dies<'u>, block: &Die<'u>, told: &mut HashSet<(usize, usize)>, depth: usize) {
+    let Some(depth) = depth.checked_sub(1).filter(|_| told.len() < MOST) else { return };
+    for entry in block.children() {
+        match entry.tag() {
+            gimli::DW_TAG_formal_parameter | gimli::DW_TAG_variable => {
+                told.extend(dies.chain(entry).iter().map(|entry| entry.die.key()));
+            }
+            gimli::DW_TAG_lexical_block => tell(dies, &entry.die, told, depth),
+            _ => {}
+        }
+    }
 }
 
 fn add<'u>(scoped: Scoped<'u>, arguments: &mut Vec<Scoped<'u>>, locals: &mut Vec<Scoped<'u>>) {

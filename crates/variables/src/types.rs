@@ -42,6 +42,10 @@ pub(crate) enum Kind<'u> {
     },
     Enumeration(Enumeration),
     Function,
+    /// A pointer to a member: of data, by how far it is from the object's start, or a method.
+    Member {
+        method: bool,
+    },
     /// One that is nobody's business here.
     Other,
 }
@@ -175,11 +179,16 @@ impl<'u> World<'u> {
             }
             gimli::DW_TAG_enumeration_type => Kind::Enumeration(self.enumeration(&entry)),
             gimli::DW_TAG_subroutine_type => Kind::Function,
+            gimli::DW_TAG_ptr_to_member_type => {
+                let to = self.type_die(&entry).map(|die| self.resolve(Some(&die)));
+                Kind::Member { method: to.is_some_and(|to| matches!(to.kind, Kind::Function)) }
+            }
             _ => Kind::Other,
         };
         let word = self.word() as u64;
         let size = entry.number(gimli::DW_AT_byte_size).or(match kind {
             Kind::Pointer(_) | Kind::Reference(_) => Some(word),
+            Kind::Member { method } => Some(if method { 2 * word } else { word }),
             _ => None,
         });
         Type { size, name: entry.name(), kind, rust, parts: OnceCell::new(), die: Some(entry.die) }

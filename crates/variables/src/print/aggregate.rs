@@ -63,7 +63,7 @@ impl<'u> Printer<'_, '_, 'u> {
         let entry = member.entry.as_ref().and_then(Die::read).ok_or(lost)?;
         let value = entry.attr(gimli::DW_AT_data_member_location).ok_or(lost)?;
         let unit = &entry.die.unit;
-        let expression = location::expression(self.context, unit, value)?;
+        let expression = location::expression(self.context, unit, value)?.expression;
         location::address_from(self.context, unit, expression, object)
     }
 

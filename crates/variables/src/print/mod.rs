@@ -7,10 +7,11 @@ mod text;
 
 use std::rc::Rc;
 
-use crate::content::Content;
+use crate::content::{Content, Implicit};
 use crate::context::Context;
 use crate::die::Die;
 use crate::library;
+use crate::location;
 use crate::types::{Kind, Type};
 use crate::variable::Missing;
 
@@ -140,6 +141,7 @@ impl<'p, 'w, 'u> Printer<'p, 'w, 'u> {
             Kind::Enumeration(enumeration) => self.enumeration(enumeration, size, view),
             Kind::Pointer(to) => self.pointer(ty, to.as_ref(), size, view),
             Kind::Reference(to) => self.reference(to.as_ref(), size, view),
+            Kind::Member { method } => self.member_pointer(*method, view),
             Kind::Void => self.push("void"),
             Kind::Function => self.push("{...}"),
             _ => self.raw(size, view),
@@ -157,15 +159,15 @@ impl<'p, 'w, 'u> Printer<'p, 'w, 'u> {
     }
 
     fn pointer(&mut self, ty: &Type<'u>, to: Option<&Die<'u>>, size: u64, view: View<'_, 'u>) {
-        if view.content.implicit_at(view.offset).is_some() {
-            return self.push("<synthetic pointer>");
+        let world = self.context.world;
+        let target = world.resolve(to);
+        if let Some(implicit) = view.content.implicit_at(view.offset) {
+            return self.implicit(implicit, &target);
         }
         let address = match self.word(size, view) {
             Ok(address) => address,
             Err(why) => return self.missing(why),
         };
-        let world = self.context.world;
-        let target = world.resolve(to);
         if ty.rust && library::rust_pointer(self, ty, &target, address) {
             return;
         }
@@ -187,9 +189,24 @@ impl<'p, 'w, 'u> Printer<'p, 'w, 'u> {
         }
     }
 
-    fn reference(&mut self, to: Option<&Die<'u>>, size: u64, view: View<'_, 'u>) {
-        if view.content.implicit_at(view.offset).is_some() {
+    /// Spells a pointer that the compiler left out, by what it would have pointed to.
+    fn implicit(&mut self, implicit: &Implicit<'u>, target: &Rc<Type<'u>>) {
+        let context = self.context.deeper();
+        let entry = implicit.target.read().filter(|_| implicit.offset == 0);
+        let (Some(context), Some(entry)) = (context, entry) else { return self.push("<synthetic pointer>") };
+        let chain = context.world.dies.chain(entry);
+        let content = location::content(&context, &chain, context.size_of(target));
+        if content.wholly_missing().is_some() {
             return self.push("<synthetic pointer>");
+        }
+        self.push("<synthetic pointer: ");
+        self.deeper(|printer| printer.value(target, View::whole(&content)));
+        self.push(">");
+    }
+
+    fn reference(&mut self, to: Option<&Die<'u>>, size: u64, view: View<'_, 'u>) {
+        if let Some(implicit) = view.content.implicit_at(view.offset) {
+            return self.implicit(implicit, &self.context.world.resolve(to));
         }
         let address = match self.word(size, view) {
             Ok(address) => address,
@@ -245,6 +262,26 @@ impl<'p, 'w, 'u> Printer<'p, 'w, 'u> {
     pub(crate) fn word(&self, size: u64, view: View<'_, 'u>) -> Result<u64, Missing> {
         let bytes = view.bytes(size)?;
         crate::location::number(self.context, bytes).ok_or(Missing::Unavailable)
+    }
+
+    /// Spells a pointer to a member (Itanium C++ ABI, 2.3): how far data is from the object's start, or a method's
+    /// address; of a virtual one the place in the table, and 1.
+    fn member_pointer(&mut self, method: bool, view: View<'_, 'u>) {
+        let word = self.context.world.word() as u64;
+        let world = self.context.world;
+        match self.word(word, view) {
+            Ok(value) if method && value == 0 => self.push("NULL"),
+            Ok(value) if !method && value == world.arch.wrap(u64::MAX) => self.push("NULL"),
+            Ok(value) if method && value & 1 == 0 => {
+                self.push(&format!("{value:#x}"));
+                if let Some(name) = world.names.name(world.modules, value) {
+                    self.push(&format!(" <{name}>"));
+                }
+            }
+            Ok(value) if method => self.push(&format!("<virtual method at {}>", value - 1)),
+            Ok(value) => self.push(&value.to_string()),
+            Err(why) => self.missing(why),
+        }
     }
 
     /// Spells bytes that nothing more is known of.
