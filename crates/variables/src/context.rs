@@ -38,6 +38,8 @@ pub(crate) struct World<'u> {
     pub(crate) types: RefCell<HashMap<(usize, usize), Rc<Type<'u>>>>,
     pub(crate) call_sites: RefCell<HashMap<u64, Option<Rc<CallSite<'u>>>>>,
     pub(crate) names: Names<'u>,
+    /// By family, whether GCC made it.
+    pub(crate) producers: RefCell<HashMap<usize, bool>>,
 }
 
 impl<'u> World<'u> {
@@ -50,6 +52,19 @@ impl<'u> World<'u> {
     /// Returns what is added to the addresses in a unit's entries.
     pub(crate) fn bias(&self, family: usize) -> u64 {
         self.dies.family(family).map_or(0, |code| code.bias)
+    }
+
+    /// Tells whether GCC made a unit.
+    pub(crate) fn is_by_gcc(&self, family: usize) -> bool {
+        if let Some(known) = self.producers.borrow().get(&family) {
+            return *known;
+        }
+        let root = self.dies.family(family).map(|code| code.unit.header.root_offset());
+        let root = root.and_then(|root| self.dies.own(family, root)?.read());
+        let producer = root.and_then(|root| root.text(gimli::DW_AT_producer));
+        let is_by_gcc = producer.is_some_and(|producer| producer.starts_with("GNU "));
+        self.producers.borrow_mut().insert(family, is_by_gcc);
+        is_by_gcc
     }
 
     /// Bytes of an address.

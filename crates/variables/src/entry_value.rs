@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use epitaph_symbols::FunctionsAt;
-use gimli::{AttributeValue, DwAt, Expression, UnitOffset};
+use gimli::{AttributeValue, DwAt, Expression, Reader as _, UnitOffset};
 
 use crate::context::{Context, World};
 use crate::die::{Die, Entry, Unit};
@@ -20,16 +20,35 @@ pub(crate) struct CallSite<'u> {
     parameters: Vec<Entry<'u>>,
 }
 
-/// Returns what the register (or place) that an expression names held when the function was entered.
+/// Returns what the register (or place) that an expression names held when the function was entered, and the type that it
+/// is taken for (0 where it is a plain word).
 pub(crate) fn of_register<'u>(
     context: &Context<'_, 'u>,
     wanted: Expression<Slice<'u>>,
-) -> Result<u64, Missing> {
+) -> Result<(u64, UnitOffset), Missing> {
+    let (register, base_type) = typed_register(wanted).unwrap_or((wanted.0.slice().to_vec(), UnitOffset(0)));
     let is_wanted = |parameter: &Entry<'u>| {
         let value = parameter.attr(gimli::DW_AT_location);
-        matches!(value, Some(AttributeValue::Exprloc(Expression(bytes))) if bytes.slice() == wanted.0.slice())
+        matches!(value, Some(AttributeValue::Exprloc(Expression(bytes))) if bytes.slice() == register)
     };
-    from_caller(context, is_wanted)
+    Ok((from_caller(context, is_wanted)?, base_type))
+}
+
+/// Takes an expression apart that is a register with a type (`DW_OP_regval_type`): the caller names the register alone.
+fn typed_register(wanted: Expression<Slice<'_>>) -> Option<(Vec<u8>, UnitOffset)> {
+    let mut bytes = wanted.0;
+    let operation = gimli::DwOp(bytes.read_u8().ok()?);
+    if ![gimli::DW_OP_regval_type, gimli::DW_OP_GNU_regval_type].contains(&operation) {
+        return None;
+    }
+    let number = bytes.read_uleb128_u16().ok()?;
+    let base_type = UnitOffset(usize::try_from(bytes.read_uleb128().ok()?).ok()?);
+    let register = match u8::try_from(number).ok().filter(|number| *number < 32) {
+        Some(number) => vec![gimli::DW_OP_reg0.0 + number],
+        // The numbers above are below 128 on every architecture here.
+        None => vec![gimli::DW_OP_regx.0, u8::try_from(number).ok().filter(|number| *number < 128)?],
+    };
+    Some((register, base_type))
 }
 
 /// Returns what a parameter was when the function was entered.
@@ -90,14 +109,26 @@ fn leads_to<'u>(caller: &Context<'_, 'u>, site: &Entry<'u>, callee: &Die<'u>) ->
             let name = |entry: &Entry<'u>| names.iter().find_map(|name| entry.text(*name));
             chain.iter().find_map(name).or_else(|| chain.iter().find_map(Entry::name))
         };
-        return ours.iter().any(is_same) || (linked(&ours).is_some() && linked(&ours) == linked(&theirs));
+        if ours.iter().any(is_same) || (linked(&ours).is_some() && linked(&ours) == linked(&theirs)) {
+            return true;
+        }
+        // It may have been called by another of its names.
+        let entry = ours.iter().find_map(|entry| entry_point(world, entry));
+        return entry
+            .zip(linked(&theirs))
+            .is_some_and(|(entry, name)| world.names.is_called(world.modules, entry, &name));
     }
     let target = either(site, gimli::DW_AT_call_target, gimli::DW_AT_GNU_call_site_target);
     let Some(AttributeValue::Exprloc(expression)) = target else { return false };
-    let low = entry.attr(gimli::DW_AT_low_pc);
-    let low = low.and_then(|value| callee.unit.borrowed().attr_address(value).ok().flatten());
     let target = single(caller, &site.die.unit, expression).ok();
-    target.is_some() && target == low.map(|low| low.wrapping_add(world.bias(callee.unit.family)))
+    target.is_some() && target == entry_point(world, &entry)
+}
+
+/// Returns the address of a function's first instruction.
+fn entry_point<'u>(world: &World<'u>, function: &Entry<'u>) -> Option<u64> {
+    let unit = &function.die.unit;
+    let low = unit.borrowed().attr_address(function.attr(gimli::DW_AT_low_pc)?).ok()??;
+    Some(low.wrapping_add(world.bias(unit.family)))
 }
 
 /// Finds the call that comes back to an address.

@@ -72,6 +72,7 @@ impl<'u> Inspector<'u> {
             types: RefCell::default(),
             call_sites: RefCell::default(),
             names: Names::default(),
+            producers: RefCell::default(),
         };
         Inspector { world, wanted }
     }

@@ -111,11 +111,12 @@ pub(crate) fn expression<'u>(
     unit: &Rc<Unit<'u>>,
     value: AttributeValue<Slice<'u>>,
 ) -> Result<Counting<'u>, Missing> {
-    // What has only one place has it across calls.
-    let everywhere = |expression| Ok(Counting { expression, outlasts_call: true });
+    // GCC ends a range one byte before a call's end where the callee may change the register; others let it go on, and
+    // nobody can tell.
+    let outlasts_call = context.world.is_by_gcc(unit.family);
     match value {
-        AttributeValue::Exprloc(expression) => return everywhere(expression),
-        AttributeValue::Block(bytes) => return everywhere(Expression(bytes)),
+        AttributeValue::Exprloc(expression) => return Ok(Counting { expression, outlasts_call }),
+        AttributeValue::Block(bytes) => return Ok(Counting { expression: Expression(bytes), outlasts_call }),
         _ => {}
     }
     let lookup = context.frame().ok_or(Missing::Unavailable)?.lookup;
@@ -125,7 +126,6 @@ pub(crate) fn expression<'u>(
     for _ in 0..MOST_RANGES {
         match list.next() {
             Ok(Some(entry)) if entry.range.begin <= address && address < entry.range.end => {
-                let outlasts_call = entry.range.end - address > 1;
                 return Ok(Counting { expression: entry.data, outlasts_call });
             }
             Ok(Some(_)) => {}
@@ -176,8 +176,8 @@ pub(crate) fn evaluate<'u>(
                 evaluation.resume_with_tls(address)
             }
             EvaluationResult::RequiresEntryValue(expression) => {
-                let value = entry_value::of_register(context, expression)?;
-                evaluation.resume_with_entry_value(Value::Generic(value))
+                let (value, base_type) = entry_value::of_register(context, expression)?;
+                evaluation.resume_with_entry_value(typed(unit, base_type, value)?)
             }
             EvaluationResult::RequiresParameterRef(parameter) => {
                 evaluation.resume_with_parameter_ref(entry_value::of_parameter(context, unit, parameter)?)

@@ -21,15 +21,7 @@ pub(crate) struct Names<'u> {
 impl<'u> Names<'u> {
     /// Names an address as `name` or `name+offset`, where a symbol covers it.
     pub(crate) fn name(&self, modules: &'u LoadedModules<'u>, address: u64) -> Option<String> {
-        let module = modules.find(address)?;
-        let address = address.wrapping_sub(modules.bias(module)?);
-        let known = self.modules.borrow().get(&module).map(Rc::clone);
-        let names = known.unwrap_or_else(|| {
-            let objects = [modules.debug_object(module), modules.object(module)];
-            let names = sorted(objects.into_iter().flatten());
-            self.modules.borrow_mut().insert(module, Rc::clone(&names));
-            names
-        });
+        let (names, address) = self.of_module(modules, address)?;
         let after = names.partition_point(|symbol| symbol.address <= address);
         let candidates = names.get(..after)?.iter().rev().take(4);
         let mut candidates = candidates.filter(|symbol| address - symbol.address < symbol.size);
@@ -40,6 +32,28 @@ impl<'u> Names<'u> {
         let name: String = name.chars().take(LONGEST).collect();
         let offset = address - symbol.address;
         Some(if offset == 0 { name } else { format!("{name}+{offset}") })
+    }
+
+    /// Tells whether a symbol of this name stands at an address: a function may have several.
+    pub(crate) fn is_called(&self, modules: &'u LoadedModules<'u>, address: u64, name: &str) -> bool {
+        let Some((names, address)) = self.of_module(modules, address) else { return false };
+        let first = names.partition_point(|symbol| symbol.address < address);
+        let mut here = names.iter().skip(first).take_while(|symbol| symbol.address == address);
+        here.any(|symbol| symbol.name().split(|byte| *byte == b'@').next() == Some(name.as_bytes()))
+    }
+
+    /// Returns the symbols of an address's module, and the address before the load bias.
+    fn of_module(&self, modules: &'u LoadedModules<'u>, address: u64) -> Option<(Rc<[Symbol<'u>]>, u64)> {
+        let module = modules.find(address)?;
+        let address = address.wrapping_sub(modules.bias(module)?);
+        let known = self.modules.borrow().get(&module).map(Rc::clone);
+        let names = known.unwrap_or_else(|| {
+            let objects = [modules.debug_object(module), modules.object(module)];
+            let names = sorted(objects.into_iter().flatten());
+            self.modules.borrow_mut().insert(module, Rc::clone(&names));
+            names
+        });
+        Some((names, address))
     }
 }
 

@@ -44,7 +44,7 @@ impl<'u> World<'u> {
                 for bound in bounds {
                     match bound {
                         Bound::Known(count) => text.push_str(&format!("[{count}]")),
-                        Bound::Last(_) | Bound::Unknown => text.push_str("[]"),
+                        _ => text.push_str("[]"),
                     }
                 }
                 self.declare(to.as_ref(), text, depth)

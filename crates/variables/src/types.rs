@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use gimli::{AttributeValue, DwAte, DwTag};
+use gimli::{AttributeValue, DwAt, DwAte, DwTag};
 
 use crate::context::{Context, World};
 use crate::die::{Die, Entry};
@@ -55,6 +55,8 @@ pub(crate) enum Bound<'u> {
     Known(u64),
     /// The last index is to be found by an expression or in a variable.
     Last(Die<'u>),
+    /// The number of elements is.
+    Count(Die<'u>),
     Unknown,
 }
 
@@ -139,7 +141,10 @@ impl<'u> World<'u> {
     }
 
     fn read_type(&self, die: &Die<'u>) -> Option<Type<'u>> {
+        /// What C calls characters that are not bytes: there, these are other names of numbers.
+        const WIDE: [&str; 3] = ["wchar_t", "char16_t", "char32_t"];
         let mut entry = die.read()?;
+        let mut wide = None;
         for _ in 0..LONGEST_CHAIN {
             // Its definition is in a unit of its own.
             if let Some(value) = entry.attr(gimli::DW_AT_signature)
@@ -148,7 +153,14 @@ impl<'u> World<'u> {
                 entry = definition;
             }
             if !is_name_or_qualifier(entry.tag()) {
-                return Some(self.of_entry(entry));
+                let mut ty = self.of_entry(entry);
+                if matches!(ty.kind, Kind::Number(_)) {
+                    ty.name = wide.or(ty.name);
+                }
+                return Some(ty);
+            }
+            if entry.tag() == gimli::DW_TAG_typedef {
+                wide = entry.name().filter(|name| WIDE.contains(&name.as_str())).or(wide);
             }
             match self.type_die(&entry) {
                 Some(next) => entry = next.read()?,
@@ -202,7 +214,9 @@ impl<'u> World<'u> {
             }
             let first = entry.number(gimli::DW_AT_lower_bound).unwrap_or(0);
             let last = entry.attr(gimli::DW_AT_upper_bound);
+            let counted = entry.attr(gimli::DW_AT_count).is_some();
             bounds.push(match (entry.number(gimli::DW_AT_count), last) {
+                (None, _) if counted => Bound::Count(entry.die),
                 (Some(count), _) => Bound::Known(count),
                 (None, Some(AttributeValue::Sdata(-1))) => Bound::Known(0),
                 (None, Some(value)) => match value.udata_value() {
@@ -342,15 +356,18 @@ impl<'u> Context<'_, 'u> {
         match bound {
             Bound::Known(count) => *count,
             Bound::Unknown => 0,
-            Bound::Last(die) => self.last_index(die).map_or(0, |last| last.wrapping_add(1)),
+            Bound::Count(die) => self.dynamic(die, gimli::DW_AT_count).unwrap_or(0),
+            Bound::Last(die) => {
+                self.dynamic(die, gimli::DW_AT_upper_bound).map_or(0, |last| last.wrapping_add(1))
+            }
         }
     }
 
-    /// Finds the last index of an array whose length is known only when it runs.
-    fn last_index(&self, range: &Die<'u>) -> Option<u64> {
+    /// Finds a property of a type that is known only when the program runs.
+    fn dynamic(&self, range: &Die<'u>, name: DwAt) -> Option<u64> {
         let context = self.deeper()?;
         let entry = range.read()?;
-        let value = entry.attr(gimli::DW_AT_upper_bound)?;
+        let value = entry.attr(name)?;
         if let AttributeValue::Exprloc(expression) = value {
             return location::single(&context, &range.unit, expression).ok();
         }

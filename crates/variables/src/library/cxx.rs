@@ -54,7 +54,30 @@ fn string<'u>(printer: &mut Printer<'_, '_, 'u>, ty: &Rc<Type<'u>>, view: View<'
         with_words(printer, words, |printer, data, length| counted_text(printer, data, length, units));
         return Some(());
     }
-    libcxx_string(printer, ty, view)
+    undescribed_string(printer, ty, view).or_else(|| libcxx_string(printer, ty, view))
+}
+
+/// clang leaves out what it thinks another unit describes: of libstdc++'s strings the class that is but a pointer.
+fn undescribed_string<'u>(
+    printer: &mut Printer<'_, '_, 'u>,
+    ty: &Rc<Type<'u>>,
+    view: View<'_, 'u>,
+) -> Option<()> {
+    let data = find(printer, ty, view, "_M_dataplus")?;
+    let length = find(printer, ty, view, "_M_string_length")?;
+    let within = find(printer, ty, view, "_M_local_buf")?;
+    let Kind::Array { of, .. } = &within.ty.kind else { return None };
+    let element = printer.context.world.resolve(of.as_ref());
+    let units = Units::of(&element, printer.context.size_of(&element))?;
+    let word = printer.context.world.word() as u64;
+    // Nothing else has room there.
+    let room = (length.view.offset.checked_sub(data.view.offset)?) as u64;
+    if room != word {
+        return None;
+    }
+    let words = (printer.word(word, data.view), length.word(printer));
+    with_words(printer, words, |printer, data, length| counted_text(printer, data, length, units));
+    Some(())
 }
 
 /// libc++ keeps short texts in the object, and a bit says so.

@@ -20,11 +20,20 @@ impl<'u> Printer<'_, '_, 'u> {
             return self.push("{<No data fields>}");
         }
         self.push("{");
-        for (index, member) in parts.members.iter().take(MOST_ELEMENTS).enumerate() {
+        let mut shown = 0;
+        for member in parts.members.iter().take(MOST_ELEMENTS) {
             if self.is_full() {
                 return;
             }
-            if index > 0 {
+            // A base class that has nothing says nothing.
+            if member.base && parts.members.len() > 1 {
+                let base = self.context.world.resolve(member.of.as_ref());
+                if self.context.world.parts(&base).members.is_empty() {
+                    continue;
+                }
+            }
+            shown += 1;
+            if shown > 1 {
                 self.push(", ");
             }
             match (&member.name, member.base) {
@@ -151,7 +160,19 @@ impl<'u> Printer<'_, '_, 'u> {
                 let text = literal(shown, units, self.context.world.arch.endian());
                 self.push(&text);
             }
-            Err(why) => self.missing(why),
+            Err(why) => {
+                // What is known of it, up to what isn't.
+                let unit = units.size() as u64;
+                let one = |index: &u64| view.at(index * unit).bytes(unit).ok();
+                let known: Vec<u8> =
+                    (0..wanted / unit).map_while(|index| one(&index)).flatten().copied().collect();
+                if !known.is_empty() {
+                    let text = literal(&known, units, self.context.world.arch.endian());
+                    self.push(&text);
+                    self.push(" ");
+                }
+                self.missing(why);
+            }
         }
     }
 

@@ -77,7 +77,7 @@ fn general(figures: &str, exponent: i32) -> String {
 /// Spells the x87's format: an explicit integer bit and 63 bits of fraction, then 15 bits of exponent and the sign.
 fn extended(bytes: &[u8]) -> Option<String> {
     /// Figures that tell 64 bits of mantissa apart, as gdb counts them.
-    const DIGITS: usize = 18;
+    const DIGITS: usize = 21;
     if ![10, 12, 16].contains(&bytes.len()) {
         return None;
     }
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(spell(&bytes(0, 0)), "0");
         assert_eq!(spell(&bytes(1 << 63, 0x7fff)), "inf");
         // The largest and the smallest there are.
-        assert_eq!(spell(&bytes(u64::MAX, 0x7ffe)), "1.18973149535723177e+4932");
-        assert_eq!(spell(&bytes(1, 0)), "3.6451995318824746e-4951");
+        assert_eq!(spell(&bytes(u64::MAX, 0x7ffe)), "1.18973149535723176502e+4932");
+        assert_eq!(spell(&bytes(1, 0)), "3.64519953188247460253e-4951");
     }
 }

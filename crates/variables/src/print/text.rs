@@ -28,6 +28,8 @@ impl Units {
             }
             (gimli::DW_ATE_UTF, 2) => Some(Units::Utf16),
             (gimli::DW_ATE_UTF, 4) if !element.rust => Some(Units::Utf32),
+            (_, 2) if element.name() == "char16_t" => Some(Units::Utf16),
+            (_, 4) if element.name() == "char32_t" => Some(Units::Utf32),
             (_, 2 | 4) if element.name() == "wchar_t" => Some(Units::Wide(size as usize)),
             _ => None,
         }
