@@ -67,6 +67,7 @@ mod surface;
 mod sweep;
 mod traced;
 mod transfers;
+mod variables;
 mod wrapped;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.

@@ -39,7 +39,7 @@ fn scalars(letter: char, byte: u8, small: i16, large: u64, wide: i128, single: f
     let point = Point { x: 3, y: -4 };
     let pair = Pair(9, true);
     let unit = Unit;
-    let sum = u64::from(byte) + large + letter as u64 + small as u64;
+    let sum = u64::from(byte) + large + u64::from(letter) + u64::from(small.unsigned_abs());
     black_box((&colour, &other, &tuple, &array, &zeros, &point, &pair, &unit, &wide, &single, &real, &truth));
     if sum > 0 {
         std::process::abort();

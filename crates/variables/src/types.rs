@@ -345,21 +345,19 @@ impl<'u> Context<'_, 'u> {
             (_, Some(size)) => size,
             (Kind::Array { of, bounds }, None) if depth < DEEPEST_SIZE => {
                 let element = self.size_within(&self.world.resolve(of.as_ref()), depth + 1);
-                bounds.iter().fold(element, |size, bound| size.saturating_mul(self.count(bound)))
+                bounds.iter().fold(element, |size, bound| size.saturating_mul(self.count(bound).unwrap_or(0)))
             }
             _ => 0,
         }
     }
 
-    /// Returns how many elements an array has in a dimension; 0 where nobody knows.
-    pub(crate) fn count(&self, bound: &Bound<'u>) -> u64 {
+    /// Returns how many elements an array has in a dimension, as far as it is known.
+    pub(crate) fn count(&self, bound: &Bound<'u>) -> Option<u64> {
         match bound {
-            Bound::Known(count) => *count,
-            Bound::Unknown => 0,
-            Bound::Count(die) => self.dynamic(die, gimli::DW_AT_count).unwrap_or(0),
-            Bound::Last(die) => {
-                self.dynamic(die, gimli::DW_AT_upper_bound).map_or(0, |last| last.wrapping_add(1))
-            }
+            Bound::Known(count) => Some(*count),
+            Bound::Unknown => None,
+            Bound::Count(die) => self.dynamic(die, gimli::DW_AT_count),
+            Bound::Last(die) => Some(self.dynamic(die, gimli::DW_AT_upper_bound)?.wrapping_add(1)),
         }
     }
 

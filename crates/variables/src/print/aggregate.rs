@@ -78,11 +78,9 @@ impl<'u> Printer<'_, '_, 'u> {
 
     pub(super) fn array(&mut self, of: Option<&Die<'u>>, bounds: &[Bound<'u>], view: View<'_, 'u>) {
         let element = self.context.world.resolve(of);
-        let counts: Vec<u64> = bounds.iter().map(|bound| self.context.count(bound)).collect();
-        if let [Bound::Unknown] | [] = bounds {
-            // Its elements follow the object, and nobody says how many.
-            return self.push("{...}");
-        }
+        let counts: Option<Vec<u64>> = bounds.iter().map(|bound| self.context.count(bound)).collect();
+        // Its elements follow the object, and nobody says how many; or what would say it is lost.
+        let Some(counts) = counts.filter(|counts| !counts.is_empty()) else { return self.push("{...}") };
         self.dimension(&element, &counts, view);
     }
 
