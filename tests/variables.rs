@@ -79,7 +79,7 @@ const EXCUSES: [Excuse; 9] = [
         why: "floating-point registers are not read from cores yet, nor values of 16 bytes in an entry value",
     },
     Excuse {
-        applies: |pair| pair.name == "field",
+        applies: |pair| pair.gdb.contains("field = &"),
         ours_is_better: false,
         why: "gdb names the member that a pointer to a member leads to",
     },
@@ -197,7 +197,7 @@ fn compare(build: &Build, ours: &[Value], theirs: &[FrameVariables]) -> Tally {
 /// Builds whose values are compared with gdb's. Of Rust gdb 13 dies, and how it spells the C++ library's containers is its
 /// own: what those hold is compared with the sources.
 fn is_compared(build: &Build) -> bool {
-    build.source != "values.rs" && build.source != "containers.cpp"
+    !["values.rs", "containers.cpp", "corrupt.cpp"].contains(&build.source)
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn values_are_those_that_gdb_shows() {
             tally.gdb_optimized_out
         );
         assert!(tally.equal > 15, "{build:?}: {tally:#?}");
-        if tally.ours_optimized_out > tally.gdb_optimized_out + tally.gdb_better + tally.ours_better {
+        if tally.ours_optimized_out > tally.gdb_optimized_out + tally.gdb_better {
             wrong.push(format!("{build:?}: more is optimized out than for gdb: {tally:#?}"));
         }
         wrong.extend(tally.wrong.iter().map(|wrong| format!("{build:?}: {wrong}")));
@@ -345,4 +345,58 @@ fn arguments_stand_in_the_line_of_their_frame_and_locals_beneath_it() {
     let in_ci = show(&[]).env("CI", "true").run().code(0);
     in_ci.hides(&["count=5"]);
     show(&["--variables", "args"]).env("CI", "true").run().code(0).says(&["count=5"]);
+}
+
+#[test]
+fn corrupt_containers_are_called_corrupt() {
+    let build = BUILDS.iter().find(|build| build.source == "corrupt.cpp").unwrap();
+    let Some(crash) = or_skip(build.crash()) else { return };
+    let frames = frames_of(&crash, "all");
+    let frame = frames.iter().find(|frame| frame["function"] == "inspect(char const*)");
+    let values = values(frame.unwrap(), "variables");
+    for (name, said) in [
+        ("backwards", "<corrupt vector: from 0x"),
+        ("torn", "<corrupt vector: from 0x"),
+        ("endless", "vector(274877906947) {1, 2, 3"),
+        ("wild", "<no memory>"),
+        ("huge", "\"huge"),
+        ("cyclic", "<corrupt: "),
+        ("counted", "<corrupt: 1 elements>"),
+        ("odd", "<corrupt optional: 7"),
+        ("loop", "unordered_map(1152921504606846976) {["),
+        ("lost", "<no memory>"),
+    ] {
+        let value = normal(&values[name]);
+        assert!(value.contains(said) && value.len() < 2000, "{name}: {value}");
+    }
+}
+
+/// Whatever stands in the debug information, it is read to an end, and the stack is told.
+#[test]
+fn damaged_debug_information_costs_values_and_nothing_else() {
+    let Some(crash) = or_skip(BUILDS[1].crash()) else { return };
+    let whole = std::fs::read(&crash.exe).unwrap();
+    // Debug information stands between the program's data and the section headers.
+    let headers = u64::from_le_bytes(*whole[0x28..].first_chunk().unwrap()) as usize;
+    let start = 0x3100;
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for _ in 0..if test_all() { 400 } else { 30 } {
+        let mut damaged = whole.clone();
+        for _ in 0..1 + next(40) {
+            let at = start + next(headers - start);
+            damaged[at] = [0, 0xff, next(256) as u8][next(3)];
+        }
+        std::fs::write(&crash.exe, &damaged).unwrap();
+        let shown = epitaph()
+            .args(["show", "--variables", "all", "--threads", "crashed", "--exe"])
+            .arg(&crash.exe)
+            .arg(&crash.core)
+            .run()
+            .code(0);
+        assert!(shown.stdout().contains("crashed:") && shown.stdout().len() < 1 << 20, "{}", shown.stderr());
+    }
 }

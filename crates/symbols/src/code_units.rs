@@ -91,7 +91,9 @@ impl<'a> CodeUnits<'a> {
         let rest: Vec<u64> = addresses.iter().copied().filter(|address| !placed.contains(address)).collect();
         if !rest.is_empty() {
             for (unit, addresses) in info.place_by_roots(&rest).units() {
-                addresses.iter().for_each(|address| by_unit.add(*unit, *address));
+                for address in addresses {
+                    by_unit.add(*unit, *address);
+                }
             }
         }
         let headers = info.headers(&by_unit);

@@ -36,6 +36,7 @@ pub const BUILDS: &[Build] = &[
     build("classes.cpp", "clang++ -g -O2", ABORT),
     build("containers.cpp", "g++ -std=c++17 -g -O0", ABORT),
     build("values.rs", "rustc -g -C opt-level=0 --edition 2021", ABORT),
+    build("corrupt.cpp", "g++ -std=c++17 -g -O0", ABORT),
     build("values.c", "gcc -g -Og", ABORT),
     build("values.c", "gcc -gdwarf-4 -O0", ABORT),
     build("values.c", "gcc -gdwarf-4 -O2", ABORT),
@@ -63,7 +64,7 @@ pub const BUILDS: &[Build] = &[
 ];
 
 /// How many of them `make test` asks about.
-pub const FEW: usize = 11;
+pub const FEW: usize = 12;
 
 impl Build {
     /// Builds it, or takes the build of an earlier call, and lets it crash.

@@ -20,7 +20,7 @@ const MOST_CHILDREN: usize = 1 << 14;
 /// A unit that entries are in.
 pub(crate) struct Unit<'u> {
     dwarf: Sections<'u>,
-    pub(crate) unit: Lent<'u>,
+    pub(crate) opened: Lent<'u>,
     home: Home,
     /// Whether it is a type unit: what refers within a file refers within its own there.
     is_type: bool,
@@ -60,7 +60,7 @@ impl<'u> Unit<'u> {
     }
 
     pub(crate) fn borrowed(&self) -> UnitRef<'_, Slice<'u>> {
-        UnitRef::new(self.sections(), &self.unit)
+        UnitRef::new(self.sections(), &self.opened)
     }
 }
 
@@ -79,14 +79,14 @@ impl<'u> Die<'u> {
 
     /// Reads the entry's attributes.
     pub(crate) fn read(&self) -> Option<Entry<'u>> {
-        let entry = self.unit.unit.entry(self.offset).ok()?;
+        let entry = self.unit.opened.entry(self.offset).ok()?;
         Some(Entry { die: self.clone(), entry })
     }
 
     /// Reads the entries right beneath this one, in their order, as far as they can be read.
     pub(crate) fn children(&self) -> Vec<Entry<'u>> {
         let mut children = Vec::new();
-        let Ok(mut tree) = self.unit.unit.entries_tree(Some(self.offset)) else { return children };
+        let Ok(mut tree) = self.unit.opened.entries_tree(Some(self.offset)) else { return children };
         let Ok(root) = tree.root() else { return children };
         let mut nodes = root.children();
         while let Ok(Some(node)) = nodes.next() {
@@ -177,7 +177,7 @@ impl<'u> Dies<'u> {
             is_new = true;
             Rc::new(Unit {
                 dwarf: Sections::Of(&code.dwarf),
-                unit: Lent::Of(&code.unit),
+                opened: Lent::Of(&code.unit),
                 home: Home::Main,
                 is_type: false,
                 family,
@@ -216,8 +216,8 @@ impl<'u> Dies<'u> {
             let id = units.count;
             units.count += 1;
             let opened = code.read_unit(home, start).zip(code.home(home)).map(|(unit, dwarf)| {
-                let unit = Lent::Own(Box::new(unit));
-                Rc::new(Unit { dwarf: Sections::Of(dwarf), unit, home, is_type: false, family, id })
+                let opened = Lent::Own(Box::new(unit));
+                Rc::new(Unit { dwarf: Sections::Of(dwarf), opened, home, is_type: false, family, id })
             });
             units.others.insert(key, opened);
         }
@@ -234,8 +234,8 @@ impl<'u> Dies<'u> {
         let id = units.count;
         units.count += 1;
         let found = code.type_unit(gimli::DebugTypeSignature(signature)).map(|(dwarf, unit, offset)| {
-            let (dwarf, unit) = (Sections::Own(Box::new(dwarf)), Lent::Own(Box::new(unit)));
-            Die { unit: Rc::new(Unit { dwarf, unit, home: Home::Main, is_type: true, family, id }), offset }
+            let (dwarf, opened) = (Sections::Own(Box::new(dwarf)), Lent::Own(Box::new(unit)));
+            Die { unit: Rc::new(Unit { dwarf, opened, home: Home::Main, is_type: true, family, id }), offset }
         });
         units.types.insert((family, signature), found.clone());
         found

@@ -152,7 +152,7 @@ fn find<'u>(world: &World<'u>, family: usize, functions: &FunctionsAt, return_to
     let function = world.dies.own(family, functions.function)?;
     let wanted = return_to.wrapping_sub(world.bias(family));
     let unit = Rc::clone(&function.unit);
-    let mut entries = unit.unit.entries_raw(Some(functions.function)).ok()?;
+    let mut entries = unit.opened.entries_raw(Some(functions.function)).ok()?;
     for _ in 0..MOST_ENTRIES {
         let offset = entries.next_offset();
         let abbreviation = entries.read_abbreviation().ok()?;

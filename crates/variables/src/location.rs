@@ -147,7 +147,7 @@ pub(crate) fn evaluate<'u>(
         return Err(Missing::OptimizedOut);
     }
     let world = context.world;
-    let mut evaluation = expression.evaluation(unit.unit.encoding());
+    let mut evaluation = expression.evaluation(unit.opened.encoding());
     evaluation.set_max_iterations(MOST_OPERATIONS);
     if let Some(object) = object {
         evaluation.set_initial_value(object);
@@ -295,7 +295,7 @@ fn value_type(unit: &Rc<Unit<'_>>, base_type: UnitOffset) -> Result<ValueType, M
     if base_type.0 == 0 {
         return Ok(ValueType::Generic);
     }
-    let entry = unit.unit.entry(base_type).map_err(|_| Missing::Unavailable)?;
+    let entry = unit.opened.entry(base_type).map_err(|_| Missing::Unavailable)?;
     ValueType::from_entry(&entry).ok().flatten().ok_or(Missing::Unavailable)
 }
 
@@ -340,7 +340,7 @@ fn assemble<'u>(context: &Context<'_, 'u>, pieces: Vec<Piece<'u>>, size: u64) ->
             piece.size.unwrap_or_else(|| (size * 8).saturating_sub(at)).min((size * 8).saturating_sub(at));
         let bytes = (piece.skip.saturating_add(bits)).div_ceil(8);
         let part = fetch(context, piece.part, bytes, size);
-        if at % 8 == 0 && piece.skip == 0 {
+        if at.is_multiple_of(8) && piece.skip == 0 {
             object.put((at / 8) as usize, &part);
         } else {
             match part.get(0, bytes as usize) {

@@ -43,7 +43,7 @@ impl<'u> World<'u> {
                 let mut text = enclosed(declarator);
                 for bound in bounds {
                     match bound {
-                        Bound::Known(count) => text.push_str(&format!("[{count}]")),
+                        Bound::Known(count) => text = format!("{text}[{count}]"),
                         _ => text.push_str("[]"),
                     }
                 }

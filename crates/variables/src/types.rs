@@ -3,11 +3,11 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use gimli::{AttributeValue, DwAt, DwAte, DwTag};
+use gimli::{AttributeValue, DwAt, DwAte, DwTag, Expression, Reader as _};
 
 use crate::context::{Context, World};
 use crate::die::{Die, Entry};
-use crate::location;
+use crate::location::{self, Slice};
 
 /// Longest chain of typedefs and qualifiers.
 const LONGEST_CHAIN: usize = 64;
@@ -187,7 +187,7 @@ impl<'u> World<'u> {
                 Kind::Record
             }
             gimli::DW_TAG_array_type => {
-                Kind::Array { of: self.type_die(&entry), bounds: self.bounds(&entry) }
+                Kind::Array { of: self.type_die(&entry), bounds: World::bounds(&entry) }
             }
             gimli::DW_TAG_enumeration_type => Kind::Enumeration(self.enumeration(&entry)),
             gimli::DW_TAG_subroutine_type => Kind::Function,
@@ -206,7 +206,7 @@ impl<'u> World<'u> {
         Type { size, name: entry.name(), kind, rust, parts: OnceCell::new(), die: Some(entry.die) }
     }
 
-    fn bounds(&self, array: &Entry<'u>) -> Vec<Bound<'u>> {
+    fn bounds(array: &Entry<'u>) -> Vec<Bound<'u>> {
         let mut bounds = Vec::new();
         for entry in array.die.children() {
             if bounds.len() >= MOST_DIMENSIONS || entry.tag() != gimli::DW_TAG_subrange_type {
@@ -291,6 +291,8 @@ impl<'u> World<'u> {
         let offset = match entry.attr(gimli::DW_AT_data_member_location) {
             None => Some(0),
             Some(AttributeValue::Sdata(offset)) => u64::try_from(offset).ok(),
+            // DWARF 2 knows expressions alone: nearly all add a number.
+            Some(AttributeValue::Block(bytes) | AttributeValue::Exprloc(Expression(bytes))) => added(bytes),
             Some(value) => value.udata_value(),
         };
         let of = self.type_die(&entry);
@@ -376,6 +378,13 @@ impl<'u> Context<'_, 'u> {
         let content = location::content(&context, &chain, size);
         location::number(&context, content.get(0, size as usize).ok()?)
     }
+}
+
+/// Returns the number that an expression adds, if that is all that it does.
+fn added(mut expression: Slice<'_>) -> Option<u64> {
+    let operation = expression.read_u8().ok()?;
+    let number = expression.read_uleb128().ok()?;
+    (operation == gimli::DW_OP_plus_uconst.0 && expression.is_empty()).then_some(number)
 }
 
 fn is_name_or_qualifier(tag: DwTag) -> bool {

@@ -93,7 +93,7 @@ impl<'u> Part<'_, 'u> {
 }
 
 /// Spells a text of a known length.
-fn counted_text<'u>(printer: &mut Printer<'_, '_, 'u>, address: u64, length: u64, units: Units) {
+fn counted_text(printer: &mut Printer<'_, '_, '_>, address: u64, length: u64, units: Units) {
     let unit = units.size() as u64;
     // A run of equal ones may be longer than what is shown of others.
     let wanted = length.min(4 * MOST_ELEMENTS as u64);

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{Part, counted_text, find, find_where, plain_name, pointee};
+use crate::content::Content;
 use crate::print::{Printer, Units, View};
 use crate::types::{Kind, Parts, Type, Variants};
 
@@ -137,7 +138,7 @@ fn hash_table<'u>(printer: &mut Printer<'_, '_, 'u>, ty: &Rc<Type<'u>>, view: Vi
     let is_map = name == "HashMap";
     printer.push(&format!("{name}({count}) {{"));
     let slots = mask.saturating_add(1).min(MOST_SLOTS);
-    let bytes = if count == 0 { Default::default() } else { printer.read(control, slots) };
+    let bytes = if count == 0 { Content::default() } else { printer.read(control, slots) };
     printer.deeper(|printer| {
         let mut shown = 0;
         for slot in 0..slots {

@@ -1,9 +1,13 @@
 //! Floating-point numbers, as C's `%g` writes them: with as many digits as tell a number from its neighbours.
 
+use std::fmt::Write as _;
+
+use super::hex;
+
 /// Spells a number of IEEE 754's binary formats, or of the x87's 80 bits, from little-endian bytes.
 pub(super) fn spell(bytes: &[u8]) -> String {
     match bytes {
-        [one, two] => f64_text(f64::from(half(u16::from_le_bytes([*one, *two]))), 5, || String::new()),
+        [one, two] => f64_text(f64::from(half(u16::from_le_bytes([*one, *two]))), 5, String::new),
         [a, b, c, d] => {
             let value = f32::from_le_bytes([*a, *b, *c, *d]);
             f64_text(f64::from(value), 9, || format!("{:#x}", value.to_bits() & 0x7f_ffff))
@@ -16,7 +20,7 @@ pub(super) fn spell(bytes: &[u8]) -> String {
             // 80 bits take 12 or 16 bytes; the whole 16 are those of a quadruple on other machines, which say so by
             // bits that the x87's padding lacks.
             extended(bytes).unwrap_or_else(|| {
-                let hex: String = bytes.iter().rev().map(|byte| format!("{byte:02x}")).collect();
+                let hex = hex(bytes.iter().rev());
                 format!("<float 0x{hex}>")
             })
         }
@@ -112,7 +116,10 @@ fn decimal(mantissa: u64, exponent: i32, digits: usize) -> (String, i32) {
             limbs.push(carry);
         }
     }
-    let text: String = limbs.iter().rev().map(|limb| format!("{limb:09}")).collect();
+    let mut text = String::new();
+    for limb in limbs.iter().rev() {
+        let _ = write!(text, "{limb:09}");
+    }
     let text = text.trim_start_matches('0');
     let mut exponent = text.len() as i32 - 1 + moved;
     let mut figures: Vec<u8> = text.bytes().take(digits).collect();

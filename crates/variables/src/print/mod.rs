@@ -289,10 +289,19 @@ impl<'p, 'w, 'u> Printer<'p, 'w, 'u> {
         match view.bytes(size.min(16)) {
             Ok([]) => self.push("{}"),
             Ok(bytes) => {
-                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                self.push(&format!("<bytes {hex}>"));
+                self.push(&format!("<bytes {}>", hex(bytes.iter())));
             }
             Err(why) => self.missing(why),
         }
     }
+}
+
+/// Writes bytes in hexadecimal.
+fn hex<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
 }

@@ -1,5 +1,7 @@
 //! Characters and strings between quotes, as gdb writes C's: what can't be shown is escaped, long runs are counted.
 
+use std::fmt::Write as _;
+
 use epitaph_elf::Endian;
 
 use super::{MOST_ELEMENTS, RUN};
@@ -70,7 +72,7 @@ pub(super) fn character(value: u32, units: Units) -> String {
         _ => char::from_u32(value).map_or(Element::Raw(value), Element::Char),
     };
     let mut out = format!("{}'", units.prefix());
-    escape(element, '\'', &mut false, units, &mut out);
+    escape(element, '\'', &mut false, &mut out);
     out.push('\'');
     out
 }
@@ -90,7 +92,7 @@ pub(crate) fn literal(bytes: &[u8], units: Units, endian: Endian) -> String {
         if run > RUN {
             pieces.extend(open.take().map(|open| format!("{open}\"")));
             let mut one = format!("{}'", units.prefix());
-            escape(*element, '\'', &mut false, units, &mut one);
+            escape(*element, '\'', &mut false, &mut one);
             pieces.push(format!("{one}' <repeats {run} times>"));
             at += run;
             shown += RUN;
@@ -98,7 +100,7 @@ pub(crate) fn literal(bytes: &[u8], units: Units, endian: Endian) -> String {
             continue;
         }
         let text = open.get_or_insert_with(|| format!("{}\"", units.prefix()));
-        escape(*element, '"', &mut escaped, units, text);
+        escape(*element, '"', &mut escaped, text);
         at += 1;
         shown += 1;
     }
@@ -142,7 +144,7 @@ fn elements(bytes: &[u8], units: Units, endian: Endian) -> Vec<Element> {
 }
 
 /// Adds an element; after a number a digit is written as one, too, since it would belong to it.
-fn escape(element: Element, quote: char, escaped: &mut bool, units: Units, out: &mut String) {
+fn escape(element: Element, quote: char, escaped: &mut bool, out: &mut String) {
     let was_escaped = std::mem::take(escaped);
     let short = match element {
         Element::Char('\u{7}') => Some('a'),
@@ -162,21 +164,16 @@ fn escape(element: Element, quote: char, escaped: &mut bool, units: Units, out: 
         return;
     }
     match element {
-        Element::Char(c) if !is_hidden(c) && !(was_escaped && c.is_ascii_digit()) => out.push(c),
-        Element::Char(c) => octal(c as u32, units, escaped, out),
-        Element::Raw(value) => octal(value, units, escaped, out),
+        Element::Char(c) if !(is_hidden(c) || was_escaped && c.is_ascii_digit()) => out.push(c),
+        Element::Char(c) => octal(c as u32, escaped, out),
+        Element::Raw(value) => octal(value, escaped, out),
     }
 }
 
-fn octal(value: u32, units: Units, escaped: &mut bool, out: &mut String) {
+fn octal(value: u32, escaped: &mut bool, out: &mut String) {
     *escaped = true;
-    if value < 0x100 && units == Units::Bytes {
-        out.push_str(&format!("\\{value:03o}"));
-    } else if value < 0o1000 {
-        out.push_str(&format!("\\{value:03o}"));
-    } else {
-        out.push_str(&format!("\\u{{{value:x}}}"));
-    }
+    // The largest number that three digits hold.
+    let _ = if value < 0o1000 { write!(out, "\\{value:03o}") } else { write!(out, "\\u{{{value:x}}}") };
 }
 
 /// Tells whether a character is not to be shown: it moves the cursor, turns the text around, or has no width.
