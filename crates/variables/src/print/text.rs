@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(spell(b"GET /x"), "\"GET /x\"");
         assert_eq!(spell(b""), "\"\"");
         assert_eq!(spell(b"abc\0\0"), "\"abc\\000\\000\"");
-        assert_eq!(spell(b"a\0001\"\\\n"), "\"a\\000\\061\\\"\\\\\\n\"");
+        assert_eq!(spell(b"a\x001\"\\\n"), "\"a\\000\\061\\\"\\\\\\n\"");
         assert_eq!(spell(&[b"abc".as_slice(), &[0; 12]].concat()), "\"abc\", '\\000' <repeats 12 times>");
         assert_eq!(spell(&[[b'x'; 20].as_slice(), b"!"].concat()), "'x' <repeats 20 times>, \"!\"");
         assert_eq!(spell("naïve\u{202e}".as_bytes()), "\"naïve\\u{202e}\"");
