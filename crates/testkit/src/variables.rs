@@ -63,7 +63,7 @@ pub const BUILDS: &[Build] = &[
     build("values.rs", "rustc -g -C opt-level=2 --edition 2021", ABORT),
 ];
 
-/// How many of them `make test` asks about.
+/// How many of them, from the first on, `make test` asks about.
 pub const FEW: usize = 12;
 
 impl Build {

@@ -1,6 +1,7 @@
 //! Strings, containers and smart pointers of libstdc++ (`bits/basic_string.h`, `stl_vector.h`, `stl_tree.h`,
 //! `hashtable.h`, `unique_ptr.h`, `shared_ptr_base.h`, `optional`, `tuple`) and strings and vectors of libc++.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::tree::{Tree, walk};
@@ -291,6 +292,7 @@ fn hash_table<'u>(
         printer.push(&format!("{name}({count}) {{"));
         printer.deeper(|printer| {
             let mut node = first;
+            let mut seen = HashSet::new();
             for index in 0..count {
                 if printer.is_full() {
                     return;
@@ -301,6 +303,9 @@ fn hash_table<'u>(
                 }
                 if node == 0 {
                     return printer.push(&format!("<corrupt: {index} elements>"));
+                }
+                if !seen.insert(node) {
+                    return printer.push("<corrupt: a cycle>");
                 }
                 entry(printer, node.saturating_add(link), &element, is_map);
                 node = match printer.read_word(node) {

@@ -67,7 +67,8 @@ fn successor(printer: &mut Printer<'_, '_, '_>, tree: &Tree, node: u64) -> Resul
     let (mut at, mut up) = (node, link(node, tree.parent)?);
     for _ in 0..DEEPEST {
         if link(up, tree.right)? != at {
-            return Ok(up);
+            // The container's own node is the root's parent and its child: from the last node the way ends there.
+            return Ok(if link(at, tree.right)? == up { at } else { up });
         }
         (at, up) = (up, link(up, tree.parent)?);
     }
