@@ -69,6 +69,7 @@ mod sweep;
 mod traced;
 mod traced_rights;
 mod transfers;
+mod variables;
 mod wrapped;
 
 /// A file of this folder that no `mod` line names would never be compiled, and its tests never run.

@@ -10,6 +10,7 @@ const COMMANDS: [(&str, &[&str]); 15] = [
             "EPITAPH_JSON",
             "EPITAPH_THREADS",
             "EPITAPH_FRAMES",
+            "EPITAPH_VARIABLES",
             "EPITAPH_IDENTITY",
             "EPITAPH_EXE",
             "EPITAPH_SYSROOT",

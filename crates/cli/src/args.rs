@@ -155,12 +155,27 @@ pub(crate) struct ShowArgs {
     /// Most frames of a thread that are named from its inner end; 0 names all, and folds none
     #[arg(long, value_name = "N", default_value_t = 256, env = "EPITAPH_FRAMES")]
     pub(crate) frames: usize,
+    /// Which variables of the frames to show, with their values: args in the line of their frame, all with locals beneath
+    /// it [default: args, and none in a CI system]
+    #[arg(long, value_enum, env = "EPITAPH_VARIABLES")]
+    pub(crate) variables: Option<Variables>,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+/// Which variables are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Variables {
+    /// Arguments
+    Args,
+    /// Arguments and locals
+    All,
+    /// None
+    None,
 }
 
 /// What is kept of a core.

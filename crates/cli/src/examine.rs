@@ -12,7 +12,7 @@ use epitaph_elf::{BuildId, CoreFile, Locate, Memory, Process, Remains};
 use epitaph_store::Debuginfod;
 use epitaph_summary::{self as summary, Collection, Confidence, Core, CrashSummary, Rules, Warning};
 use epitaph_symbols::{CameWithCore, FetchMissing, FileSearch, SearchOptions};
-use epitaph_triage::{Observer, Options, Triaged, triage};
+use epitaph_triage::{Observer, Options, Triaged, Variables, triage};
 
 use crate::args::SearchArgs;
 use crate::debuginfod::{self, Remote, UntilThreadsAreDone};
@@ -92,6 +92,12 @@ impl<'a> Examiner<'a> {
     /// Names at most this many frames from a thread's inner end.
     pub(crate) fn frames(mut self, frames: usize) -> Examiner<'a> {
         self.options.inner_frames = frames;
+        self
+    }
+
+    /// Reads variables of the frames.
+    pub(crate) fn variables(mut self, variables: Variables) -> Examiner<'a> {
+        self.options.variables = variables;
         self
     }
 

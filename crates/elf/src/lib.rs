@@ -81,7 +81,7 @@ pub use locate::{
 };
 pub use memory::{Memory, MemoryError, read_string, read_vec};
 pub use module::Module;
-pub use object::{Object, ObjectError};
+pub use object::{Object, ObjectError, ThreadLocal};
 pub use plt::Stub;
 pub use process::{Defect, FileMapping, Process, ProcessInfo, RefusedCall, SignalInfo, Thread};
 pub use read_at::{ReadAt, fill};

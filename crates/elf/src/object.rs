@@ -1,7 +1,7 @@
 //! An ELF object file: an executable, a shared library, a debug file, or the vDSO's image.
 
 use goblin::elf::compression_header::{CompressionHeader, ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD};
-use goblin::elf::program_header::{PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader};
+use goblin::elf::program_header::{PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, PT_TLS, ProgramHeader};
 use goblin::elf::section_header::{
     SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHN_XINDEX, SHT_NOBITS, SHT_NOTE, SHT_NULL, SectionHeader,
 };
@@ -16,7 +16,7 @@ use crate::inflate::{Codec, Compressed, InflateError, Inflated};
 use crate::link_map::MOST_DYNAMIC;
 use crate::note::{NT_GNU_BUILD_ID, Notes};
 use crate::segment::Segment;
-use crate::symbols::{Symbol, SymbolTable, code_symbols, variable};
+use crate::symbols::{Symbol, SymbolTable, code_symbols, data_symbols, variable};
 
 /// Most section headers that are read.
 const MOST_SECTIONS: u64 = 1 << 18;
@@ -34,8 +34,20 @@ pub struct Object {
     eh_frame_hdr: Option<(u64, u64)>,
     /// Address of the dynamic section.
     dynamic: Option<u64>,
+    thread_local: Option<ThreadLocal>,
     sections: Vec<Section>,
     build_id: Option<BuildId>,
+}
+
+/// The block of a thread's own variables, of which each thread gets a copy (`PT_TLS`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadLocal {
+    /// Address of what it starts with, before the load bias.
+    pub address: u64,
+    /// Bytes in memory.
+    pub size: u64,
+    /// What its address is a multiple of; at least 1.
+    pub alignment: u64,
 }
 
 struct Section {
@@ -112,9 +124,15 @@ impl Object {
             .map(|header| (header.p_vaddr, header.p_filesz));
         let dynamic =
             program_headers.iter().find(|header| header.p_type == PT_DYNAMIC).map(|header| header.p_vaddr);
+        let thread_local = program_headers.iter().find(|header| header.p_type == PT_TLS);
+        let thread_local = thread_local.map(|header| ThreadLocal {
+            address: header.p_vaddr,
+            size: header.p_memsz,
+            alignment: header.p_align.max(1),
+        });
         let segments =
             program_headers.iter().filter(|header| header.p_type == PT_LOAD).map(Segment::new).collect();
-        Ok(Object { bytes, header, segments, eh_frame_hdr, dynamic, sections, build_id })
+        Ok(Object { bytes, header, segments, eh_frame_hdr, dynamic, thread_local, sections, build_id })
     }
 
     /// Returns the architecture, if it is one of those that are known.
@@ -320,6 +338,17 @@ impl Object {
     pub fn symbols(&self, table: SymbolTable) -> impl Iterator<Item = Symbol<'_>> {
         let (table, names) = self.symbol_table(table);
         code_symbols(&table, names, self.header.machine)
+    }
+
+    /// Walks the defined symbols of a table that name variables.
+    pub fn data_symbols(&self, table: SymbolTable) -> impl Iterator<Item = Symbol<'_>> {
+        let (table, names) = self.symbol_table(table);
+        data_symbols(&table, names)
+    }
+
+    /// Returns the block of a thread's own variables, if the object has such.
+    pub fn thread_local(&self) -> Option<ThreadLocal> {
+        self.thread_local
     }
 
     /// Returns the address (before the load bias) of the variable of this name, as the linker knows it: one that is

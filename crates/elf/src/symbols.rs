@@ -17,7 +17,7 @@ pub enum SymbolTable {
 /// Longest name that is read, in bytes: without a NUL every name would reach to the end of the table.
 const LONGEST_NAME: usize = 16 << 10;
 
-/// A defined symbol that code may be at.
+/// A defined symbol that code may be at, or that names a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Symbol<'a> {
     /// The table of names, from its own on: where it ends is looked for when somebody asks.
@@ -47,6 +47,8 @@ pub enum SymbolKind {
     Function,
     /// `STT_NOTYPE`: a label of an assembler source.
     Untyped,
+    /// `STT_OBJECT`
+    Variable,
 }
 
 /// Who sees a symbol, best name first.
@@ -77,6 +79,31 @@ pub(crate) fn variable(table: &Symtab<'_>, names: &[u8], name: &[u8]) -> Option<
         .map(|symbol| symbol.st_value)
 }
 
+/// Walks the defined symbols of a table that name variables, in file order.
+pub(crate) fn data_symbols<'a>(
+    table: &Symtab<'a>,
+    names: &'a [u8],
+) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
+    table.iter().filter_map(move |symbol| {
+        if symbol.st_type() != STT_OBJECT || symbol.st_shndx == SHN_UNDEF {
+            return None;
+        }
+        let names =
+            names.get(symbol.st_name..).filter(|names| names.first().is_some_and(|byte| *byte != 0))?;
+        let binding = binding(symbol.st_bind());
+        let (address, size) = (symbol.st_value, symbol.st_size);
+        Some(Symbol { names, address, size, kind: SymbolKind::Variable, binding })
+    })
+}
+
+fn binding(bind: u8) -> Binding {
+    match bind {
+        STB_GLOBAL | STB_GNU_UNIQUE => Binding::Global,
+        STB_WEAK => Binding::Weak,
+        _ => Binding::Local,
+    }
+}
+
 /// Walks the defined symbols of a table that code may be at, in file order.
 pub(crate) fn code_symbols<'a>(
     table: &Symtab<'a>,
@@ -100,11 +127,7 @@ pub(crate) fn code_symbols<'a>(
         }
         // The lowest bit of a function's value says that it is Thumb code (ELF for the Arm Architecture, 5.5.3).
         let thumb = machine == EM_ARM && kind == SymbolKind::Function;
-        let binding = match symbol.st_bind() {
-            STB_GLOBAL | STB_GNU_UNIQUE => Binding::Global,
-            STB_WEAK => Binding::Weak,
-            _ => Binding::Local,
-        };
+        let binding = binding(symbol.st_bind());
         names.first().is_some_and(|first| *first != 0).then_some(Symbol {
             names,
             address: symbol.st_value & !u64::from(thumb),

@@ -75,6 +75,7 @@ mod source;
 mod stack;
 pub mod text;
 mod threads;
+mod variables;
 mod waits;
 mod why;
 

@@ -21,6 +21,7 @@ use crate::frames;
 use crate::line::{Line, Style, width};
 use crate::options::Options;
 use crate::source::{self, Extent};
+use crate::variables;
 
 /// Names up to this width stand in a column, with their places in the next one.
 const NAME_COLUMN: usize = 48;
@@ -90,8 +91,7 @@ fn lay_out(summary: &CrashSummary, thread: &Thread, options: &Options, sources: 
             Entry::Frame { index, number, frame } => {
                 legend.own |= frame.in_app == Some(true);
                 legend.guesses.extend(frames::guess(frame));
-                let source = source_extent(sources, index).map(|extent| (frame, extent));
-                Numbered::Frame(number, Row::new(summary, frame), source)
+                Numbered::Frame(number, Row::new(summary, frame), frame, source_extent(sources, index))
             }
             Entry::Folded { what, .. } => {
                 legend.folded = true;
@@ -110,11 +110,16 @@ fn lay_out(summary: &CrashSummary, thread: &Thread, options: &Options, sources: 
     let mut lines = Vec::with_capacity(rows.len() + 1);
     for row in rows {
         match row {
-            Numbered::Frame(number, row, source) => {
+            Numbered::Frame(number, row, frame, source) => {
                 row.lay_out(number, &layout, &mut lines);
-                let below = source
-                    .map(|(frame, extent)| source::lines(frame, extent, layout.before(), options.width));
-                lines.extend(below.unwrap_or_default());
+                let before = layout.before();
+                lines.extend(
+                    source
+                        .map(|extent| source::lines(frame, extent, before, options.width))
+                        .unwrap_or_default(),
+                );
+                let variables = variables::lines(frame, before);
+                lines.extend(variables.into_iter().flat_map(|line| options.broken(line, before + 4)));
             }
             Numbered::Others(line) => lines.extend(options.broken(line, layout.before())),
         }
@@ -131,14 +136,14 @@ fn source_extent(sources: &[usize], index: usize) -> Option<Extent> {
 
 /// A frame with its number, or the line that stands for others.
 enum Numbered<'a> {
-    Frame(u64, Row, Option<(&'a Frame, Extent)>),
+    Frame(u64, Row, &'a Frame, Option<Extent>),
     Others(Line),
 }
 
 impl Numbered<'_> {
     fn frame(&self) -> Option<(u64, &Row)> {
         match self {
-            Numbered::Frame(number, row, _) => Some((*number, row)),
+            Numbered::Frame(number, row, ..) => Some((*number, row)),
             Numbered::Others(_) => None,
         }
     }
@@ -173,6 +178,8 @@ struct Row {
     machinery: bool,
     guessed: bool,
     name: String,
+    /// With their values, between parentheses.
+    arguments: String,
     inlined: &'static str,
     location: Option<String>,
 }
@@ -183,7 +190,8 @@ impl Row {
             own: frame.in_app == Some(true),
             machinery: frames::is_machinery(frame),
             guessed: frames::guess(frame).is_some(),
-            name: frames::name(frame),
+            name: variables::name(frame),
+            arguments: variables::arguments(frame),
             inlined: if frame.inlined { " [inlined]" } else { "" },
             location: frames::location(summary, frame).map(|location| location.as_str().to_owned()),
         }
@@ -191,7 +199,7 @@ impl Row {
 
     /// The width of the name and what belongs to it.
     fn width(&self) -> usize {
-        width(&self.name) + self.inlined.len()
+        width(&self.name) + width(&self.arguments) + self.inlined.len()
     }
 
     fn lay_out(self, number: u64, layout: &Layout, lines: &mut Vec<Line>) {
@@ -210,6 +218,7 @@ impl Row {
             .with(Style::Plain, if self.guessed { "" } else { "  " })
             .with(Style::Faint, number)
             .with(name_style, self.name)
+            .with(if self.machinery { Style::Faint } else { Style::Plain }, self.arguments)
             .with(Style::Faint, self.inlined);
         let Some(location) = self.location else {
             lines.push(line);

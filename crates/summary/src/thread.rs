@@ -160,6 +160,52 @@ pub struct Frame {
     /// Source lines around `line`, where the source was at hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source: Vec<SourceLine>,
+    /// The function's arguments, in their order, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<Variable>,
+    /// The locals that were in scope, those of the innermost block first, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variable>,
+}
+
+/// An argument or a local of a frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its type, as the language spells it.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_name: Option<String>,
+    /// Its value as text, masked, with its strings between quotes; absent where `state` says why none of it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Why there is no value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<VariableState>,
+    /// The address in memory that could not be read, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Hex>,
+}
+
+/// Why a variable has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum VariableState {
+    /// At this instruction the program itself has it nowhere.
+    OptimizedOut,
+    /// It is in memory that whoever wrote the core left out.
+    NotDumped,
+    /// It is in memory that was dumped, beyond the end of a core that was cut off.
+    Truncated,
+    /// It is where nothing is mapped.
+    Unmapped,
+    /// It is in a register that was not recovered, or found in a way that is not known here.
+    Unavailable,
+    /// Something that this version doesn't know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Frame {

@@ -26,10 +26,10 @@ use crate::units::{ByUnit, Placed, by_aranges, by_gdb_index};
 pub(crate) struct DebugInfo<'a> {
     modules: &'a LoadedModules<'a>,
     module: usize,
-    object: &'a Object,
-    sections: Sections<'a>,
+    pub(crate) object: &'a Object,
+    pub(crate) sections: Sections<'a>,
     extents: Rc<Extents>,
-    types: Types<'a>,
+    pub(crate) types: Types<'a>,
     /// The package with split debug information, once it was looked for.
     package: OnceCell<Option<Arc<Object>>>,
     /// The file that dwz made, once it was looked for.
@@ -65,6 +65,22 @@ impl<'a> DebugInfo<'a> {
 
     /// Finds the frames at `addresses` (sorted, before the load bias).
     pub(crate) fn look_up(&mut self, addresses: &[u64]) {
+        let by_unit = self.place(addresses);
+        self.ask_all(&by_unit);
+        // An index may place an address in a unit that knows nothing of it: the units themselves are asked then.
+        let mut misplaced: Vec<u64> = by_unit.addresses().into_iter().collect();
+        misplaced.retain(|address| !self.frames.contains_key(address));
+        if !misplaced.is_empty() {
+            let by_unit = self.place_by_roots(&misplaced);
+            self.ask_all(&by_unit);
+        }
+        for error in std::mem::take(&mut self.sections.errors) {
+            self.unreadable(&error);
+        }
+    }
+
+    /// Finds the units that `addresses` (sorted) are in.
+    pub(crate) fn place(&mut self, addresses: &[u64]) -> ByUnit {
         let mut placed = Placed::default();
         self.sections.need_whole(&[SectionId::DebugAranges]);
         by_aranges(&self.sections.dwarf(), addresses, &mut placed);
@@ -80,19 +96,15 @@ impl<'a> DebugInfo<'a> {
             self.sections.need_roots();
             by_root(&self.sections.dwarf(), &rest, &indexed, &mut by_unit);
         }
-        self.ask_all(&by_unit);
-        // An index may place an address in a unit that knows nothing of it: the units themselves are asked then.
-        let mut misplaced: Vec<u64> = by_unit.addresses().into_iter().collect();
-        misplaced.retain(|address| !self.frames.contains_key(address));
-        if !misplaced.is_empty() {
-            let mut by_unit = ByUnit::default();
-            self.sections.need_roots();
-            by_root(&self.sections.dwarf(), &misplaced, &HashSet::new(), &mut by_unit);
-            self.ask_all(&by_unit);
-        }
-        for error in std::mem::take(&mut self.sections.errors) {
-            self.unreadable(&error);
-        }
+        by_unit
+    }
+
+    /// Finds the units that `addresses` (sorted) are in by what the units themselves say.
+    pub(crate) fn place_by_roots(&mut self, addresses: &[u64]) -> ByUnit {
+        let mut by_unit = ByUnit::default();
+        self.sections.need_roots();
+        by_root(&self.sections.dwarf(), addresses, &HashSet::new(), &mut by_unit);
+        by_unit
     }
 
     fn ask_all(&mut self, by_unit: &ByUnit) {
@@ -104,7 +116,7 @@ impl<'a> DebugInfo<'a> {
     }
 
     /// Reads the headers of units; returns each with the addresses that it is to be asked about.
-    fn headers<'u>(&mut self, by_unit: &'u ByUnit) -> Vec<(UnitHeader<Slice<'a>>, &'u [u64])> {
+    pub(crate) fn headers<'u>(&mut self, by_unit: &'u ByUnit) -> Vec<(UnitHeader<Slice<'a>>, &'u [u64])> {
         let Some((last, _)) = by_unit.units().last_key_value() else { return Vec::new() };
         self.sections.need_unit(SectionId::DebugInfo, *last);
         let dwarf = self.sections.dwarf();
@@ -119,7 +131,7 @@ impl<'a> DebugInfo<'a> {
     }
 
     /// Sees to it that what most units need is there for these.
-    fn need_for(&mut self, units: &[(UnitHeader<Slice<'a>>, &[u64])]) {
+    pub(crate) fn need_for(&mut self, units: &[(UnitHeader<Slice<'a>>, &[u64])]) {
         let Some(last) = units.iter().map(|(header, _)| header.debug_abbrev_offset().0).max() else { return };
         self.sections.need_abbreviations(last);
         let dwarf = self.sections.dwarf();
@@ -138,7 +150,7 @@ impl<'a> DebugInfo<'a> {
     }
 
     /// Opens a unit; returns it with where else its entries may refer to.
-    fn open(&mut self, header: UnitHeader<Slice<'a>>) -> gimli::Result<(OpenUnit<'a>, Elsewhere)> {
+    pub(crate) fn open(&mut self, header: UnitHeader<Slice<'a>>) -> gimli::Result<(OpenUnit<'a>, Elsewhere)> {
         let dwarf = self.sections.dwarf();
         let opened = OpenUnit::read(&dwarf, header);
         let has_lines = opened.as_ref().is_ok_and(|opened| opened.lines_error.is_none());
@@ -233,7 +245,7 @@ impl<'a> DebugInfo<'a> {
     }
 
     /// Returns the file that dwz made, if the unit refers to it and it was found.
-    fn supplementary(&mut self, elsewhere: Elsewhere) -> Option<Arc<Object>> {
+    pub(crate) fn supplementary(&mut self, elsewhere: Elsewhere) -> Option<Arc<Object>> {
         if !elsewhere.file {
             return None;
         }
@@ -256,7 +268,7 @@ impl<'a> DebugInfo<'a> {
         object.clone()
     }
 
-    fn package(&self) -> Option<Arc<Object>> {
+    pub(crate) fn package(&self) -> Option<Arc<Object>> {
         let object = self.package.get_or_init(|| {
             let located = self.modules.companion(self.module, &Companion::Package);
             located.found().map(|found| Arc::clone(&found.object))
@@ -265,7 +277,12 @@ impl<'a> DebugInfo<'a> {
     }
 
     /// Finds the file with a unit's split debug information.
-    fn split_file(&mut self, name: Slice<'_>, unit: &OpenUnit<'_>, DwoId(id): DwoId) -> Option<Found> {
+    pub(crate) fn split_file(
+        &mut self,
+        name: Slice<'_>,
+        unit: &OpenUnit<'_>,
+        DwoId(id): DwoId,
+    ) -> Option<Found> {
         let path = |bytes: Slice<'_>| PathBuf::from(&*bytes.to_string_lossy());
         let companion = Companion::Split { name: path(name), folder: unit.unit.comp_dir.map(path), id };
         match self.modules.companion(self.module, &companion) {

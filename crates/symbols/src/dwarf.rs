@@ -8,9 +8,29 @@ use gimli::{
     UnitHeader,
 };
 
-pub(crate) type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
+/// Bytes of a section, as gimli reads them.
+pub type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 
-/// Sections that naming addresses needs; the others are left alone, since they may have to be inflated.
+/// Sections that are taken up; the others are left alone, since they may have to be inflated.
+const KEPT: [SectionId; 12] = [
+    SectionId::DebugAbbrev,
+    SectionId::DebugAddr,
+    SectionId::DebugAranges,
+    SectionId::DebugInfo,
+    SectionId::DebugLine,
+    SectionId::DebugLineStr,
+    SectionId::DebugLoc,
+    SectionId::DebugLocLists,
+    SectionId::DebugRanges,
+    SectionId::DebugRngLists,
+    SectionId::DebugStr,
+    SectionId::DebugStrOffsets,
+];
+
+/// Those of them that say where variables are: names need none of them.
+const LOCATIONS: [SectionId; 2] = [SectionId::DebugLoc, SectionId::DebugLocLists];
+
+/// Those that naming addresses needs.
 const NEEDED: [SectionId; 10] = [
     SectionId::DebugAbbrev,
     SectionId::DebugAddr,
@@ -42,7 +62,7 @@ const RANGES: [SectionId; 3] = [SectionId::DebugAddr, SectionId::DebugRanges, Se
 /// The DWARF sections of one object, inflated as far as they are needed.
 pub(crate) struct Sections<'a> {
     object: &'a Object,
-    starts: [Start<'a>; NEEDED.len()],
+    starts: [Start<'a>; KEPT.len()],
     /// What could not be read: the section is taken to end there.
     pub(crate) errors: Vec<ObjectError>,
 }
@@ -58,7 +78,7 @@ struct Start<'a> {
 impl<'a> Sections<'a> {
     /// Takes up the sections, none of which is there yet; `None` if the object has no debug information.
     pub(crate) fn new(object: &'a Object) -> Option<Sections<'a>> {
-        let starts = [Start::default(); NEEDED.len()];
+        let starts = [Start::default(); KEPT.len()];
         object.has_debug_info().then(|| Sections { object, starts, errors: Vec::new() })
     }
 
@@ -70,7 +90,7 @@ impl<'a> Sections<'a> {
     /// Sees to it that the first `len` bytes of a section are there: a compressed one is inflated from its start, and
     /// the largest by far is needed up to some unit only.
     fn need(&mut self, id: SectionId, len: usize) {
-        let slot = self.starts.iter_mut().zip(NEEDED).find(|(_, needed)| *needed == id);
+        let slot = self.starts.iter_mut().zip(KEPT).find(|(_, needed)| *needed == id);
         let Some((start, _)) = slot.filter(|(start, _)| !start.is_whole && start.bytes.len() < len) else {
             return;
         };
@@ -120,9 +140,14 @@ impl<'a> Sections<'a> {
         self.need_whole(&NEEDED);
     }
 
+    /// Sees to it that what says where variables are is there.
+    pub(crate) fn need_locations(&mut self) {
+        self.need_whole(&LOCATIONS);
+    }
+
     /// Returns a section as far as it is there.
     fn start(&self, id: SectionId) -> &'a [u8] {
-        let start = self.starts.iter().zip(NEEDED).find(|(_, needed)| *needed == id);
+        let start = self.starts.iter().zip(KEPT).find(|(_, needed)| *needed == id);
         start.map(|(start, _)| start.bytes).unwrap_or_default()
     }
 

@@ -22,8 +22,8 @@ use crate::unit::OpenUnit;
 const LONGEST_CHAIN: usize = 16;
 
 /// Which of two files a unit is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Home {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Home {
     /// The one that is being read.
     Main,
     /// The one that holds what it has in common with others.
@@ -35,6 +35,25 @@ enum Home {
 pub(crate) struct Extents {
     main: OnceCell<Vec<(usize, usize)>>,
     supplementary: OnceCell<Vec<(usize, usize)>>,
+}
+
+impl Extents {
+    /// Returns the offset of the unit that an offset in `.debug_info` is in; `dwarf` is that of the home.
+    pub(crate) fn unit_of(
+        &self,
+        dwarf: &Dwarf<Slice<'_>>,
+        home: Home,
+        offset: DebugInfoOffset,
+    ) -> Option<usize> {
+        let extents = match home {
+            Home::Main => &self.main,
+            Home::Supplementary => &self.supplementary,
+        };
+        let extents = extents.get_or_init(|| extents_of(dwarf));
+        let index = extents.partition_point(|(start, _)| *start <= offset.0).checked_sub(1)?;
+        let (start, end) = *extents.get(index)?;
+        (offset.0 < end).then_some(start)
+    }
 }
 
 /// The entries of some units.
@@ -155,16 +174,7 @@ impl<'c, 'a> Entries<'c, 'a> {
     /// Finds the unit that an offset in `.debug_info` is in, and takes it up.
     fn locate(&mut self, dwarf: &Dwarf<Slice<'a>>, home_is: Home, offset: DebugInfoOffset) -> Option<Place> {
         let dwarf = home(dwarf, home_is)?;
-        let extents = match home_is {
-            Home::Main => &self.extents.main,
-            Home::Supplementary => &self.extents.supplementary,
-        };
-        let extents = extents.get_or_init(|| extents_of(dwarf));
-        let index = extents.partition_point(|(start, _)| *start <= offset.0).checked_sub(1)?;
-        let (start, end) = *extents.get(index)?;
-        if offset.0 >= end {
-            return None;
-        }
+        let start = self.extents.unit_of(dwarf, home_is, offset)?;
         if let MapEntry::Vacant(vacant) = self.units.entry((home_is, start)) {
             let header = dwarf.debug_info.header_from_offset(DebugInfoOffset(start)).ok()?;
             vacant.insert(Known::new(Source::Own(Box::new(OpenUnit::read(dwarf, header).ok()?.unit))));

@@ -15,6 +15,7 @@
 //! ```
 
 mod bare_names;
+mod code_units;
 mod companions;
 mod debug_info;
 mod demangle;
@@ -48,7 +49,10 @@ mod unit;
 mod units;
 mod verify;
 
+pub use code_units::{CodeUnit, CodeUnits, FunctionsAt};
 pub use demangle::demangle;
+pub use dwarf::Slice;
+pub use entries::Home;
 pub use fetch::{Fetch, FetchKind, FetchMissing, FetchWanted};
 pub use problem::Problem;
 pub use search::{CameWithCore, FileSearch, SearchOptions};

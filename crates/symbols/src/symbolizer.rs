@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use epitaph_elf::{GoTable, LoadedModules, Object, SymbolTable};
 
 use crate::bare_names::with_path;
+use crate::code_units::CodeUnits;
 use crate::debug_info::DebugInfo;
 use crate::demangle::demangle;
 use crate::go;
@@ -29,6 +30,18 @@ impl<'a> Symbolizer<'a> {
     /// Names addresses in these modules.
     pub fn new(modules: &'a LoadedModules<'a>) -> Symbolizer<'a> {
         Symbolizer { modules }
+    }
+
+    /// Finds the units that addresses of one module (as in the process, −1 rule applied) are in, for whoever wants to
+    /// know more of the functions there than their names.
+    pub fn units(&self, module: usize, lookups: &BTreeSet<u64>) -> CodeUnits<'a> {
+        let Some(bias) = self.modules.bias(module) else { return CodeUnits::default() };
+        let mut addresses: Vec<u64> = lookups.iter().map(|lookup| lookup.wrapping_sub(bias)).collect();
+        addresses.sort_unstable();
+        let objects = [self.modules.debug_object(module), self.modules.object(module)];
+        let mut with_info = objects.into_iter().flatten();
+        let info = with_info.find_map(|object| DebugInfo::new(self.modules, module, object));
+        info.map_or_else(CodeUnits::default, |info| CodeUnits::find(info, bias, &addresses))
     }
 
     /// Names a set of addresses of one module (as in the process, −1 rule applied) at once. An address that nothing

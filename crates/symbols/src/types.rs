@@ -64,11 +64,11 @@ pub(crate) struct TypeTold<'a> {
 }
 
 /// A type unit, found.
-struct TypeUnit<'a> {
-    dwarf: Dwarf<Slice<'a>>,
-    header: UnitHeader<Slice<'a>>,
+pub(crate) struct TypeUnit<'a> {
+    pub(crate) dwarf: Dwarf<Slice<'a>>,
+    pub(crate) header: UnitHeader<Slice<'a>>,
     /// The entry of the type.
-    entry: UnitOffset,
+    pub(crate) entry: UnitOffset,
 }
 
 impl<'a> Types<'a> {
@@ -94,19 +94,26 @@ impl<'a> Types<'a> {
         user: &Dwarf<Slice<'a>>,
         signature: DebugTypeSignature,
     ) -> Option<TypeTold<'a>> {
-        let (object, kind) = self.file?;
-        let TypeUnit { dwarf, header, entry } = match kind {
-            Kind::Linked | Kind::Split => self.find(object, kind, user, signature)?,
-            Kind::Package => {
-                let dwarf = split::package(object).ok()?.find_tu(signature, user).ok()??;
-                let (header, _, entry) = type_units(&dwarf).find(|(_, found, _)| *found == signature.0)?;
-                TypeUnit { dwarf, header, entry }
-            }
-        };
+        let TypeUnit { dwarf, header, entry } = self.unit(user, signature)?;
         let unit = OpenUnit::read(&dwarf, header).ok()?.unit;
         let unit = UnitRef::new(&dwarf, &unit);
         let name = unit.entry(entry).ok()?.attr_value(gimli::DW_AT_name);
         Some(TypeTold { name: name.map(|name| unit.attr_string(name)).transpose().ok()? })
+    }
+
+    /// Finds the unit of a type.
+    pub(crate) fn unit(
+        &self,
+        user: &Dwarf<Slice<'a>>,
+        signature: DebugTypeSignature,
+    ) -> Option<TypeUnit<'a>> {
+        let (object, kind) = self.file?;
+        if kind != Kind::Package {
+            return self.find(object, kind, user, signature);
+        }
+        let dwarf = split::package(object).ok()?.find_tu(signature, user).ok()??;
+        let (header, _, entry) = type_units(&dwarf).find(|(_, found, _)| *found == signature.0)?;
+        Some(TypeUnit { dwarf, header, entry })
     }
 
     /// Finds a type unit by the list of all.

@@ -64,6 +64,9 @@ impl<'a> OpenUnit<'a> {
                     gimli::DW_AT_rnglists_base | gimli::DW_AT_GNU_ranges_base,
                     AttributeValue::DebugRngListsBase(base),
                 ) => unit.rnglists_base = base,
+                (gimli::DW_AT_loclists_base, AttributeValue::DebugLocListsBase(base)) => {
+                    unit.loclists_base = base;
+                }
                 (gimli::DW_AT_GNU_dwo_id, AttributeValue::DwoId(id)) => {
                     unit.dwo_id = unit.dwo_id.or(Some(id));
                 }

@@ -12,6 +12,7 @@
 //! - [`servers`] starts the web servers and object stores of others.
 //! - [`gdb`] asks gdb for the backtrace of a core, as data, and compares two backtraces.
 //! - [`step`] runs a program an instruction at a time, and keeps count of its calls.
+//! - [`variables`] builds the programs of `testdata/variables`, whose arguments and locals are known.
 //! - [`tools`] and [`skip`] say what this machine can't do, so that no test is left out silently.
 //!
 //! It is *not* a parser and depends on no other crate of epitaph. It is used by tests only: where a fixture
@@ -50,3 +51,4 @@ pub mod skip;
 pub mod step;
 pub mod sweep;
 pub mod tools;
+pub mod variables;

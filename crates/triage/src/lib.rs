@@ -33,6 +33,7 @@ mod sources;
 mod stacks;
 mod test_case;
 mod threads;
+mod variables;
 mod walker;
 
 use std::num::NonZero;
@@ -66,6 +67,8 @@ pub struct Options {
     /// How many threads of ours walk stacks, where there are so many that it pays; as many as the machine runs at a time
     /// where it isn't said. What they find doesn't depend on it.
     pub workers: Option<NonZero<usize>>,
+    /// Which variables of the frames are told: they are what people typed and programs computed.
+    pub variables: Variables,
     /// Find the files of all modules, not only of those that a stack leads through.
     pub all_files: bool,
     /// Where source lines are had from; none are shown without.
@@ -94,6 +97,7 @@ impl Default for Options {
             outer_frames: 64,
             goroutines: 256,
             workers: None,
+            variables: Variables::None,
             all_files: false,
             sources: None,
             rules: Arc::default(),
@@ -105,6 +109,18 @@ impl Default for Options {
             collection: None,
         }
     }
+}
+
+/// Which variables of the frames are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variables {
+    /// None.
+    #[default]
+    None,
+    /// Arguments.
+    Arguments,
+    /// Arguments and locals.
+    All,
 }
 
 /// Is told how far a triage is.

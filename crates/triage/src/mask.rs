@@ -1,7 +1,7 @@
 //! Takes secrets out of a summary, wherever text from the process is.
 
 use epitaph_elf::Process;
-use epitaph_summary::{Assertion, Cause, CrashSummary, Exception, Masks, Panic};
+use epitaph_summary::{Assertion, Cause, CrashSummary, Exception, Masks, Panic, Variable};
 
 use crate::scrub::{Places, Start};
 
@@ -34,6 +34,32 @@ fn said(cause: &mut Cause, mask: &dyn Fn(&mut String)) {
     if let Some(Assertion { expression, file, function, .. }) = &mut cause.assertion {
         [expression, file, function].into_iter().flatten().for_each(mask);
     }
+}
+
+/// Masks a variable: all of it where its name says that it is secret, and each text in it, also one that was cut off.
+fn mask_variable(masks: &Masks, own: &Masks, variable: &mut Variable) {
+    /// Ends a text of which there is more.
+    const CUT: &str = "...";
+    let Some(value) = &mut variable.value else { return };
+    // What is no text is a number or an address, which tells nobody a password.
+    if Masks::is_secret_name(&variable.name) && value.contains('"') {
+        "***".clone_into(value);
+        return;
+    }
+    let apply = |text: &str| masks.apply(&own.apply(text));
+    let apply_to_cut = |text: &str| masks.apply_to_cut(&own.apply_to_cut(text));
+    let mut masked = String::with_capacity(value.len());
+    let mut rest = value.as_str();
+    while let Some((text, after)) = rest.split_once(CUT) {
+        // Its quote stands before what says that there is more.
+        let (text, quote) = text.strip_suffix('"').map_or((text, ""), |text| (text, "\""));
+        masked.push_str(&apply_to_cut(text));
+        masked.push_str(quote);
+        masked.push_str(CUT);
+        rest = after;
+    }
+    masked.push_str(&apply(rest));
+    *value = masked;
 }
 
 /// Masks every text that came from the crashed process or its files: what is secret here by `masks`, and in what the
@@ -73,6 +99,13 @@ pub(crate) fn apply(masks: &Masks, own: &Masks, summary: &mut CrashSummary) {
     }
     if let Some(test) = &mut summary.test {
         test.name = masks.apply(&own.apply(&test.name));
+    }
+    for thread in summary.threads.iter_mut().chain(&mut summary.goroutines) {
+        for frame in &mut thread.frames {
+            for variable in frame.arguments.iter_mut().chain(&mut frame.variables) {
+                mask_variable(masks, own, variable);
+            }
+        }
     }
     if masks.is_empty() {
         return;

@@ -11,9 +11,11 @@ use epitaph_unwind::{Keep, Limits, goroutines};
 use crate::scrub::Start;
 use crate::signing::signed;
 use crate::stacks::Stacks;
+use crate::variables::Reader;
 use crate::walker::Walker;
 use crate::{
-    Options, Triaged, completeness, emulator, mask, modules, process, signal, sources, test_case, threads,
+    Options, Triaged, Variables, completeness, emulator, mask, modules, process, signal, sources, test_case,
+    threads,
 };
 
 /// Most pages that are remembered of those that were read to explain a death, and of those that were read to find out what
@@ -69,7 +71,7 @@ impl<'a> Pipeline<'a> {
             options,
             own_masks: mask::of_process(process, &start),
             start,
-            stacks: stacks(dead, options, keep),
+            stacks: stacks(dead, options, keep, options.variables),
             waits: Waits::default(),
             read_for_cause: Vec::new(),
             summary,
@@ -159,7 +161,7 @@ impl<'a> Pipeline<'a> {
 
     fn sign(&mut self) {
         let Pipeline { dead, options, .. } = *self;
-        let walk_keeping = |keep| stacks(dead, options, Some(keep));
+        let walk_keeping = |keep| stacks(dead, options, Some(keep), Variables::None);
         self.summary.signature = signed(&self.summary, dead.process, options, walk_keeping);
     }
 
@@ -181,11 +183,12 @@ impl<'a> Pipeline<'a> {
 }
 
 /// Makes ready to walk stacks, of which the frames in `keep` are kept, or all.
-fn stacks<'a>(dead: Dead<'a>, options: &'a Options, keep: Option<Keep>) -> Stacks<'a> {
+fn stacks<'a>(dead: Dead<'a>, options: &'a Options, keep: Option<Keep>, variables: Variables) -> Stacks<'a> {
     let Dead { process, dumped, memory, loaded } = dead;
     let limits = Limits { keep, ..Limits::default() };
     let walker = Walker::new(process.arch, loaded, dumped, memory, limits, options.workers);
-    Stacks::new(walker, loaded, &options.rules)
+    let scene = epitaph_variables::Scene { arch: process.arch, memory, modules: loaded };
+    Stacks::new(walker, loaded, &options.rules, Reader::new(scene, variables))
 }
 
 /// Tells whether a signal was taken by the first thread.

@@ -10,6 +10,7 @@ use epitaph_unwind::{Frame, Goroutine, Repeat, Stop, Unwound};
 use crate::frames::Frames;
 use crate::parts;
 use crate::signal;
+use crate::variables::{Reader, Stack};
 use crate::walker::Walker;
 
 /// Walks and names threads; names are kept from thread to thread.
@@ -20,13 +21,20 @@ pub(crate) struct Stacks<'a> {
     /// Frames by the address that was looked up; an address that has no name is there too, with no frames.
     names: HashMap<u64, Vec<SourceFrame>>,
     frames: Frames<'a>,
+    variables: Reader<'a>,
     touched: BTreeSet<usize>,
     problems: Vec<Warning>,
 }
 
 impl<'a> Stacks<'a> {
-    pub(crate) fn new(walker: Walker<'a>, loaded: &'a LoadedModules<'a>, rules: &'a Rules) -> Stacks<'a> {
+    pub(crate) fn new(
+        walker: Walker<'a>,
+        loaded: &'a LoadedModules<'a>,
+        rules: &'a Rules,
+        variables: Reader<'a>,
+    ) -> Stacks<'a> {
         Stacks {
+            variables,
             walker,
             symbolizer: Symbolizer::new(loaded),
             loaded,
@@ -63,7 +71,12 @@ impl<'a> Stacks<'a> {
             .filter(|_| crashed)
             .filter_map(|(number, name)| Some(((*name).to_owned(), Hex(thread.registers.get(*number)?))))
             .collect();
-        summary::Thread { crashed, registers, ..self.describe(process, thread, walked) }
+        let mut described = summary::Thread { crashed, registers, ..self.describe(process, thread, walked) };
+        if self.variables.is_wanted() {
+            let stack = Stack::new(&mut self.walker, thread, trapped, walked, &mut described);
+            self.variables.read(&self.symbolizer, vec![stack]);
+        }
+        described
     }
 
     /// Describes other threads.
@@ -71,7 +84,19 @@ impl<'a> Stacks<'a> {
         let mut walked = self.walker.walk_all(threads);
         self.name(&walked);
         let pairs = threads.iter().zip(&mut walked);
-        pairs.map(|(thread, walked)| self.describe(process, thread, walked)).collect()
+        let mut described: Vec<summary::Thread> =
+            pairs.map(|(thread, walked)| self.describe(process, thread, walked)).collect();
+        if self.variables.is_wanted() {
+            let mut stacks = Vec::new();
+            for ((thread, walked), described) in threads.iter().zip(&walked).zip(&mut described) {
+                if !self.variables.take(walked.frames.len()) {
+                    break;
+                }
+                stacks.push(Stack::new(&mut self.walker, thread, false, walked, described));
+            }
+            self.variables.read(&self.symbolizer, stacks);
+        }
+        described
     }
 
     /// Describes goroutines that no thread runs.

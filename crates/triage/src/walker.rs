@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use epitaph_elf::{Arch, LoadedModules, Memory, PageCache, ProcessMemory, Registers, Thread};
-use epitaph_unwind::{Goroutine, Limits, Stop, Unwinder, Unwound};
+use epitaph_unwind::{Frame, Goroutine, Limits, Stop, Unwinder, Unwound};
 
 /// Fewest threads of a part: walking fewer takes less time than what a new unwinder has to find out anew.
 const SMALLEST_PART: usize = 512;
@@ -60,6 +60,20 @@ impl<'a> Walker<'a> {
     /// Walks the stack of a thread that a breakpoint in its code has stopped.
     pub(crate) fn walk_trapped(&mut self, registers: &Registers) -> Unwound {
         self.first.walk_trapped(registers)
+    }
+
+    /// Walks the stack of a thread once more, and shows its frames with their registers.
+    pub(crate) fn revisit(
+        &mut self,
+        registers: &Registers,
+        trapped: bool,
+        visit: impl FnMut(&Frame, &Registers),
+    ) {
+        if trapped {
+            self.first.walk_trapped_with(registers, visit);
+        } else {
+            self.first.walk_with(registers, visit);
+        }
     }
 
     /// Walks the stack of a goroutine that no thread runs.

@@ -91,11 +91,20 @@ impl<'a> Unwinder<'a> {
 
     /// Walks the stack of a thread that was stopped by a breakpoint in its code (`SIGTRAP` with `SI_KERNEL`).
     pub fn walk_trapped(&mut self, registers: &Registers) -> Unwound {
+        self.walk_trapped_with(registers, |_, _| {})
+    }
+
+    /// Walks such a thread's stack, and shows its frames as [`Unwinder::walk_with`] does.
+    pub fn walk_trapped_with(
+        &mut self,
+        registers: &Registers,
+        visit: impl FnMut(&Frame, &Registers),
+    ) -> Unwound {
         let address = registers.get(self.arch.pc).map(|pc| {
             let is_behind = self.arch.follows_breakpoint(pc, self.memory);
             if is_behind { CodeAddress::Trap(pc) } else { CodeAddress::Exact(pc) }
         });
-        self.walk_from(address, registers, |_, _| {})
+        self.walk_from(address, registers, visit)
     }
 
     /// Walks the stack of what isn't running: it goes on behind a call, or at the first byte of a function that it

@@ -9,7 +9,8 @@ use epitaph_report::{Format, Options, render, text};
 use epitaph_summary::CrashSummary;
 use epitaph_triage::{Observer, Silent};
 
-use crate::args::{SearchArgs, ShowArgs, Threads};
+use crate::args::{SearchArgs, ShowArgs, Threads, Variables};
+use crate::environment::in_ci;
 use crate::error::Error;
 use crate::examine::{Examiner, with_kept};
 use crate::exit::Exit;
@@ -58,9 +59,16 @@ impl<'a> Shown<'a> {
         let crashed_only = args.threads == Threads::Crashed;
         let threads =
             if crashed_only { epitaph_report::Threads::Crashed } else { epitaph_report::Threads::All };
+        // Values are private: a log in which everybody reads them gets them only if it is asked for.
+        let usual = if in_ci() { Variables::None } else { Variables::Args };
+        let variables = match args.variables.unwrap_or(usual) {
+            Variables::None => epitaph_triage::Variables::None,
+            Variables::Args => epitaph_triage::Variables::Arguments,
+            Variables::All => epitaph_triage::Variables::All,
+        };
         let examiner = Examiner::new(&args.search, config::rules(&args.config)?);
         Ok(Shown {
-            examiner: examiner.crashed_thread_only(crashed_only).frames(args.frames),
+            examiner: examiner.crashed_thread_only(crashed_only).frames(args.frames).variables(variables),
             options: Options {
                 color: true,
                 width: terminal::width(),

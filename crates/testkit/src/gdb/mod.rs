@@ -2,6 +2,7 @@
 
 mod compare;
 mod names;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compare::{Difference, What, compare};
 pub use names::{normalize, same_function};
+pub use variables::{FrameVariables, Variable, variables};
 
 /// The script that runs inside gdb.
 const SCRIPT: &str = include_str!("oracle.py");
