@@ -8,7 +8,7 @@ use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 use crate::support::repository;
 
 /// Our crates, and those of ours that each may use. The first column is complete: a new crate gets a row here.
-const OURS: [(&str, &[&str]); 14] = [
+const OURS: [(&str, &[&str]); 15] = [
     ("epitaph-elf", &[]),
     ("epitaph-summary", &[]),
     ("epitaph-store", &[]),
@@ -16,11 +16,19 @@ const OURS: [(&str, &[&str]); 14] = [
     ("epitaph-bundle", &["epitaph-elf", "epitaph-summary"]),
     ("epitaph-unwind", &["epitaph-elf"]),
     ("epitaph-symbols", &["epitaph-elf"]),
+    ("epitaph-python", &["epitaph-elf"]),
     ("epitaph-capture", &["epitaph-elf", "epitaph-summary", "epitaph-bundle"]),
     ("epitaph-explain", &["epitaph-elf", "epitaph-summary"]),
     (
         "epitaph-triage",
-        &["epitaph-elf", "epitaph-unwind", "epitaph-symbols", "epitaph-summary", "epitaph-explain"],
+        &[
+            "epitaph-elf",
+            "epitaph-unwind",
+            "epitaph-symbols",
+            "epitaph-python",
+            "epitaph-summary",
+            "epitaph-explain",
+        ],
     ),
     ("epitaph-report", &["epitaph-summary"]),
     ("epitaph-serve", &["epitaph-store", "epitaph-summary", "epitaph-report"]),
