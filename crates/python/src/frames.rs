@@ -1,5 +1,6 @@
 //! The frames of one thread's state, evaluation by evaluation.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub(crate) struct Walk<'a> {
     objects: &'a Objects<'a>,
     codes: &'a Codes,
     seen: HashSet<u64>,
+    /// How many frames may still be read, of all threads.
+    left: &'a Cell<usize>,
     stack: PythonStack,
 }
 
@@ -56,8 +59,13 @@ struct Broken;
 
 impl<'a> Walk<'a> {
     /// Reads the frames of the thread state at an address.
-    pub(crate) fn of(objects: &'a Objects<'a>, codes: &'a Codes, state: u64) -> PythonStack {
-        let mut walk = Walk { objects, codes, seen: HashSet::new(), stack: PythonStack::default() };
+    pub(crate) fn of(
+        objects: &'a Objects<'a>,
+        codes: &'a Codes,
+        left: &'a Cell<usize>,
+        state: u64,
+    ) -> PythonStack {
+        let mut walk = Walk { objects, codes, seen: HashSet::new(), left, stack: PythonStack::default() };
         // Why it broke is noted where it does.
         let _ = walk.all(state);
         walk.stack.evaluations.retain(|evaluation| !evaluation.frames.is_empty());
@@ -192,10 +200,11 @@ impl<'a> Walk<'a> {
 
     /// Notes that the walk comes to something at an address; it doesn't come there twice.
     fn enter(&mut self, address: u64) -> Result<(), Broken> {
-        if self.seen.len() >= MOST_FRAMES {
-            self.stack.broken = Some(format!("there are more than {MOST_FRAMES}"));
+        if self.seen.len() >= MOST_FRAMES || self.left.get() == 0 {
+            self.stack.broken = Some("there are too many".to_owned());
             return Err(Broken);
         }
+        self.left.set(self.left.get() - 1);
         if !self.seen.insert(address) {
             self.stack.broken = Some(format!("the one at {address:#x} comes after itself"));
             return Err(Broken);

@@ -111,7 +111,13 @@ const PY39: Layout = Layout {
     next_interpreter: 0,
     threads: 8,
     thread: ThreadState { next: 8, pthread: 176, tid: None, top: 24, evaluations: None },
-    frame: FrameLayout::Objects { back: 24, code: 32, last_instruction: 104, unit: 1, previous_evaluation: None },
+    frame: FrameLayout::Objects {
+        back: 24,
+        code: 32,
+        last_instruction: 104,
+        unit: 1,
+        previous_evaluation: None,
+    },
     code: Code {
         filename: 104,
         name: 112,

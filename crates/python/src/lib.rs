@@ -38,6 +38,8 @@ mod synthetic;
 mod threads;
 mod version;
 
+use std::cell::Cell;
+
 use epitaph_elf::{Arch, LoadedModules, Memory, Thread};
 
 pub use frames::{Evaluation, PythonFrame, PythonStack};
@@ -48,12 +50,17 @@ use code::Codes;
 use objects::Objects;
 use threads::State;
 
+/// Most frames that are read of all threads together.
+const MOST_FRAMES: usize = 1 << 19;
+
 /// A CPython in a dead process.
 pub struct Interpreter<'a> {
     version: Version,
     objects: Objects<'a>,
     codes: Codes,
     states: Vec<State>,
+    /// How many frames may still be read.
+    left: Cell<usize>,
 }
 
 impl std::fmt::Debug for Interpreter<'_> {
@@ -79,7 +86,13 @@ impl<'a> Interpreter<'a> {
         };
         let objects = Objects::new(arch, memory, runtime.layout);
         let states = threads::states(&objects, runtime.address);
-        Some(Ok(Interpreter { version: runtime.version, objects, codes: Codes::default(), states }))
+        Some(Ok(Interpreter {
+            version: runtime.version,
+            objects,
+            codes: Codes::default(),
+            states,
+            left: Cell::new(MOST_FRAMES),
+        }))
     }
 
     /// Its version.
@@ -89,6 +102,6 @@ impl<'a> Interpreter<'a> {
 
     /// Returns the Python frames of a thread; `None` where it is no thread of the interpreter's.
     pub fn stack(&self, thread: &Thread) -> Option<PythonStack> {
-        threads::stack(&self.objects, &self.codes, &self.states, thread)
+        threads::stack(&self.objects, &self.codes, &self.left, &self.states, thread)
     }
 }

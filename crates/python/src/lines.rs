@@ -121,27 +121,26 @@ mod tests {
     #[test]
     fn locations_have_five_forms() {
         let table = [
-            0x80 | 15 << 3, // one unit without a location
+            0x80 | 15 << 3,     // one unit without a location
             0x80 | 13 << 3 | 1, // two units, lines alone: + 65
-            0x40 | 2, 2,
+            0x40 | 2,
+            2,
             0x80 | 3 << 3, // one unit on the same line
             0x12,
             0x80 | 12 << 3, // one unit, two lines further
-            1, 2,
+            1,
+            2,
             0x80 | 14 << 3, // one unit, everything: - 3
-            7, 0, 1, 1,
+            7,
+            0,
+            1,
+            1,
         ];
         let line = |at| line(Lines::Locations, &table, 100, at);
-        assert_eq!([-2, 0, 2, 4, 6, 8, 10, 12].map(line), [
-            Some(100),
-            None,
-            Some(165),
-            Some(165),
-            Some(165),
-            Some(167),
-            Some(164),
-            None
-        ]);
+        assert_eq!(
+            [-2, 0, 2, 4, 6, 8, 10, 12].map(line),
+            [Some(100), None, Some(165), Some(165), Some(165), Some(167), Some(164), None]
+        );
     }
 
     #[test]
@@ -162,7 +161,10 @@ mod tests {
                 }
             }
         }
-        assert_eq!(line(Lines::Locations, &[0x80 | 13 << 3, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f], 1, 0), None);
+        assert_eq!(
+            line(Lines::Locations, &[0x80 | 13 << 3, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f], 1, 0),
+            None
+        );
         assert_eq!(line(Lines::Ranges, &[9], 1, 0), None);
     }
 }

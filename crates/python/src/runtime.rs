@@ -56,11 +56,11 @@ pub(crate) fn find(
     let candidates: Vec<usize> = evaluator.into_iter().chain(named).collect();
     let found = candidates.iter().find_map(|module| in_module(arch, memory, loaded, *module));
     // Before 3.7 there was no such variable.
-    let version = || {
-        candidates.iter().find_map(|module| Version::of_module(arch, memory, loaded, *module))
-    };
+    let version = || candidates.iter().find_map(|module| Version::of_module(arch, memory, loaded, *module));
     found.or_else(|| {
-        version().filter(|version| Layout::of(*version).is_none()).map(|version| Err(Unread::Version(version)))
+        version()
+            .filter(|version| Layout::of(*version).is_none())
+            .map(|version| Err(Unread::Version(version)))
     })
 }
 
@@ -103,7 +103,9 @@ mod tests {
         for name in ["python", "python3", "python3.11", "libpython3.9.so.1.0", "libpython2.7.so.1.0"] {
             assert!(is_interpreter(name), "{name}");
         }
-        for name in ["_ctypes.cpython-311-x86_64-linux-gnu.so", "libboost_python311.so", "pythonista", "libpy.so"] {
+        for name in
+            ["_ctypes.cpython-311-x86_64-linux-gnu.so", "libboost_python311.so", "pythonista", "libpy.so"]
+        {
             assert!(!is_interpreter(name), "{name}");
         }
     }

@@ -1,5 +1,7 @@
 //! The states that the interpreter keeps of threads, and whose they are.
 
+use std::cell::Cell;
+
 use epitaph_elf::Thread;
 
 use crate::code::Codes;
@@ -48,6 +50,7 @@ pub(crate) fn states(objects: &Objects<'_>, runtime: u64) -> Vec<State> {
 pub(crate) fn stack(
     objects: &Objects<'_>,
     codes: &Codes,
+    left: &Cell<usize>,
     states: &[State],
     thread: &Thread,
 ) -> Option<PythonStack> {
@@ -62,7 +65,7 @@ pub(crate) fn stack(
     if of_thread.is_empty() {
         of_thread = states.iter().filter(|state| state.tid == Some(thread.tid.into())).collect();
     }
-    let mut stacks = of_thread.into_iter().map(|state| Walk::of(objects, codes, state.address));
+    let mut stacks = of_thread.into_iter().map(|state| Walk::of(objects, codes, left, state.address));
     let mut stack = stacks.next()?;
     for other in stacks {
         stack.evaluations.extend(other.evaluations);

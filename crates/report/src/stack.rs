@@ -173,7 +173,7 @@ struct Row {
     machinery: bool,
     guessed: bool,
     name: String,
-    inlined: &'static str,
+    note: String,
     location: Option<String>,
 }
 
@@ -184,14 +184,14 @@ impl Row {
             machinery: frames::is_machinery(frame),
             guessed: frames::guess(frame).is_some(),
             name: frames::name(frame),
-            inlined: if frame.inlined { " [inlined]" } else { "" },
+            note: frames::kind(frame).map(|kind| format!(" [{kind}]")).unwrap_or_default(),
             location: frames::location(summary, frame).map(|location| location.as_str().to_owned()),
         }
     }
 
     /// The width of the name and what belongs to it.
     fn width(&self) -> usize {
-        width(&self.name) + self.inlined.len()
+        width(&self.name) + self.note.len()
     }
 
     fn lay_out(self, number: u64, layout: &Layout, lines: &mut Vec<Line>) {
@@ -210,7 +210,7 @@ impl Row {
             .with(Style::Plain, if self.guessed { "" } else { "  " })
             .with(Style::Faint, number)
             .with(name_style, self.name)
-            .with(Style::Faint, self.inlined);
+            .with(Style::Faint, self.note);
         let Some(location) = self.location else {
             lines.push(line);
             return;

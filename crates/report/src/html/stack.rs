@@ -121,7 +121,7 @@ fn row(summary: &CrashSummary, number: u64, frame: &Frame) -> Markup {
         span.number { "#" (number) } " "
         span.name {
             code { (shown(&frames::name(frame))) }
-            @if frame.inlined { " " span.tag { "inlined" } }
+            @if let Some(kind) = frames::kind(frame) { " " span.tag { (kind) } }
             @if let Some(guess) = frames::guess(frame) { " " span.tag.doubt { "found by " (guess) } }
         }
         @if let Some(location) = frames::location(summary, frame) {
@@ -146,7 +146,8 @@ fn beneath(summary: &CrashSummary, frame: &Frame) -> Markup {
             @if let Some(pc) = frame.pc { "pc " code { (pc) } }
             @if let Some(offset) = frame.offset { " is " code { (offset) } }
             @if let Some(module) = module { " of " code { (shown_to(module, SHORT)) } }
-            @if frame.inlined { "; inlined, so it shares the machine frame of the function that called it" }
+            @if frame.language.is_some() { "; it shares the machine frame of the interpreter that runs it" }
+            @else if frame.inlined { "; inlined, so it shares the machine frame of the function that called it" }
         }
     }
 }
