@@ -33,8 +33,6 @@ mod layout;
 mod lines;
 mod objects;
 mod runtime;
-#[cfg(test)]
-mod synthetic;
 mod threads;
 mod version;
 
