@@ -8,7 +8,7 @@ use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 use crate::support::repository;
 
 /// Our crates, and those of ours that each may use. The first column is complete: a new crate gets a row here.
-const OURS: [(&str, &[&str]); 15] = [
+const OURS: [(&str, &[&str]); 16] = [
     ("epitaph-elf", &[]),
     ("epitaph-summary", &[]),
     ("epitaph-store", &[]),
@@ -17,6 +17,7 @@ const OURS: [(&str, &[&str]); 15] = [
     ("epitaph-unwind", &["epitaph-elf"]),
     ("epitaph-symbols", &["epitaph-elf"]),
     ("epitaph-variables", &["epitaph-elf", "epitaph-symbols"]),
+    ("epitaph-python", &["epitaph-elf"]),
     ("epitaph-capture", &["epitaph-elf", "epitaph-summary", "epitaph-bundle"]),
     ("epitaph-explain", &["epitaph-elf", "epitaph-summary"]),
     (
@@ -26,6 +27,7 @@ const OURS: [(&str, &[&str]); 15] = [
             "epitaph-unwind",
             "epitaph-symbols",
             "epitaph-variables",
+            "epitaph-python",
             "epitaph-summary",
             "epitaph-explain",
         ],

@@ -33,11 +33,9 @@ impl<'a> Recording<'a> {
     }
 
     /// Returns the pages that were read, by address; pages of 4 KiB, whatever the process's own are.
-    pub fn pages(self) -> impl Iterator<Item = Range<u64>> {
-        self.pages
-            .into_inner()
-            .into_iter()
-            .map(|page| page.saturating_mul(PAGE)..page.saturating_add(1).saturating_mul(PAGE))
+    pub fn pages(&self) -> impl Iterator<Item = Range<u64>> + use<> {
+        let pages = self.pages.borrow().clone();
+        pages.into_iter().map(|page| page.saturating_mul(PAGE)..page.saturating_add(1).saturating_mul(PAGE))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One frame in words: its name and its place, as every format shows them.
 
-use epitaph_summary::{CrashSummary, Frame, FrameRule, Trust};
+use epitaph_summary::{CrashSummary, Frame, FrameRule, Language, Trust};
 
 use crate::escape::clean;
 
@@ -90,6 +90,18 @@ pub(crate) fn module_name(summary: &CrashSummary, frame: &Frame) -> Option<Strin
     let module = summary.module_of(frame)?;
     let name = module.name.as_deref().or_else(|| module.path.as_deref().map(basename))?;
     (!name.is_empty()).then(|| clean(name).into_owned())
+}
+
+/// Returns in a word why a frame has no machine frame of its own, with how many like it were left out behind it.
+pub(crate) fn kind(frame: &Frame) -> Option<String> {
+    let kind = match frame.language {
+        Some(Language::Python) => "Python",
+        Some(_) => "interpreted",
+        None if frame.inlined => "inlined",
+        None => return None,
+    };
+    let more = frame.left_out.filter(|count| *count > 0);
+    Some(more.map_or_else(|| kind.to_owned(), |count| format!("{kind}; {count} more were left out")))
 }
 
 /// Returns in a few words how a frame was found, if that was by a guess.

@@ -162,7 +162,8 @@ fn headline(summary: &CrashSummary, follows: bool) -> String {
         });
         let function = place.function.as_ref().map(|function| format!("in {}", code(function)));
         let inside = place.inside.as_ref().map(|inside| format!("inside {}", code(inside)));
-        let phrases: Vec<String> = [function, location, inside].into_iter().flatten().collect();
+        let caller = place.called_from.as_ref().map(|caller| format!("called from {}", code(caller)));
+        let phrases: Vec<String> = [function, location, inside, caller].into_iter().flatten().collect();
         format!("\n**Where:** {}\n", phrases.join(" "))
     });
     format!("{blank}## {test}{subject} {fate}{why}\n{}", place.unwrap_or_default())

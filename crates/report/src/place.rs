@@ -18,6 +18,8 @@ pub(crate) struct Place {
     pub(crate) location: Option<Location>,
     /// What it had called, where it happened there: a library's function, and the library.
     pub(crate) inside: Option<String>,
+    /// The line of an interpreted program that had called it: `Cart.pay at /shop/cart.py:7`.
+    pub(crate) called_from: Option<String>,
 }
 
 impl Place {
@@ -30,6 +32,7 @@ impl Place {
             function: frames::function(frame),
             location: frames::location(summary, frame),
             inside: inside(summary, thread, blamed),
+            called_from: called_from(summary, thread, blamed),
         };
         (place.function.is_some() || place.location.is_some()).then_some(place)
     }
@@ -53,7 +56,8 @@ impl Place {
     /// Returns `in f at file:line, inside g (libg.so)`.
     pub(crate) fn whole_phrase(&self) -> String {
         let inside = self.inside.as_ref().map(|inside| format!(", inside {inside}")).unwrap_or_default();
-        format!("{}{inside}", self.phrase())
+        let called_from = self.called_from.as_ref().map(|caller| format!(", called from {caller}"));
+        format!("{}{inside}{}", self.phrase(), called_from.unwrap_or_default())
     }
 }
 
@@ -110,6 +114,19 @@ fn inside(summary: &CrashSummary, thread: &Thread, blamed: usize) -> Option<Stri
             .filter(|_| frame.module.is_some() || frame.pc != executed(summary))
             .map(|location| location.as_str().to_owned()),
     }
+}
+
+/// Returns the interpreted frame that had called the machine's frame of index `blamed`: the user's own, or else the first.
+fn called_from(summary: &CrashSummary, thread: &Thread, blamed: usize) -> Option<String> {
+    let mut callers = thread.frames.get(blamed..)?.iter();
+    if callers.next()?.language.is_some() {
+        return None;
+    }
+    let interpreted = callers.filter(|frame| frame.language.is_some());
+    let own = interpreted.clone().find(|frame| frame.in_app == Some(true));
+    let caller = own.or_else(|| interpreted.clone().next())?;
+    let location = frames::location(summary, caller).map(|location| format!(" at {}", location.as_str()));
+    Some(format!("{}{}", frames::name(caller), location.unwrap_or_default()))
 }
 
 /// Returns the address that could not be executed.

@@ -180,7 +180,7 @@ struct Row {
     name: String,
     /// With their values, between parentheses.
     arguments: String,
-    inlined: &'static str,
+    note: String,
     location: Option<String>,
 }
 
@@ -192,14 +192,14 @@ impl Row {
             guessed: frames::guess(frame).is_some(),
             name: variables::name(frame),
             arguments: variables::arguments(frame),
-            inlined: if frame.inlined { " [inlined]" } else { "" },
+            note: frames::kind(frame).map(|kind| format!(" [{kind}]")).unwrap_or_default(),
             location: frames::location(summary, frame).map(|location| location.as_str().to_owned()),
         }
     }
 
     /// The width of the name and what belongs to it.
     fn width(&self) -> usize {
-        width(&self.name) + width(&self.arguments) + self.inlined.len()
+        width(&self.name) + width(&self.arguments) + self.note.len()
     }
 
     fn lay_out(self, number: u64, layout: &Layout, lines: &mut Vec<Line>) {
@@ -219,7 +219,7 @@ impl Row {
             .with(Style::Faint, number)
             .with(name_style, self.name)
             .with(if self.machinery { Style::Faint } else { Style::Plain }, self.arguments)
-            .with(Style::Faint, self.inlined);
+            .with(Style::Faint, self.note);
         let Some(location) = self.location else {
             lines.push(line);
             return;

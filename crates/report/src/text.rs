@@ -101,6 +101,7 @@ fn place_lines(place: &Place, columns: usize) -> Vec<Line> {
         _ => vec![Line::plain("  ").with(Style::Strong, phrase)],
     };
     lines.extend(place.inside.as_ref().map(|inside| Line::plain(format!("  inside {inside}"))));
+    lines.extend(place.called_from.as_ref().map(|caller| Line::plain(format!("  called from {caller}"))));
     lines
 }
 

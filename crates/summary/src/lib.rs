@@ -61,6 +61,6 @@ pub use signal::{Signal, SignalOrigin};
 pub use signature::{Basis, SIGNED_INNER_FRAMES, SIGNED_OUTER_FRAMES, Signature, needs_all_threads, sign};
 pub use test_case::TestCase;
 pub use thread::{
-    Frame, FrameRule, Goroutine, Repeat, SourceLine, Stop, SymbolSource, Syscall, Thread, Trust, Variable,
-    VariableState, WaitsOn,
+    Frame, FrameRule, Goroutine, Language, Repeat, SourceLine, Stop, SymbolSource, Syscall, Thread, Trust,
+    Variable, VariableState, WaitsOn,
 };

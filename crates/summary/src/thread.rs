@@ -130,7 +130,7 @@ pub struct Frame {
     /// Column, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
-    /// Whether the call was inlined: such a frame has no machine frame of its own.
+    /// Whether the call was inlined, or an interpreter runs it: such a frame has no machine frame of its own.
     #[serde(default)]
     pub inlined: bool,
     /// The program counter: the faulting instruction, or the return address.
@@ -166,6 +166,13 @@ pub struct Frame {
     /// The locals that were in scope, those of the innermost block first, where they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<Variable>,
+    /// The language of the interpreter that runs it; absent where the machine itself does. Such frames stand before the
+    /// machine frame of the interpreter's function that runs them, and have its `pc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// How many of the interpreter's frames were left out behind this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u32>,
 }
 
 /// An argument or a local of a frame.
@@ -204,6 +211,18 @@ pub enum VariableState {
     /// It is in a register that was not recovered, or found in a way that is not known here.
     Unavailable,
     /// Something that this version doesn't know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A language that an interpreter runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Language {
+    /// Python, as CPython runs it.
+    Python,
+    /// A language that this version doesn't know.
     #[serde(other)]
     Unknown,
 }
@@ -322,6 +341,8 @@ pub enum SymbolSource {
     Pclntab,
     /// The relocation of a stub of the procedure linkage table.
     Plt,
+    /// The structures of the interpreter that runs it, in memory.
+    Interpreter,
     /// A source that this version doesn't know.
     #[serde(other)]
     Unknown,

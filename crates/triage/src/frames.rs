@@ -59,7 +59,7 @@ fn describe(
     let path = entry.map(|entry| entry.module.path.to_string_lossy()).unwrap_or_default();
     let main = entry.is_some_and(|entry| entry.module.main);
     let judge = |function: Option<&str>, raw_name: Option<&str>, file: Option<&str>| {
-        rules.judge(&Place { module: &path, main, function, raw_name, file })
+        rules.judge(&Place { module: &path, main, function, raw_name, file, language: None })
     };
     if names.is_empty() {
         let Verdict { in_app, rule } = judge(None, None, None);

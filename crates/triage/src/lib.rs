@@ -26,6 +26,7 @@ mod modules;
 mod parts;
 mod pipeline;
 mod process;
+mod python;
 mod scrub;
 mod signal;
 mod signing;
@@ -147,8 +148,8 @@ pub struct Triaged {
     pub summary: CrashSummary,
     /// The files that it was made with, and that explain it on another machine.
     pub files: Vec<ModuleFile>,
-    /// The memory that told why the process died and what its threads waited for, besides what its stacks
-    /// were walked by: a smaller core that keeps it is explained alike.
+    /// The memory that told why the process died, what its threads waited for, and which Python frames they had, besides
+    /// what its stacks were walked by: a smaller core that keeps it is explained alike.
     pub read_for_cause: Vec<Range<u64>>,
 }
 
@@ -176,7 +177,9 @@ pub fn triage(
     let cached = PageCache::new(dumped);
     let loaded = LoadedModules::new(Module::all(process, &cached), process.arch, locate);
     let memory = ProcessMemory::new(cached, &loaded);
-    let mut pipeline = Pipeline::new(Dead { process, dumped, memory: &memory, loaded: &loaded }, options);
+    let read_for_python = python::recording(&memory);
+    let dead = Dead { process, dumped, memory: &memory, loaded: &loaded, read_for_python: &read_for_python };
+    let mut pipeline = Pipeline::new(dead, options);
     pipeline.walk_first();
     pipeline.explain();
     observer.crashing_thread_done(&pipeline.partial());

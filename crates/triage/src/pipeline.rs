@@ -8,6 +8,7 @@ use epitaph_explain::{Scene, Waits, explain, waits};
 use epitaph_summary::{CrashSummary, Masks, Warning, needs_all_threads};
 use epitaph_unwind::{Keep, Limits, goroutines};
 
+use crate::python::Pythons;
 use crate::scrub::Start;
 use crate::signing::signed;
 use crate::stacks::Stacks;
@@ -31,6 +32,8 @@ pub(crate) struct Dead<'a> {
     /// What the core holds, and what its modules' files hold where it has left that out.
     pub(crate) memory: &'a dyn Memory,
     pub(crate) loaded: &'a LoadedModules<'a>,
+    /// The memory, for what an interpreter keeps there.
+    pub(crate) read_for_python: &'a Recording<'a>,
 }
 
 /// A triage on its way.
@@ -156,6 +159,7 @@ impl<'a> Pipeline<'a> {
         self.summary.modules = modules::describe(loaded, &searched);
         self.finish();
         let files = modules::files(loaded, &searched);
+        self.read_for_cause.extend(self.dead.read_for_python.pages());
         Triaged { summary: self.summary, files, read_for_cause: self.read_for_cause }
     }
 
@@ -173,6 +177,7 @@ impl<'a> Pipeline<'a> {
         }
         summary.warnings.extend(modules::warnings(self.dead.loaded, self.stacks.touched()));
         summary.warnings.extend(self.stacks.problems().iter().cloned());
+        summary.warnings.extend(self.stacks.python_problems());
         mask::apply(&self.options.masks, &self.own_masks, summary);
     }
 
@@ -184,11 +189,12 @@ impl<'a> Pipeline<'a> {
 
 /// Makes ready to walk stacks, of which the frames in `keep` are kept, or all.
 fn stacks<'a>(dead: Dead<'a>, options: &'a Options, keep: Option<Keep>, variables: Variables) -> Stacks<'a> {
-    let Dead { process, dumped, memory, loaded } = dead;
+    let Dead { process, dumped, memory, loaded, read_for_python } = dead;
     let limits = Limits { keep, ..Limits::default() };
     let walker = Walker::new(process.arch, loaded, dumped, memory, limits, options.workers);
+    let pythons = Pythons::new(process, loaded, read_for_python, options);
     let scene = epitaph_variables::Scene { arch: process.arch, memory, modules: loaded };
-    Stacks::new(walker, loaded, &options.rules, Reader::new(scene, variables))
+    Stacks::new(walker, loaded, &options.rules, Reader::new(scene, variables), pythons)
 }
 
 /// Tells whether a signal was taken by the first thread.

@@ -9,6 +9,7 @@ use epitaph_unwind::{Frame, Goroutine, Repeat, Stop, Unwound};
 
 use crate::frames::Frames;
 use crate::parts;
+use crate::python::Pythons;
 use crate::signal;
 use crate::variables::{Reader, Stack};
 use crate::walker::Walker;
@@ -22,6 +23,7 @@ pub(crate) struct Stacks<'a> {
     names: HashMap<u64, Vec<SourceFrame>>,
     frames: Frames<'a>,
     variables: Reader<'a>,
+    pythons: Pythons<'a>,
     touched: BTreeSet<usize>,
     problems: Vec<Warning>,
 }
@@ -32,6 +34,7 @@ impl<'a> Stacks<'a> {
         loaded: &'a LoadedModules<'a>,
         rules: &'a Rules,
         variables: Reader<'a>,
+        pythons: Pythons<'a>,
     ) -> Stacks<'a> {
         Stacks {
             variables,
@@ -40,6 +43,7 @@ impl<'a> Stacks<'a> {
             loaded,
             names: HashMap::new(),
             frames: Frames::new(loaded, rules),
+            pythons,
             touched: BTreeSet::new(),
             problems: Vec::new(),
         }
@@ -53,6 +57,11 @@ impl<'a> Stacks<'a> {
     /// What went wrong so far.
     pub(crate) fn problems(&self) -> &[Warning] {
         &self.problems
+    }
+
+    /// What of Python's frames can't be told.
+    pub(crate) fn python_problems(&self) -> Vec<Warning> {
+        self.pythons.problems()
     }
 
     /// Describes the thread that comes first; `crashed` says whether it is the one that took the signal.
@@ -116,11 +125,12 @@ impl<'a> Stacks<'a> {
         // A core of the kernel's holds one name: that of the process, which is its first thread's.
         let main = process.info.as_ref().filter(|info| info.pid == thread.tid);
         let name = thread.name.as_ref().or(main.map(|info| &info.name));
-        let described = summary::Thread {
+        let mut described = summary::Thread {
             tid: Some(thread.tid),
             name: name.map(|name| name.to_string_lossy().into_owned()),
             ..self.stack(walked)
         };
+        self.pythons.add(thread, &mut described);
         if !process.defects.contains(&Defect::NoCore) {
             return described;
         }

@@ -43,6 +43,7 @@ pub(super) fn place(summary: &CrashSummary) -> Markup {
                 None => {},
             }
             @if let Some(inside) = &place.inside { ", inside " code { (shown_to(inside, SHORT)) } }
+            @if let Some(caller) = &place.called_from { ", called from " code { (path(caller)) } }
         }
     }
 }

@@ -122,7 +122,7 @@ fn row(summary: &CrashSummary, number: u64, frame: &Frame) -> Markup {
         span.number { "#" (number) } " "
         span.name {
             code { (shown(&frames::name(frame))) }
-            @if frame.inlined { " " span.tag { "inlined" } }
+            @if let Some(kind) = frames::kind(frame) { " " span.tag { (kind) } }
             @if let Some(guess) = frames::guess(frame) { " " span.tag.doubt { "found by " (guess) } }
         }
         @if let Some(location) = frames::location(summary, frame) {
@@ -149,7 +149,8 @@ fn beneath(summary: &CrashSummary, frame: &Frame, options: &Options) -> Markup {
             @if let Some(offset) = frame.offset { " is " code { (offset) } }
             @if let Some(module) = module { " of " code { (shown_to(module, SHORT)) } }
             @if let Some(link) = link { " " a href=(link) rel="noopener noreferrer" { "source at this commit" } }
-            @if frame.inlined { "; inlined, so it shares the machine frame of the function that called it" }
+            @if frame.language.is_some() { "; it shares the machine frame of the interpreter that runs it" }
+            @else if frame.inlined { "; inlined, so it shares the machine frame of the function that called it" }
         }
     }
 }

@@ -93,6 +93,7 @@ impl Digest {
                 function: frame.function.as_deref(),
                 raw_name: frame.raw_name.as_deref(),
                 file: frame.function_file(),
+                language: frame.language,
             });
             (frame.in_app, frame.rule) = (Some(verdict.in_app), verdict.rule);
         }

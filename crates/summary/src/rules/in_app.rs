@@ -5,7 +5,7 @@ use super::builtin::Foreign;
 
 /// Tells whether a function is the user's own, by its module's path, its name as it is normalized, and its source file.
 pub(super) fn in_app(foreign: &Foreign, place: &Place<'_>, name: Option<&str>) -> bool {
-    if !place.main && is_foreign_module(foreign, place.module) {
+    if (!place.main || is_interpreter(place.module)) && is_foreign_module(foreign, place.module) {
         return false;
     }
     let source = place.file.map(|file| Source::of(foreign, file));
@@ -17,9 +17,20 @@ pub(super) fn in_app(foreign: &Foreign, place: &Place<'_>, name: Option<&str>) -
         && !is_go_library(foreign, name, place.file)
 }
 
+/// Where CPython keeps those of its own modules that are compiled, wherever it is installed.
+const PYTHON_MODULES: &str = "/lib-dynload/";
+
 fn is_foreign_module(foreign: &Foreign, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    foreign.folders.iter().any(|folder| path.starts_with(folder)) || foreign.modules.matches(name)
+    foreign.folders.iter().any(|folder| path.starts_with(folder))
+        || foreign.modules.matches(name)
+        || path.contains(PYTHON_MODULES)
+}
+
+/// Tells whether a program is one that runs the user's own instead of being it: `python3.11`.
+fn is_interpreter(path: &str) -> bool {
+    let rest = path.rsplit('/').next().and_then(|name| name.strip_prefix("python"));
+    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
 }
 
 /// Whose a source file is.

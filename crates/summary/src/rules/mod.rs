@@ -5,13 +5,14 @@ mod builtin;
 mod ignore;
 mod in_app;
 mod pattern;
+mod python;
 mod settings;
 mod table;
 
 use crate::digest::digest;
 use crate::model::CrashSummary;
 use crate::names::normalize;
-use crate::thread::FrameRule;
+use crate::thread::{FrameRule, Language};
 
 pub use ignore::Ignore;
 pub(crate) use in_app::is_go_source;
@@ -33,6 +34,8 @@ pub struct Place<'a> {
     pub raw_name: Option<&'a str>,
     /// The source file: the one that declares the function, where that is known.
     pub file: Option<&'a str>,
+    /// The language, where an interpreter runs it.
+    pub language: Option<Language>,
 }
 
 /// What rules say of a frame.
@@ -75,11 +78,22 @@ impl Rules {
 
     /// Judges a frame.
     pub fn judge(&self, place: &Place<'_>) -> Verdict {
+        if place.language.is_some() {
+            return self.judge_named(place, place.function);
+        }
         self.judge_named(place, place.function.map(normalize).as_deref())
     }
 
     /// Judges a frame whose function's name was normalized.
     pub(crate) fn judge_named(&self, place: &Place<'_>, name: Option<&str>) -> Verdict {
+        if place.language.is_some() {
+            // The built-in rules on functions are of compiled ones: anybody's may be called `main` or `abort` here.
+            let own = || place.file.is_some_and(python::in_app);
+            return Verdict {
+                in_app: self.user.in_app_interpreted(place, name).unwrap_or_else(own),
+                rule: name.and_then(|name| self.user.frames.rule(name)),
+            };
+        }
         let in_app = !place.module.is_empty()
             && (self
                 .user

@@ -105,6 +105,11 @@ impl Settings {
         places.into_iter().find_map(|(places, in_app)| places.have(place, name).then_some(in_app))
     }
 
+    /// The same of a place that an interpreter runs, whose module says nothing of it.
+    pub(super) fn in_app_interpreted(&self, place: &Place<'_>, name: Option<&str>) -> Option<bool> {
+        self.in_app(&Place { module: "", ..*place }, name)
+    }
+
     /// Writes the rules on frames down, each on a line; `None` where there are none.
     pub(super) fn frame_rules(&self) -> Option<String> {
         let (in_app, not_in_app, frames) = (&self.in_app, &self.not_in_app, &self.frames);

@@ -1,7 +1,7 @@
 use super::*;
 
 fn in_app(module: &str, main: bool, function: Option<&str>, file: Option<&str>) -> bool {
-    Rules::default().judge(&Place { module, main, function, file, raw_name: None }).in_app
+    Rules::default().judge(&Place { module, main, function, file, raw_name: None, language: None }).in_app
 }
 
 fn own(function: &str, file: &str) -> bool {
@@ -120,7 +120,14 @@ fn a_users_rules_come_first() {
     "#;
     let rules = Rules::with(Settings::parse(text).unwrap());
     let judge = |module: &str, function: &str, file: Option<&str>| {
-        rules.judge(&Place { module, main: false, function: Some(function), file, raw_name: None })
+        rules.judge(&Place {
+            module,
+            main: false,
+            function: Some(function),
+            file,
+            raw_name: None,
+            language: None,
+        })
     };
     assert!(judge("/usr/lib/libshop.so.1", "f", None).in_app);
     assert!(!judge("/jobs/app", "f", Some("/jobs/third_party/z/inflate.c")).in_app);

@@ -11,7 +11,7 @@ use super::view::{SIGNAL_FRAME, View};
 use crate::model::CrashSummary;
 use crate::names::normalize;
 use crate::rules::{Place, Rules, Verdict, is_go_source};
-use crate::thread::{Frame, FrameRule, SymbolSource, Thread, Trust};
+use crate::thread::{Frame, FrameRule, Language, SymbolSource, Thread, Trust};
 
 /// How many names count.
 pub(super) const NAMES: usize = 5;
@@ -58,8 +58,8 @@ impl Judged<'_> {
     }
 }
 
-/// What a function is known by: its module's index, its name and its source file.
-type Function<'a> = (Option<u32>, Option<&'a str>, Option<&'a str>);
+/// What a function is known by: its module's index, its name, its source file and its language.
+type Function<'a> = (Option<u32>, Option<&'a str>, Option<&'a str>, Option<Language>);
 
 /// Judges frames. A function is judged once.
 pub(super) struct Judge<'a> {
@@ -77,7 +77,9 @@ impl<'a> Judge<'a> {
     /// Judges those of the frames that are looked at.
     pub(super) fn all(&mut self, frames: &'a [Frame]) -> Vec<Judged<'a>> {
         let logical = self.names == Names::Logical;
-        frames.iter().filter(|frame| logical || !frame.inlined).map(|frame| self.one(frame)).collect()
+        // What an interpreter runs is known without any debug information.
+        let is_looked_at = |frame: &&Frame| logical || !frame.inlined || frame.language.is_some();
+        frames.iter().filter(is_looked_at).map(|frame| self.one(frame)).collect()
     }
 
     fn one(&mut self, frame: &'a Frame) -> Judged<'a> {
@@ -86,25 +88,33 @@ impl<'a> Judge<'a> {
             return Judged { frame, name: None, mark: Mark { trampoline: true, ..Mark::default() } };
         }
         // That a source file isn't the user's is known by debug information; Go's own table tells them always.
-        let told = |file: &&str| self.names == Names::Logical || is_go_source(file);
+        let language = frame.language;
+        let told = |file: &&str| self.names == Names::Logical || is_go_source(file) || language.is_some();
         let file = frame.function_file().filter(told);
         let (crash, rules) = (self.crash, self.rules);
-        let (name, verdict) = self.known.entry((frame.module, function, file)).or_insert_with(|| {
-            let module = crash.module_of(frame);
-            let place = Place {
-                module: module.and_then(|module| module.path.as_deref()).unwrap_or_default(),
-                main: module.is_some_and(|module| module.main),
-                function,
-                raw_name: None,
-                file,
-            };
-            let name = function.map(normalize);
-            let verdict = rules.judge_named(&place, name.as_deref());
-            (name, verdict)
-        });
+        let (name, verdict) =
+            self.known.entry((frame.module, function, file, language)).or_insert_with(|| {
+                let module = crash.module_of(frame);
+                let place = Place {
+                    module: module.and_then(|module| module.path.as_deref()).unwrap_or_default(),
+                    main: module.is_some_and(|module| module.main),
+                    function,
+                    raw_name: None,
+                    file,
+                    language,
+                };
+                let name = function.map(|name| normalized(name, language));
+                let verdict = rules.judge_named(&place, name.as_deref());
+                (name, verdict)
+            });
         let mark = Mark { in_app: verdict.in_app, rule: verdict.rule, trampoline: false };
         Judged { frame, name: name.clone(), mark }
     }
+}
+
+/// Returns a function's name as signatures write it. Compilers don't mangle what an interpreter runs.
+fn normalized(name: &str, language: Option<Language>) -> String {
+    if language.is_some() { name.to_owned() } else { normalize(name) }
 }
 
 /// Makes the key of a thread that ended its process.
@@ -222,7 +232,7 @@ pub(super) fn basis<'j>(frames: impl Iterator<Item = &'j Judged<'j>>) -> Basis {
     let of = |judged: &Judged<'_>| {
         judged.name.as_ref()?;
         Some(match judged.frame.symbol_source {
-            Some(SymbolSource::Dwarf | SymbolSource::Pclntab) => Basis::Dwarf,
+            Some(SymbolSource::Dwarf | SymbolSource::Pclntab | SymbolSource::Interpreter) => Basis::Dwarf,
             _ => Basis::Symtab,
         })
     };
