@@ -201,6 +201,7 @@ fn is_compared(build: &Build) -> bool {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the table is for whoever asks to see it")]
 fn values_are_those_that_gdb_shows() {
     need_tool!("gdb");
     let builds = if test_all() { BUILDS } else { &BUILDS[..FEW] };
@@ -388,7 +389,7 @@ fn damaged_debug_information_costs_values_and_nothing_else() {
     };
     for _ in 0..if test_all() { 400 } else { 30 } {
         let mut damaged = whole.clone();
-        for _ in 0..1 + next(40) {
+        for _ in 0..=next(40) {
             let at = start + next(headers - start);
             damaged[at] = [0, 0xff, next(256) as u8][next(3)];
         }

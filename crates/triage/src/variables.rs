@@ -82,6 +82,9 @@ fn places(
     let mut places = Vec::new();
     let (mut next, mut logical) = (0, 0);
     for kept in &walked.frames {
+        // Frames of an interpreter stand before the machine's frame that runs them.
+        let interpreted = described.frames.iter().skip(logical);
+        logical += interpreted.take_while(|frame| frame.language.is_some()).count();
         let is_kept = |(frame, _): &(Frame, MachineFrame)| {
             frame.address == kept.address && frame.cfa == kept.cfa && frame.trust == kept.trust
         };

@@ -185,8 +185,8 @@ pub(crate) struct ServeArgs {
     /// variable, separated by commas)
     #[arg(long, value_name = "NAME", env = "EPITAPH_SERVE_HOST", value_delimiter = ',')]
     pub(crate) host: Vec<String>,
-    /// The address by which clients reach this server where a proxy stands before it, such as https://crashes.example.com:
-    /// lists of artifacts say it (what the proxy says by X-Forwarded-* is not believed)
+    /// The address by which clients reach this server where a proxy stands before it, such as
+    /// <https://crashes.example.com>: lists of artifacts say it (what the proxy says by X-Forwarded-* is not believed)
     #[arg(long, value_name = "URL", env = "EPITAPH_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
     /// Open the page of crashes in a browser: the first command of $BROWSER, or else xdg-open

@@ -161,19 +161,17 @@ mod tests {
             (0.0, "0"),
             (1.0, "1"),
             (-2.5, "-2.5"),
-            (1e100, "1.0000000000000000e+100"),
+            (1e100, "1e+100"),
             (1e-7, "9.9999999999999995e-08"),
             (123456.0, "123456"),
-            (0.000123, "0.000123"),
+            (0.000123, "0.00012300000000000001"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (f64::NAN, "nan(0x8000000000000)"),
         ] {
-            let text = if text.starts_with("1.0000") { "1e+100" } else { text };
-            let text = if value == 0.000123 { "0.00012300000000000001" } else { text };
             assert_eq!(spell(&f64::to_le_bytes(value)), text);
         }
-        assert_eq!(spell(&3.14_f32.to_le_bytes()), "3.1400001");
+        assert_eq!(spell(&2.7_f32.to_le_bytes()), "2.70000005");
         assert_eq!(spell(&0x3c00_u16.to_le_bytes()), "1");
     }
 
