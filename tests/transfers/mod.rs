@@ -8,6 +8,7 @@ mod killed;
 mod proxy;
 mod rows;
 mod s3;
+mod sealed;
 mod spool;
 
 use std::net::SocketAddr;
