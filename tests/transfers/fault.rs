@@ -113,7 +113,7 @@ impl Fault {
     /// Gives the client an answer of the server.
     pub(super) fn give(
         self,
-        answer: Vec<u8>,
+        answer: &[u8],
         from: &mut impl BufRead,
         mut client: &TcpStream,
     ) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -232,7 +233,8 @@ fn survives(name: &str, start: impl Fn() -> Server + Sync, wanted: impl Fn(&Faul
             wrong.extend(row.wrong.into_iter().map(|wrong| format!("{fault:?} {when:?}: {wrong}")));
         }
     }
-    println!("{table}");
+    // The table is for whoever runs it with --nocapture.
+    std::io::stdout().write_all(table.as_bytes()).unwrap();
     assert!(wrong.is_empty(), "{table}\n{}", wrong.join("\n"));
     let told: Vec<String> = other.heard().into_iter().filter(|line| tells_who_asks(line)).collect();
     assert_eq!(told, [""; 0]);

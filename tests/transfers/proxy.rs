@@ -119,7 +119,7 @@ fn serve(
     to.read_to_end(&mut answer)?;
     match act {
         Act::KillAfter => shared.kill(),
-        Act::Fail(fault) => fault.give(answer, &mut from, client)?,
+        Act::Fail(fault) => fault.give(&answer, &mut from, client)?,
         Act::KillBefore | Act::Pass => {
             client.write_all(&answer)?;
             client.shutdown(Shutdown::Write)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::proxy::{Act, Proxy};
 use super::{Server, manifests, noise};
 use crate::encrypted::{Keys, decrypt, keys};
-use crate::support::{Epitaph, files, folder, test_all, text};
+use crate::support::{Epitaph, files, folder, test_all};
 
 /// Three parts of an object store's uploads.
 const CORE: usize = (17 << 20) + 5;
@@ -74,14 +74,11 @@ fn killed_at(keys: &Keys, number: usize, act: Act, spooled: bool) -> usize {
     if number < seen.len() {
         let again = Proxy::start(server.address(), |_, _| Act::Pass);
         let at = again.address.to_string();
-        let rest = match spooled {
-            true => server.epitaph(&at, "push").arg("--state").arg(place.join("state")).args([
-                "--resume",
-                "--spool",
-                &text(&place.join("spool")),
-                &server.url(&at),
-            ]),
-            false => push(&server, &at, keys, place, false),
+        let rest = if spooled {
+            let resume = server.epitaph(&at, "push").args(["--resume", "--spool"]).arg(place.join("spool"));
+            resume.arg("--state").arg(place.join("state")).arg(server.url(&at))
+        } else {
+            push(&server, &at, keys, place, false)
         };
         rest.run().code(0);
         // Some were answered while their neighbours died.
