@@ -13,14 +13,14 @@ use tempfile::TempDir;
 use crate::support::{Answer, epitaph, files, folder, text};
 
 /// A pair of keys that `age-keygen` made.
-struct Keys {
-    public: String,
+pub(crate) struct Keys {
+    pub(crate) public: String,
     file: PathBuf,
     _folder: TempDir,
 }
 
 /// Makes a pair of keys; `None`, said aloud, where there is no `age`.
-fn keys() -> Option<Keys> {
+pub(crate) fn keys() -> Option<Keys> {
     if !tools::have("age") || !tools::have("age-keygen") {
         skipped("there is no age: whether it decrypts what is encrypted is not known");
         return None;
@@ -40,7 +40,7 @@ fn tool(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Decrypts a file with the stock `age`.
-fn decrypt(keys: &Keys, encrypted: &Path, target: &Path) {
+pub(crate) fn decrypt(keys: &Keys, encrypted: &Path, target: &Path) {
     tool("age", &["-d", "-i", &text(&keys.file), "-o", &text(target), &text(encrypted)]);
 }
 

@@ -1,9 +1,14 @@
 //! Pushes and pulls with the real program, when networks fail and processes die: nothing is lost, nothing is left behind,
 //! and nothing takes forever.
 
+mod elsewhere;
+mod fault;
+mod faults;
 mod killed;
 mod proxy;
+mod rows;
 mod s3;
+mod sealed;
 mod spool;
 
 use std::net::SocketAddr;
@@ -30,6 +35,11 @@ impl Server {
     /// nginx with WebDAV, if it is installed.
     fn web() -> Option<Server> {
         web::nginx_dav().map(Server::Web)
+    }
+
+    /// nginx as it comes, which takes files and lists none.
+    fn plain() -> Option<Server> {
+        web::nginx_plain(None).map(Server::Web)
     }
 
     fn address(&self) -> SocketAddr {
@@ -74,6 +84,12 @@ impl Server {
     /// A command line that reaches the server at an address, and is soon out of patience.
     fn epitaph(&self, at: &str, command: &str) -> Epitaph {
         self.reached(at, epitaph().args([command, "--stall-timeout", "3s", "--attempts", "4"]))
+    }
+
+    /// One that has less patience, and a token that nobody else may see.
+    fn impatient(&self, at: &str, command: &str) -> Epitaph {
+        let epitaph = epitaph().args([command, "--stall-timeout", "2s", "--attempts", "3"]);
+        self.reached(at, epitaph.env("EPITAPH_HTTP_TOKEN", "sesame"))
     }
 }
 

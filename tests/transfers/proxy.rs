@@ -4,17 +4,17 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
 
-use rustix::net::sockopt::set_socket_linger;
 use rustix::process::{Pid, Signal, kill_process};
+
+use super::fault::Fault;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
     Pass,
-    /// The connection is reset before anything is read of the body.
-    ResetBefore,
+    /// Something goes wrong.
+    Fail(Fault),
     /// The client is killed before the server has seen the request.
     KillBefore,
     /// The client is killed when the server has done it, before the answer.
@@ -92,17 +92,24 @@ fn serve(
     };
     let act = decide(&what, number);
     let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0usize);
+    let mut body = Vec::new();
     match act {
-        // The connection ends with a reset.
-        Act::ResetBefore => return Ok(set_socket_linger(client, Some(Duration::ZERO))?),
+        Act::Fail(fault) => {
+            let target = what.split_once(' ').map_or("/", |(_, target)| target);
+            match fault.take(target, length, &mut from, client)? {
+                Some(taken) => body = taken,
+                None => return Ok(()),
+            }
+        }
         Act::KillBefore => {
             shared.kill();
             return Ok(());
         }
-        Act::Pass | Act::KillAfter => {}
+        Act::Pass | Act::KillAfter => {
+            body.resize(length, 0);
+            from.read_exact(&mut body)?;
+        }
     }
-    let mut body = vec![0; length];
-    from.read_exact(&mut body)?;
     head.retain(|line| !line.to_ascii_lowercase().starts_with("connection:"));
     head.push("connection: close".to_owned());
     let mut to = TcpStream::connect(server)?;
@@ -110,16 +117,19 @@ fn serve(
     to.write_all(&body)?;
     let mut answer = Vec::new();
     to.read_to_end(&mut answer)?;
-    if matches!(act, Act::KillAfter) {
-        shared.kill();
-        return Ok(());
+    match act {
+        Act::KillAfter => shared.kill(),
+        Act::Fail(fault) => fault.give(&answer, &mut from, client)?,
+        Act::KillBefore | Act::Pass => {
+            client.write_all(&answer)?;
+            client.shutdown(Shutdown::Write)?;
+        }
     }
-    client.write_all(&answer)?;
-    client.shutdown(Shutdown::Write)
+    Ok(())
 }
 
 /// The lines of a request's head.
-fn read_head(from: &mut impl BufRead) -> io::Result<Vec<String>> {
+pub(super) fn read_head(from: &mut impl BufRead) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::fault::Fault;
 use super::proxy::{Act, Proxy};
 use super::{Server, fill, manifests};
 use crate::support::{Answer, epitaph, files, folder, text};
@@ -198,7 +199,7 @@ fn what_has_arrived_is_seen_and_the_rest_waits() {
     fill(source.path(), 9 << 20);
     let (spool, direct) = (place.path().join("spool"), s3.address().to_string());
     // The second part of the core never gets through.
-    let act = |what: &str, _| if what.contains("partNumber=2") { Act::ResetBefore } else { Act::Pass };
+    let act = |what: &str, _| if what.contains("partNumber=2") { Act::Fail(Fault::Reset) } else { Act::Pass };
     let proxy = Proxy::start(s3.address(), act);
     let at = proxy.address.to_string();
     let push = s3.epitaph(&at, "push").args(["--destination=up", "--spool"]).arg(&spool);

@@ -122,11 +122,12 @@ impl Fetch<'_> {
         let id = sha256_of(self.path.as_str());
         let (part, note) = (format!("{id}.part"), format!("{id}.sha256"));
         let mut resumed = self.take_up(&part, &note, expected)?;
+        // What an earlier pull left may be what is damaged, or the way may have done it: what is damaged twice is damaged in
+        // the store. A folder has no way.
+        let mut again = self.store.backend.local().is_none() || resumed.is_some();
         let outcome = loop {
-            let started_at = resumed.as_ref().map_or(0, |growing| growing.length);
             match fuse.note(self.attempt(&key, expected, &part, &note, resumed.take()).await) {
-                // What an earlier pull left may be what is damaged.
-                Err(StoreError::Damaged { .. }) if started_at > 0 => {}
+                Err(StoreError::Damaged { .. } | StoreError::WrongSize { .. }) if again => again = false,
                 outcome => break outcome,
             }
         };

@@ -1,7 +1,7 @@
 //! From local files into the store.
 
 use std::error::Error as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{StreamExt, stream};
@@ -13,8 +13,10 @@ use super::manifest::{Entry, Manifest, SCHEMA};
 use super::names::Destination;
 use super::plan::{Plan, Planned};
 use crate::backend::{Backend, Stored};
+use crate::files::{open_regular, read_capped};
 use crate::fuse::Fuse;
-use crate::layout::{Role, blob_key, manifest_folder, push_name, summary_key};
+use crate::hash::{Copied, sha256_of};
+use crate::layout::{Role, manifest_folder, push_name, summary_key};
 use crate::listing::Artifact;
 use crate::outcome::{Failed, Pushed, Skipped};
 use crate::warning::Warning;
@@ -183,7 +185,7 @@ impl Push<'_> {
         // The artifact is safe now; what a query or a debugger would find besides is not worth failing it.
         let sha256 = &stored.content.sha256;
         let also = match &file.role {
-            Role::Summary { id } => self.summary(id, sha256).await.map(Some),
+            Role::Summary { id } => self.summary(id, &source, &stored.content).await.map(Some),
             Role::BuildId { key } => {
                 let aliased = self.backend.alias(sha256, key).await;
                 let aliased = aliased.map(|since| {
@@ -203,13 +205,19 @@ impl Push<'_> {
         Ok((stored, also))
     }
 
-    /// Puts a summary where the fleet's queries find it, and tells the key.
-    async fn summary(&self, id: &str, sha256: &str) -> Result<String, String> {
-        // It is read back from the blob, since the source may change at any time.
-        let blob = blob_key(sha256).unwrap_or_default();
-        let bytes = async { self.backend.get(&blob, 0..u64::MAX).await?.bytes(LONGEST_SUMMARY).await };
-        let bytes = bytes.await.map_err(|error| error.to_string())?;
-        let line = bytes.ok_or_else(|| "it is too long".to_owned()).and_then(|bytes| summary_line(&bytes));
+    /// Puts a summary where the fleet's queries find it, and tells the key. It is what was stored, or nothing: the file may
+    /// have changed since.
+    async fn summary(&self, id: &str, source: &Path, content: &Copied) -> Result<String, String> {
+        let source = source.to_owned();
+        let read = move || {
+            read_capped(&mut open_regular(&source)?, LONGEST_SUMMARY).map_err(StoreError::io("read", &source))
+        };
+        let read = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
+        let bytes = read.map_err(|error| with_source(&error))?;
+        if sha256_of(&bytes) != content.sha256 {
+            return Err("it has changed since it was stored, so queries don't find it".to_owned());
+        }
+        let line = summary_line(&bytes);
         let (line, time) =
             line.map_err(|why| format!("not a summary, so stored as a plain artifact: {why}"))?;
         let key = summary_key(time.unwrap_or(self.identity.created), &self.options.job.repo, id);

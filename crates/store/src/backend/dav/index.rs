@@ -96,10 +96,15 @@ async fn add_name(session: &Session, folder: &str, name: String) -> Result<(), S
 
 /// What an index names. There must be one: without it, nobody knows what is there.
 pub(super) async fn members(session: &Session, folder: &str) -> Result<Vec<(String, Member)>, StoreError> {
-    let Some(Names { names, .. }) = read(session, folder).await? else {
+    let Some(Names { names, is_whole }) = read(session, folder).await? else {
         let url = session.address().folder(folder)?;
         return Err(StoreError::CannotList { url: crate::http::shown(&url) });
     };
+    if !is_whole {
+        // What is missing must not be taken for what isn't there.
+        let why = "the list of the folder is cut off; the next push into it writes it anew";
+        return Err(bad(session, &join(folder, NAME), why.to_owned()));
+    }
     let found: Vec<_> = iter(names)
         .map(|name| async move {
             let member = match name.strip_suffix('/') {
@@ -127,13 +132,12 @@ struct Names {
 async fn read(session: &Session, folder: &str) -> Result<Option<Names>, StoreError> {
     let key = join(folder, NAME);
     let url = session.address().file(&key)?;
-    let answer = session.ask(&Method::GET, &url, &HeaderMap::new(), None).await?;
-    match answer.status().as_u16() {
-        404 | 410 => return Ok(None),
-        200 => {}
-        _ => return Err(refusal("GET", &answer)),
-    }
-    let bytes: Bytes = answer.body(LONGEST).await?.into();
+    let answer = session.ask_whole(&Method::GET, &url, &HeaderMap::new(), None, (200, LONGEST)).await?;
+    let bytes: Bytes = match answer {
+        Ok(read) => read.into(),
+        Err(answer) if matches!(answer.status().as_u16(), 404 | 410) => return Ok(None),
+        Err(answer) => return Err(refusal("GET", &answer)),
+    };
     parse(&bytes).map(Some).map_err(|why| bad(session, &key, why))
 }
 

@@ -77,14 +77,48 @@ impl Session {
     ) -> Result<Answer, StoreError> {
         let mut retry = self.retry();
         loop {
-            let error = match self.client.send(method, url, headers, body).await {
-                Ok(answer) => match transient(&answer) {
-                    None => return Ok(answer),
-                    Some(error) => error,
-                },
-                Err(error) => error,
+            match self.try_once(method, url, headers, body).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => retry.wait(error, url.path(), &NoProgress).await?,
+            }
+        }
+    }
+
+    /// The same, until the body of an answer with the status `wanted` has come whole, of at most `limit` bytes; another
+    /// answer is given as it is.
+    pub(super) async fn ask_whole(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<&Bytes>,
+        (wanted, limit): (u16, usize),
+    ) -> Result<Result<Vec<u8>, Answer>, StoreError> {
+        let mut retry = self.retry();
+        loop {
+            let read = match self.try_once(method, url, headers, body).await {
+                Ok(answer) if answer.status().as_u16() == wanted => answer.body(limit).await,
+                Ok(answer) => return Ok(Err(answer)),
+                Err(error) => Err(error),
             };
-            retry.wait(error, url.path(), &NoProgress).await?;
+            match read {
+                Ok(read) => return Ok(Ok(read)),
+                Err(error) => retry.wait(error, url.path(), &NoProgress).await?,
+            }
+        }
+    }
+
+    async fn try_once(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<&Bytes>,
+    ) -> Result<Answer, StoreError> {
+        let answer = self.client.send(method, url, headers, body).await?;
+        match transient(&answer) {
+            None => Ok(answer),
+            Some(error) => Err(error),
         }
     }
 

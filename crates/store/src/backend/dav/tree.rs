@@ -11,6 +11,7 @@ use super::session::{Session, refusal};
 use super::{AT_ONCE, INCOMING, index, multistatus};
 use crate::StoreError;
 use crate::backend::UNKNOWN;
+use crate::http::shown;
 
 /// A folder of a hundred thousand files has an answer of half that length, in bytes.
 const LONGEST_ANSWER: usize = 64 << 20;
@@ -90,16 +91,15 @@ pub(super) async fn asked(session: &Session, folder: &str) -> Result<Vec<(String
     headers.insert(HeaderName::from_static("depth"), HeaderValue::from_static("1"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     let body = multistatus::PROPERTIES.into();
-    let answer = session.ask(&method("PROPFIND")?, &url, &headers, Some(&body)).await?;
-    match answer.status().as_u16() {
-        207 => {}
-        404 | 410 => return Ok(Vec::new()),
-        _ => return Err(refusal("PROPFIND", &answer)),
-    }
-    let address = answer.shown_url();
-    let bad = |why| StoreError::BadAnswer { url: address.clone(), why };
-    let xml =
-        String::from_utf8(answer.body(LONGEST_ANSWER).await?).map_err(|error| bad(error.to_string()))?;
+    let most = (207, LONGEST_ANSWER);
+    let answer = session.ask_whole(&method("PROPFIND")?, &url, &headers, Some(&body), most).await?;
+    let read = match answer {
+        Ok(read) => read,
+        Err(answer) if matches!(answer.status().as_u16(), 404 | 410) => return Ok(Vec::new()),
+        Err(answer) => return Err(refusal("PROPFIND", &answer)),
+    };
+    let bad = |why| StoreError::BadAnswer { url: shown(&url), why };
+    let xml = String::from_utf8(read).map_err(|error| bad(error.to_string()))?;
     let entries = multistatus::parse(&xml).map_err(|error| bad(error.to_string()))?;
     let member = |entry: multistatus::Entry| {
         let name = session.address().member(folder, &entry.href)?;

@@ -46,6 +46,9 @@ pub(super) fn from(url: String, error: object_store::Error) -> StoreError {
             StoreError::Rejected { url, status: None, why: told(&innermost) }
         };
     }
+    if chain.iter().any(|error| error.is::<quick_xml::DeError>()) {
+        return StoreError::BadAnswer { url, why: told(&innermost) };
+    }
     let status = status(&innermost);
     match error {
         E::NotFound { .. } if says_no_bucket(&innermost) => {
@@ -80,7 +83,8 @@ fn told(text: &str) -> String {
     let head = text.split(": ").next().unwrap_or_default();
     let parts: Vec<&str> = [Some(head), element("Code"), element("Message")].into_iter().flatten().collect();
     let told = if parts.len() > 1 { parts.join(": ") } else { text.to_owned() };
-    without_queries(&told).chars().filter(|char| !char.is_control()).take(LONGEST).collect()
+    let told = without_queries(told.trim_end_matches([':', ' ']));
+    told.chars().filter(|char| !char.is_control()).take(LONGEST).collect()
 }
 
 #[cfg(test)]
@@ -93,6 +97,7 @@ mod tests {
             "{STATUS}403 Forbidden: <Error><Code>InvalidAccessKeyId</Code><Message>No such key\n</Message></Error>"
         );
         assert_eq!(told(&answer), "403 Forbidden: InvalidAccessKeyId: No such key");
+        assert_eq!(told(&format!("{STATUS}307 Temporary Redirect: ")), "307 Temporary Redirect");
         assert_eq!(status(&answer), Some(403));
         assert_eq!(told(&format!("{STATUS}502 Bad Gateway: oops")), "502 Bad Gateway: oops");
         assert_eq!(status("connection refused"), None);

@@ -1,8 +1,10 @@
 //! Object stores: anything that [`object_store::ObjectStore`] speaks to.
 //!
 //! `open` makes one from a URL and the environment's settings, `transport` carries its requests, `upload` sends files in
-//! parts, `journal` remembers parts across the death of the process, `memory` makes the best of it where that fails, `error` puts what went wrong into our words.
+//! parts, `journal` remembers parts across the death of the process, `memory` makes the best of it where that fails, `again`
+//! repeats what the client doesn't, `error` puts what went wrong into our words.
 
+mod again;
 mod buffers;
 mod digest;
 mod error;
@@ -29,11 +31,11 @@ use object_store::{
 use tokio::sync::Semaphore;
 
 use super::{At, Backend, Content, Object, Stored, UNKNOWN};
-use crate::http::Retry;
+use crate::StoreError;
 use crate::layout::blob_key;
 use crate::options::{Network, StoreOptions};
-use crate::{NoProgress, StoreError};
 
+use again::Again;
 use buffers::Buffers;
 use journal::Journals;
 
@@ -96,15 +98,14 @@ impl Objects {
         Some(Object { key: key.to_owned(), size: meta.size, modified })
     }
 
-    async fn list_once(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        let mut listed = self.store.list(Some(&self.path(prefix)?));
+    async fn list_once(&self, path: &ObjectPath) -> Result<Vec<Object>, object_store::Error> {
+        let mut listed = self.store.list(Some(path));
         let mut objects = Vec::new();
-        while let Some(meta) = listed.try_next().await.map_err(|error| self.error(prefix, error))? {
-            if objects.len() == MOST_KEYS {
-                let why = format!("it lists more than {MOST_KEYS} keys");
-                return Err(StoreError::BadAnswer { url: self.locate(prefix), why });
-            }
+        while let Some(meta) = listed.try_next().await? {
             objects.extend(self.object(&meta));
+            if objects.len() > MOST_KEYS {
+                break;
+            }
         }
         Ok(objects)
     }
@@ -131,24 +132,28 @@ impl Backend for Objects {
     }
 
     async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let mut retry = Retry::new(&self.network);
+        let mut again = Again::new(self, prefix);
         let path = self.path(prefix)?;
         let listed = loop {
             match self.store.list_with_delimiter(Some(&path)).await {
                 Ok(listed) => break listed,
-                Err(error) => retry.wait(self.error(prefix, error), prefix, &NoProgress).await?,
+                Err(error) => again.after(error).await?,
             }
         };
         Ok(listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        // The client repeats requests, but not when an answer breaks off in the middle.
-        let mut retry = Retry::new(&self.network);
+        let mut again = Again::new(self, prefix);
+        let path = self.path(prefix)?;
         loop {
-            match self.list_once(prefix).await {
+            match self.list_once(&path).await {
+                Ok(objects) if objects.len() > MOST_KEYS => {
+                    let why = format!("it lists more than {MOST_KEYS} keys");
+                    return Err(StoreError::BadAnswer { url: self.locate(prefix), why });
+                }
                 Ok(objects) => return Ok(objects),
-                Err(error) => retry.wait(error, prefix, &NoProgress).await?,
+                Err(error) => again.after(error).await?,
             }
         }
     }
@@ -200,7 +205,7 @@ impl Backend for Objects {
     }
 
     async fn create(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
-        let mut retry = Retry::new(&self.network);
+        let mut again = Again::new(self, key);
         loop {
             match self.write(key, bytes.clone(), PutMode::Create).await {
                 Ok(()) => return Ok(true),
@@ -209,7 +214,7 @@ impl Backend for Objects {
                     let there = self.get(key, 0..u64::MAX).await?.bytes(bytes.len() as u64).await?;
                     return Ok(there.is_some_and(|there| there == bytes));
                 }
-                Err(error) => retry.wait(self.error(key, error), key, &NoProgress).await?,
+                Err(error) => again.after(error).await?,
             }
         }
     }

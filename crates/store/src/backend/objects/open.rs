@@ -20,7 +20,7 @@ use crate::http::shown;
 use crate::options::{CloudSettings, Network, StoreOptions};
 
 /// How long requests are repeated. Their signatures are valid for little longer.
-const LONGEST_RETRY: Duration = Duration::from_secs(180);
+pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(180);
 
 /// What is common to the builders of all providers.
 macro_rules! build {

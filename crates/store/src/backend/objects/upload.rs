@@ -19,6 +19,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use tokio::sync::SemaphorePermit;
 
+use super::again::Again;
 use super::digest::Digests;
 use super::journal::Journal;
 use super::memory::Memory;
@@ -140,8 +141,7 @@ impl Objects {
                 return Ok(memory.end());
             }
         }
-        let failed = |error| self.error(&source.key, error);
-        let id = multipart.create_multipart(&source.object).await.map_err(failed)?;
+        let id = self.begin(multipart, source).await?;
         if let Some(journals) = &self.journals {
             memory.begin(journals.upload(&source.key, source.digests.part_size, id.clone()));
         }
@@ -186,13 +186,44 @@ impl Objects {
         let sends = sends.inspect_ok(|(part, _)| moved(*part));
         let mut parts: Vec<(usize, PartId)> = sends.try_collect::<Vec<_>>().await?;
         parts.sort_by_key(|(part, _)| *part);
-        let parts = parts.into_iter().map(|(_, id)| id).collect();
-        let completed = multipart.complete_multipart(&source.object, id, parts).await;
-        let Err(error) = completed else { return Ok(()) };
-        // The answer to an earlier attempt may have been lost.
-        let error = self.error(&source.key, error);
-        let there = if is_gone(&error) { self.head(&source.key).await? } else { None };
-        if there.is_some_and(|there| there.size == source.digests.content.size) { Ok(()) } else { Err(error) }
+        self.complete(multipart, source, id, parts.into_iter().map(|(_, id)| id).collect()).await
+    }
+
+    /// Begins an upload in parts. One whose name was lost with an answer holds nothing.
+    async fn begin(&self, multipart: &dyn MultipartStore, source: &Source<'_>) -> Result<String, StoreError> {
+        let mut again = Again::new(self, &source.key);
+        loop {
+            match multipart.create_multipart(&source.object).await {
+                Ok(id) => return Ok(id),
+                Err(error) => again.after(error).await?,
+            }
+        }
+    }
+
+    /// Puts an upload's parts together.
+    async fn complete(
+        &self,
+        multipart: &dyn MultipartStore,
+        source: &Source<'_>,
+        id: &String,
+        parts: Vec<PartId>,
+    ) -> Result<(), StoreError> {
+        let mut again = Again::new(self, &source.key);
+        loop {
+            let completed = multipart.complete_multipart(&source.object, id, parts.clone()).await;
+            let Err(error) = completed else { return Ok(()) };
+            let outcome = again.after(error).await;
+            // The answer to this attempt or an earlier one may have been lost.
+            let is_lost = match &outcome {
+                Ok(()) | Err(StoreError::BadAnswer { .. }) => true,
+                Err(error) => is_gone(error),
+            };
+            let there = if is_lost { self.head(&source.key).await? } else { None };
+            if there.is_some_and(|there| there.size == source.digests.content.size) {
+                return Ok(());
+            }
+            outcome?;
+        }
     }
 
     /// Reads a part when there is room for it.
