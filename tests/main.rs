@@ -49,6 +49,7 @@ mod oracle;
 mod page;
 mod preload;
 mod push_pull;
+mod python;
 mod report;
 mod retention;
 mod run;
