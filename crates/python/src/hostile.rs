@@ -58,8 +58,9 @@ impl Image {
         image.put(INTERPRETER, layout.threads, STATE);
         image.put(STATE, layout.thread.pthread, 1);
         image.put(CODE, TYPE, CODE_TYPE);
-        for offset in [Some(layout.code.filename), Some(layout.code.name), layout.code.qualified_name] {
-            offset.into_iter().for_each(|offset| image.put(CODE, offset, TEXT));
+        let texts = [Some(layout.code.filename), Some(layout.code.name), layout.code.qualified_name];
+        for offset in texts.into_iter().flatten() {
+            image.put(CODE, offset, TEXT);
         }
         image.put(CODE, layout.code.first_line, 7);
         image.put(CODE, layout.code.line_table, BYTES);

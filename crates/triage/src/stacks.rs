@@ -62,7 +62,9 @@ impl<'a> Stacks<'a> {
 
     /// Reads the Python frames of threads that nobody wants described, so that a smaller core can keep them.
     pub(crate) fn remember_python(&self, threads: &[Thread]) {
-        threads.iter().for_each(|thread| self.pythons.remember(thread));
+        for thread in threads {
+            self.pythons.remember(thread);
+        }
     }
 
     /// Describes the thread that comes first; `crashed` says whether it is the one that took the signal.
