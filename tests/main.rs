@@ -49,6 +49,7 @@ mod oracle;
 mod page;
 mod preload;
 mod push_pull;
+mod python;
 mod readers;
 mod report;
 mod retention;

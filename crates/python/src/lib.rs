@@ -29,6 +29,8 @@
 mod code;
 mod debug_offsets;
 mod frames;
+#[cfg(test)]
+mod hostile;
 mod layout;
 mod lines;
 mod objects;

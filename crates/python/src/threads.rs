@@ -18,7 +18,7 @@ const RECORD: u64 = 1 << 12;
 /// The interpreter's state of one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
-    address: u64,
+    pub(crate) address: u64,
     /// What `pthread_self` returned: in glibc and musl, the address of the thread's record.
     pthread: u64,
     /// What `gettid` returned.

@@ -129,6 +129,9 @@ impl<'a> Pipeline<'a> {
         let Dead { process, memory, loaded, .. } = self.dead;
         let only_first = self.options.crashed_thread_only;
         let unwanted = if only_first && has_crashed(process) { usize::MAX } else { 1 };
+        if unwanted > 1 {
+            self.stacks.remember_python(process.threads.get(1..).unwrap_or_default());
+        }
         let others = process.threads.get(unwanted..).unwrap_or_default();
         let mut others = self.stacks.others(process, others);
         if let Some(test) = test_case::find_elsewhere(&self.tests(), self.summary.test.as_ref(), &others) {

@@ -64,6 +64,13 @@ impl<'a> Stacks<'a> {
         self.pythons.problems()
     }
 
+    /// Reads the Python frames of threads that nobody wants described, so that a smaller core can keep them.
+    pub(crate) fn remember_python(&self, threads: &[Thread]) {
+        for thread in threads {
+            self.pythons.remember(thread);
+        }
+    }
+
     /// Describes the thread that comes first; `crashed` says whether it is the one that took the signal.
     pub(crate) fn first(&mut self, process: &Process, thread: &Thread, crashed: bool) -> summary::Thread {
         let trapped = crashed && process.signal.as_ref().is_some_and(signal::is_breakpoint);

@@ -99,6 +99,13 @@ impl<'a> Pythons<'a> {
         insert::insert(described, insertions);
     }
 
+    /// Reads the Python frames of a thread that nobody wants described, so that a smaller core can keep them.
+    pub(crate) fn remember(&self, thread: &Thread) {
+        if let Some(found) = &self.found {
+            found.stack(thread);
+        }
+    }
+
     /// Looks for the interpreter, unless that was done.
     fn search(&mut self, evaluator: Option<usize>) {
         if self.found.is_some() || !self.searched.insert(evaluator) {
