@@ -167,7 +167,7 @@ fn a_pushed_core_leaves_encrypted_and_comes_back() {
     assert!(fs::read(&loose).unwrap() == fs::read(&crash.core).unwrap());
     let kept = crash_in(out.path()).join("core.zst");
     assert!(fs::read(place.join("core.zst")).unwrap() == fs::read(kept).unwrap());
-    shown(&desk.path().join("up"), &[]).code(0).hides(&["encrypted"]);
+    shown(&desk.path().join("up"), &[]).code(0).hides(&["it is encrypted"]);
 }
 
 #[test]

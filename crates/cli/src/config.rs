@@ -84,7 +84,7 @@ mod tests {
         std::fs::write(&path, "[frames]\ncutt = [\"a\"]\n").unwrap();
         let text = rules(&args).unwrap_err().to_string();
         assert!(text.contains("epitaph.toml: line 2: ") && text.contains("cutt"), "{text}");
-        assert_eq!(rules_or_warning(&args).id(), "builtin-1");
-        assert_eq!(rules(&ConfigArgs { no_config: true, ..args }).unwrap().id(), "builtin-1");
+        assert_eq!(rules_or_warning(&args).id(), "builtin-2");
+        assert_eq!(rules(&ConfigArgs { no_config: true, ..args }).unwrap().id(), "builtin-2");
     }
 }

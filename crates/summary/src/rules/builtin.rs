@@ -4,7 +4,7 @@ use super::table::Table;
 use crate::thread::FrameRule;
 
 /// What signatures call these rules. The number changes with them.
-pub(super) const ID: &str = "builtin-1";
+pub(super) const ID: &str = "builtin-2";
 
 /// The rules.
 pub(super) static BUILTIN: Builtin = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));

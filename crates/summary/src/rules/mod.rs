@@ -62,8 +62,8 @@ impl Rules {
         Rules { user: settings, hash }
     }
 
-    /// Returns what signatures call these rules: `builtin-1`, and with rules on frames of the user's own
-    /// `builtin-1+1f2e3d4c`.
+    /// Returns what signatures call these rules: `builtin-2`, and with rules on frames of the user's own
+    /// `builtin-2+1f2e3d4c`.
     pub fn id(&self) -> String {
         match &self.hash {
             Some(hash) => format!("{}+{hash}", builtin::ID),

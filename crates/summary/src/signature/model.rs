@@ -34,7 +34,7 @@ pub struct Signature {
     /// The lines that `strict` is the hash of: the class, its details, and names of functions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<String>,
-    /// Which rules made it: `builtin-1`, and the hash of the user's own where there are some.
+    /// Which rules made it: `builtin-2`, and the hash of the user's own where there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
 }

@@ -54,7 +54,7 @@ fn a_signature_is_the_class_and_the_first_of_the_users_functions() {
     assert_eq!(signature.frames, ["assertion", "check", "a", "b", "c", "d"]);
     assert_eq!(signature.title.as_deref(), Some("assertion in check"));
     assert_eq!(signature.subject.as_deref(), Some("app"));
-    assert_eq!(signature.rules.as_deref(), Some("builtin-1"));
+    assert_eq!(signature.rules.as_deref(), Some("builtin-2"));
     assert_eq!((signature.version, signature.basis), (1, Some(Basis::Dwarf)));
     // Hashes that are kept somewhere must stay what they are: a change of these is a new version.
     assert_eq!(signature.strict.as_deref(), Some("a613701da003732b"));

@@ -2,7 +2,8 @@
 //!
 //! What is overwritten, each byte with `*`, so that nothing moves and strings keep their lengths:
 //!
-//! - the environment that the program was started with, names and all, where the kernel put it;
+//! - the environment that the program was started with, names and all, where the kernel put it, and copies of its variables
+//!   elsewhere, known by the end of the name and the value;
 //! - the values of all variables in it that are named like secrets ([`Masks::is_secret_name`]), those that arguments
 //!   name as secret (`--token=…`, `--password …`), those of `NAME=value` anywhere in what is kept and in the first
 //!   [`MOST_LEARNED`] bytes of what the process could write to (a program may have set variables itself), and the
@@ -70,6 +71,7 @@ impl Scrubber {
         let mut secrets = Secrets::default();
         masks.values().for_each(|value| secrets.add(value.as_bytes()));
         start.secret_variables().for_each(|value| secrets.add(value));
+        start.variables().for_each(|variable| secrets.add_variable(variable));
         let mut ranges = Vec::new();
         for (argument, secret) in start.secret_arguments() {
             secrets.add(argument);

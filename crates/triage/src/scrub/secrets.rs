@@ -19,6 +19,10 @@ const LONGEST_ENCODED: usize = 4096;
 const LONGEST_IN_ALL_PARTS: usize = 1024;
 /// Characters that a part has: so many of a secret in a row are never left, be it cut or half overwritten.
 const PART: usize = 16;
+/// Bytes of a copy of a variable that are enough to know a cut one.
+const ENOUGH_OF_COPY: usize = 32;
+/// Longest copy of a variable that is overwritten as a whole, in bytes.
+const LONGEST_COPY: usize = 4096;
 /// Most parts that are looked for at once.
 const MOST_PARTS: usize = 1 << 15;
 
@@ -33,6 +37,8 @@ pub(super) struct Secrets {
     known: HashSet<Vec<u8>>,
     bytes: usize,
     left_out: usize,
+    /// Other variables of the environment, each from the last character of its name on.
+    copies: Vec<Vec<u8>>,
 }
 
 impl Secrets {
@@ -45,6 +51,21 @@ impl Secrets {
                 self.add_one(line.trim_ascii());
             }
         }
+    }
+
+    /// Adds a variable of the environment, `NAME=value`, whatever it is called: copies of it are looked for together with the
+    /// end of its name, for the value alone may be any text. Processors leave such copies: what a vector register held of
+    /// the environment is on the stack once the dynamic linker has saved it (glibc, `_dl_runtime_resolve`).
+    pub(super) fn add_variable(&mut self, variable: &[u8]) {
+        let Some(equals) = memchr::memchr(b'=', variable).filter(|equals| *equals > 0) else { return };
+        let (Some(copy), Some(value)) = (variable.get(equals - 1..), variable.get(equals + 1..)) else {
+            return;
+        };
+        if !Masks::is_long_enough(value) || self.bytes + copy.len() > MOST_BYTES {
+            return;
+        }
+        self.bytes += copy.len();
+        self.copies.push(copy.to_owned());
     }
 
     fn add_one(&mut self, value: &[u8]) {
@@ -83,6 +104,14 @@ impl Secrets {
             for bytes in of_value {
                 if known.insert(bytes.clone()) {
                     parts.push(Part { bytes, may_be_path });
+                }
+            }
+        }
+        for copy in &self.copies {
+            for len in [copy.len().min(LONGEST_COPY), copy.len().min(ENOUGH_OF_COPY)] {
+                let bytes = copy.get(..len).unwrap_or_default();
+                if parts.len() < MOST_PARTS && known.insert(bytes.to_owned()) {
+                    parts.push(Part { bytes: bytes.to_owned(), may_be_path: false });
                 }
             }
         }
@@ -233,6 +262,18 @@ mod tests {
     fn a_name_in_the_path_of_a_mapped_file_is_no_secret() {
         let (parts, _) = parts_of(&[b"short-token", b"t-token"]);
         assert!(!has(&parts, b"short-token") && has(&parts, b"t-token"));
+    }
+
+    #[test]
+    fn copies_of_variables_are_known_by_the_end_of_their_names() {
+        let mut secrets = Secrets::default();
+        let long = format!("ABOUT=/srv/{}", "x".repeat(100));
+        for variable in ["NOTE=some text", "HOME=/root", "=nothing", "broken", &long] {
+            secrets.add_variable(variable.as_bytes());
+        }
+        let (parts, _) = secrets.parts(&Places::new([&b"/srv/xxx"[..]].into_iter()));
+        let texts: Vec<_> = parts.iter().map(|part| str::from_utf8(&part.bytes).unwrap()).collect();
+        assert_eq!(texts, ["E=some text", &long[4..], &long[4..36]]);
     }
 
     #[test]

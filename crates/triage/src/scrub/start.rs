@@ -71,7 +71,8 @@ impl Start {
         self.variables().filter_map(secret_variable)
     }
 
-    fn variables(&self) -> impl Iterator<Item = &[u8]> {
+    /// All variables, as `NAME=value`.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &[u8]> {
         let environment = self.bytes.get(self.environment.clone()).unwrap_or_default();
         environment.split(|byte| *byte == 0)
     }

@@ -167,7 +167,7 @@ fn how_much_is_shown_changes_no_signature() {
         let core = open(&crash.core);
         let run = |options: &Options| triage(core.process(), &core, &files(), options, &mut Silent).summary;
         let usual = run(&Options::default());
-        assert_eq!(signature(&usual).rules.as_deref(), Some("builtin-1"));
+        assert_eq!(signature(&usual).rules.as_deref(), Some("builtin-2"));
         for (inner_frames, outer_frames, crashed_thread_only) in [(0, 0, false), (3, 1, false), (1, 0, true)]
         {
             let options = Options { inner_frames, outer_frames, crashed_thread_only, ..Options::default() };
@@ -188,5 +188,5 @@ fn a_projects_rules_say_where_the_story_begins() {
     assert_eq!(signature(&cut).frames[1], "bank::pay");
     let blamed = cut.blamed_frame(cut.crashing_thread().unwrap()).unwrap();
     assert!(blamed.function.as_ref().unwrap().starts_with("bank::pay"), "{blamed:?}");
-    assert!(signature(&cut).rules.as_ref().unwrap().starts_with("builtin-1+"));
+    assert!(signature(&cut).rules.as_ref().unwrap().starts_with("builtin-2+"));
 }
