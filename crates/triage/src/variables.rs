@@ -82,9 +82,6 @@ fn places(
     let mut places = Vec::new();
     let (mut next, mut logical) = (0, 0);
     for kept in &walked.frames {
-        // Frames of an interpreter stand before the machine's frame that runs them.
-        let interpreted = described.frames.iter().skip(logical);
-        logical += interpreted.take_while(|frame| frame.language.is_some()).count();
         let is_kept = |(frame, _): &(Frame, MachineFrame)| {
             frame.address == kept.address && frame.cfa == kept.cfa && frame.trust == kept.trust
         };
@@ -93,8 +90,9 @@ fn places(
             places.push((next + found, logical));
             next += found + 1;
         }
+        // Frames of an interpreter stand among a machine frame's, before the function that runs them.
         let frames = described.frames.iter().skip(logical);
-        logical += frames.take_while(|frame| frame.inlined).count() + 1;
+        logical += frames.take_while(|frame| frame.inlined || frame.language.is_some()).count() + 1;
     }
     places
 }
@@ -136,7 +134,8 @@ impl<'a> Reader<'a> {
             for (index, logical) in &stack.places {
                 let functions = inspector.variables(&stack.frames, *index, stack.thread_pointer);
                 let frames = stack.described.frames.iter_mut().skip(*logical);
-                for (frame, variables) in frames.zip(functions) {
+                let of_machine = frames.filter(|frame| frame.language.is_none());
+                for (frame, variables) in of_machine.zip(functions) {
                     self.add(frame, variables);
                 }
             }
