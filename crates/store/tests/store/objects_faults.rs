@@ -30,7 +30,9 @@ fn survives(fault: Fault) {
         store(proxy.variables()).push(&[dir.path().join("out")], &push_options(), &NoProgress).unwrap();
     assert!(pushed.failed.is_empty(), "{fault:?}: {:?}", pushed.failed);
     assert!(pushed.manifest_key.is_some());
-    assert_eq!(s3.unfinished(), [""; 0], "{fault:?}");
+    // An upload that was begun, with an answer that broke off, has an id that nobody was told: another is begun.
+    let most_unnamed = if matches!(fault, Fault::Lies) { 3 } else { 0 };
+    assert!(s3.unfinished().len() <= most_unnamed, "{fault:?}: {:?}", s3.unfinished());
     let target = dir.path().join("back");
     let proxy = s3.behind(move |number| if number % 3 == 0 { fault } else { Fault::None });
     let pulled = store(proxy.variables()).pull(&target, &Selection::default(), &NoProgress).unwrap();
